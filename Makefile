@@ -1,0 +1,56 @@
+# `make run` and `make test` are all that a newcomer needs; `make help` tells the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/ready: requirements-dev.txt
+	@echo "Preparing .venv, once…"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: run
+run: .venv/ready ## Start the service, with its own database unless DATABASE_URL is set
+	@$(BIN)/taskapi serve
+
+.PHONY: dev
+dev: .venv/ready ## The same, started again whenever a file changes
+	@$(BIN)/taskapi serve --reload
+
+.PHONY: test
+test: .venv/ready ## All tests, on a real PostgreSQL, with coverage
+	@$(BIN)/pytest --numprocesses auto --cov --cov-report term:skip-covered
+
+.PHONY: check
+check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, wheel
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/check_documents.py
+	$(BIN)/python scripts/check_migrations.py
+	$(BIN)/python scripts/check_wheel.py
+
+.PHONY: format
+format: .venv/ready ## Put the code into the one format
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: openapi
+openapi: .venv/ready ## Write openapi.json anew
+	$(BIN)/taskapi openapi > openapi.json
+
+.PHONY: lock
+lock: .venv/ready ## Write the locked requirements anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml --output-file requirements-dev.txt
+
+.PHONY: clean
+clean: ## Remove what make made, but not .taskapi, where the tasks are
+	rm -rf .venv dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

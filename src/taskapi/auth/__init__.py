@@ -1,0 +1,1 @@
+"""From the `Authorization` header to the user: syntax, key, signature, claims, path."""

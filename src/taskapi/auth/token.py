@@ -1,0 +1,117 @@
+"""The syntax gate: what a token must look like before any key is asked about it.
+
+RFC 7515 (JWS compact serialization), RFC 7519 (JWT) and RFC 8725 (best practices), each read
+strictly: one spelling for every token, so that nothing is accepted here that another verifier
+would read differently.
+"""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from taskapi.errors import InvalidToken
+
+LONGEST_TOKEN = 8 * 1024
+"""Bytes. Better Auth's default tokens have about 600, and up to 8 kB with long profile fields."""
+
+THREE_PARTS = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+
+# Better Auth's session token is pasted by mistake: it has one dot and is no JWT.
+SESSION_TOKEN = re.compile(rb"[A-Za-z0-9]{32}\.[A-Za-z0-9+/_%-]+(=|%3D)*")
+
+KNOWN_HEADERS = {"alg", "typ", "kid", "cty"}
+"""Everything else in a header either asks for an extension (crit, b64, zip), or offers a key of
+the sender's own (jwk, jku, x5c, x5u)."""
+
+TYPES = {"jwt", "at+jwt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of the right shape, of which nothing is proven yet.
+
+    Attributes:
+        compact: the token as it came.
+        algorithm: `alg` of the header.
+        key_id: `kid` of the header.
+        claims: the payload, a JSON object without duplicate members.
+    """
+
+    compact: bytes
+    algorithm: str
+    key_id: str | None
+    claims: dict[str, Any]
+
+
+def parse(compact: bytes) -> Token:
+    """Read a token's three parts.
+
+    Raises:
+        InvalidToken: with a sentence that says what is wrong with it.
+    """
+    if len(compact) > LONGEST_TOKEN:
+        raise InvalidToken(f"The token is longer than {LONGEST_TOKEN} bytes.")
+    parts = THREE_PARTS.fullmatch(compact)
+    if parts is None:
+        _explain(compact)
+    header = _json_object(parts[1], "header")
+    _decoded(parts[3], "signature")
+    _check_header(header)
+    return Token(compact, header["alg"], header.get("kid"), _json_object(parts[2], "payload"))
+
+
+def _explain(compact: bytes) -> NoReturn:
+    if SESSION_TOKEN.fullmatch(compact):
+        raise InvalidToken(
+            "This is a Better Auth session token; send the JWT that authClient.token() gives."
+        )
+    raise InvalidToken("The token is not a JWT: three base64url parts with dots between them.")
+
+
+def _check_header(header: dict[str, Any]) -> None:
+    if not isinstance(header.get("alg"), str):
+        raise InvalidToken("The token's header names no algorithm.")
+    if not isinstance(header.get("kid", ""), str):
+        raise InvalidToken("The token's key id is not a string.")
+    if "typ" in header and str(header["typ"]).lower() not in TYPES:
+        raise InvalidToken("The token is of another type than JWT.")
+    if not header.keys() <= KNOWN_HEADERS:
+        raise InvalidToken("The token's header has members that are not accepted here.")
+
+
+def _decoded(part: bytes, name: str) -> bytes:
+    """Base64url without padding, and with the unused bits of the last character at zero."""
+    if len(part) % 4 == 1:
+        raise InvalidToken(f"The token's {name} is not base64url.")
+    decoded = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+    if urlsafe_b64encode(decoded).rstrip(b"=") != part:
+        raise InvalidToken(f"The token's {name} is not canonical base64url.")
+    return decoded
+
+
+def _json_object(part: bytes, name: str) -> dict[str, Any]:
+    try:
+        # Decoded here: json.loads would guess UTF-16 from bytes.
+        value = json.loads(
+            _decoded(part, name).decode("utf-8"),
+            object_pairs_hook=_unique_members,
+            parse_constant=_refuse_constant,
+        )
+    except (ValueError, RecursionError):
+        raise InvalidToken(f"The token's {name} is not well-formed JSON.") from None
+    if not isinstance(value, dict):
+        raise InvalidToken(f"The token's {name} is not a JSON object.")
+    return value
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate member")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)

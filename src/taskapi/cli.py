@@ -1,0 +1,177 @@
+"""The commands: `taskapi serve`, `migrate`, `token` and `openapi`."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from taskapi import __version__
+from taskapi.app import claims_for, create_app, secret_of
+from taskapi.auth.development import mint
+from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
+from taskapi.database.address import Address
+from taskapi.database.embedded import EmbeddedServer, EmbeddedServerError
+from taskapi.database.schema import migrate as migrate_schema
+from taskapi.documentation import openapi_document
+from taskapi.errors import InvalidToken
+
+cli = typer.Typer(
+    help="taskapi keeps each user's tasks safe, behind a JWT.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+DAY = 24 * 60 * 60
+
+GRACE_SECONDS = 5
+"""Beyond `REQUEST_TIMEOUT`, for requests that were accepted before a stop was asked for."""
+
+
+def main() -> None:
+    """Run a command; what is wrong with the surroundings is said in a line, not a traceback."""
+    try:
+        cli()
+    except (SettingsError, EmbeddedServerError) as error:
+        sys.exit(f"taskapi cannot start:\n{error}")
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="API_HOST")] = None,
+    port: Annotated[int | None, typer.Option(help="API_PORT")] = None,
+    workers: Annotated[int | None, typer.Option(help="WORKERS")] = None,
+    *,
+    reload: Annotated[bool, typer.Option(help="Start again when a file changes.")] = False,
+) -> None:
+    """Serve the API, on the database of DATABASE_URL or on one of its own."""
+    for name, value in {"API_HOST": host, "API_PORT": port, "WORKERS": workers}.items():
+        if value is not None:
+            os.environ[name] = str(value)  # where every worker reads its settings
+    settings = load(Settings)
+    config = uvicorn.Config(
+        "taskapi.main:app",
+        host=settings.host,
+        port=settings.api_port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        workers=settings.workers,
+        reload=reload,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=int(settings.request_timeout) + GRACE_SECONDS,
+    )
+    socket = config.bind_socket()
+    with _embedded_server(settings):
+        _greet(settings)
+        server = uvicorn.Server(config)
+        if reload:
+            ChangeReload(config, target=server.run, sockets=[socket]).run()
+        elif settings.workers > 1:
+            Multiprocess(config, sockets=[socket]).run()
+        else:
+            server.run(sockets=[socket])
+    if not (server.started or reload or settings.workers > 1):
+        sys.exit(1)
+
+
+@contextmanager
+def _embedded_server(settings: Settings) -> Iterator[None]:
+    """Hold the embedded server over the lives of all workers, so that it starts and stops once."""
+    if not settings.embedded:
+        yield
+        return
+    server = EmbeddedServer(LOCAL_DIRECTORY)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _greet(settings: Settings) -> None:
+    """What a person needs for the first request."""
+    console = Console(highlight=False, soft_wrap=True)
+    host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 - to show
+    base = f"http://{host}:{settings.api_port}"
+    if settings.database_url is not None:
+        database = str(Address.parse(settings.database_url.get_secret_value()))
+    else:
+        database = f"embedded PostgreSQL in {LOCAL_DIRECTORY.absolute()}"
+    console.print(f"\n[bold]taskapi {__version__}[/]")
+    console.print(f"  [dim]database[/]  {database}")
+    console.print(f"  [dim]address[/]   {base}")
+    if settings.docs_enabled:
+        console.print(f"  [dim]docs[/]      {base}/docs")
+    secret = secret_of(settings)
+    if settings.embedded and secret is not None:
+        token = mint(secret, "1", claims_for(settings), DAY)
+        console.print(f"  [dim]token[/]     for user 1, a day long:\n\n{token}\n")
+        console.print("  [dim]try it[/]\n")
+        console.print(
+            f"curl -X POST {base}/api/1/tasks -H 'Content-Type: application/json' "
+            f"-H 'Authorization: Bearer {token}' -d '{{\"title\": \"Buy milk\"}}'\n",
+            markup=False,
+        )
+
+
+@cli.command()
+def migrate(
+    revision: Annotated[str, typer.Option(help="How far; the newest unless told.")] = "head",
+) -> None:
+    """Bring the database's schema up to date. Any number of replicas may do so at once."""
+    settings = load(DatabaseSettings)
+    if settings.database_url is not None:
+        address = Address.parse(settings.database_url.get_secret_value())
+        migrate_schema(settings, address, revision)
+    else:
+        server = EmbeddedServer(LOCAL_DIRECTORY)
+        try:
+            migrate_schema(settings, server.start(), revision)
+        finally:
+            server.stop()
+    typer.echo("The schema is current.")
+
+
+@cli.command()
+def token(
+    user_id: Annotated[str, typer.Option(help="The user whom the token names.")],
+    expires_in: Annotated[int, typer.Option(help="Seconds.", min=1)] = DAY,
+    *,
+    sign_with_secret: Annotated[
+        bool, typer.Option(help="Sign with BETTER_AUTH_SECRET: whoever has the token is that user.")
+    ] = False,
+) -> None:
+    """Print a token for development, signed with the embedded service's own secret."""
+    settings = load(Settings)
+    configured = settings.better_auth_secret is not None
+    secret = secret_of(settings)
+    if secret is None or (configured and not sign_with_secret):
+        sys.exit("BETTER_AUTH_SECRET signs for real users; add --sign-with-secret if you mean it.")
+    claims = claims_for(settings)
+    try:
+        claims.user_of(
+            {"sub": user_id, "exp": sys.maxsize, "iss": claims.issuer, "aud": claims.audience}
+        )
+    except InvalidToken as refusal:
+        sys.exit(refusal.detail)
+    typer.echo(mint(secret, user_id, claims, expires_in))
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    settings = load(Settings)
+    document = openapi_document(create_app(settings), settings.user_id_type)
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -1,0 +1,51 @@
+"""From `DATABASE_URL`, in the forms that providers print, to what asyncpg takes."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+# Read by libpq on the client's side. asyncpg would send them to the server as settings, which
+# refuses them. `channel_binding=require`, as Neon prints it, asks for a SCRAM variant that asyncpg
+# lacks: TLS (`sslmode`) still applies, the binding does not (SECURITY.md).
+CLIENT_ONLY = {
+    "channel_binding",
+    "connect_timeout",
+    "gssencmode",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_count",
+    "pgbouncer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One PostgreSQL database.
+
+    Attributes:
+        dsn: what asyncpg connects to, password included: never print it.
+        pooler: True behind a transaction pooler (PgBouncer, Neon's `-pooler` hosts), where named
+            prepared statements may be lost between two requests; None where only asking tells.
+    """
+
+    dsn: str
+    pooler: bool | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> "Address":
+        """Read a connection address, `postgres://`, `postgresql://` or `postgresql+driver://`."""
+        parts = urlsplit(url)
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        kept = [(name, value) for name, value in query if name not in CLIENT_ONLY]
+        dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))
+        said = dict(query).get("pgbouncer")
+        if said is not None:
+            return cls(dsn, pooler=said.lower() in {"true", "1", "yes"})
+        return cls(dsn, pooler=True if "-pooler." in (parts.hostname or "") else None)
+
+    def __str__(self) -> str:
+        """The address as people may see it: without user and password."""
+        parts = urlsplit(self.dsn)
+        socket = dict(parse_qsl(parts.query)).get("host", "")
+        host = parts.netloc.rpartition("@")[2] or socket
+        return f"{host}{parts.path}"

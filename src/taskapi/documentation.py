@@ -1,0 +1,226 @@
+"""What the OpenAPI document says beyond what the routes' types say, and the page that shows it."""
+
+import importlib.util
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.staticfiles import StaticFiles
+
+from taskapi import __version__
+from taskapi.config import LARGEST_ID, UserIdType
+from taskapi.errors import PROBLEM_JSON, VALIDATION_CODE, ApiError
+
+DESCRIPTION = """
+Tasks of a user, safe behind a JWT.
+
+Get a token from Better Auth (`authClient.token()`), or from `taskapi token --user-id 1` in
+development; press **Authorize**, paste it, and try the operations out with the token's own user id
+in the path.
+"""
+
+USER_ID_SCHEMAS: dict[UserIdType, dict[str, Any]] = {
+    "integer": {"type": "integer", "minimum": 1, "maximum": LARGEST_ID, "examples": [1]},
+    "text": {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Kx3mQ9vT2bLw"]},
+}
+
+
+class ErrorItem(BaseModel):
+    """One broken rule of a request: where, which, and in words."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Error(BaseModel):
+    """Every error. `detail` is a sentence, or for 422 the list of broken rules."""
+
+    detail: str | list[ErrorItem]
+    code: str
+    request_id: str
+
+
+class Problem(BaseModel):
+    """The same as RFC 9457 has it, for `Accept: application/problem+json`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[ErrorItem] | None = None
+    request_id: str
+
+
+EXAMPLE_REQUEST_ID = "0f9c5a4be1d94f0c8f3f5f0f6a1d2c3b"
+
+HEADERS: dict[int, dict[str, str]] = {
+    201: {"Location": "Where the new task is."},
+    401: {"WWW-Authenticate": "What is wrong with the token (RFC 6750)."},
+    503: {"Retry-After": "Seconds after which another try makes sense."},
+}
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these errors, each with its examples."""
+    return {status: _error_response(status) for status in statuses}
+
+
+def headers(status: int) -> dict[str, Any]:
+    """The OpenAPI header objects of answers with this status."""
+    described = HEADERS.get(status, {}) | {"X-Request-ID": "Names this exchange in the logs."}
+    return {
+        name: {"description": text, "schema": {"type": "string"}}
+        for name, text in described.items()
+    }
+
+
+def _error_response(status: int) -> dict[str, Any]:
+    return {
+        "description": HTTPStatus(status).phrase,
+        "model": Error,
+        "headers": headers(status),
+        "content": {
+            "application/json": {"examples": _examples(status)},
+            PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}},
+        },
+    }
+
+
+def _examples(status: int) -> dict[str, Any]:
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        missing = {"loc": ["body", "title"], "msg": "Field required", "type": "missing"}
+        details: dict[str, Any] = {VALIDATION_CODE: [missing]}
+    else:
+        details = {kind.code: kind.detail for kind in _kinds(ApiError) if kind.status == status}
+    return {
+        code: {"value": {"detail": detail, "code": code, "request_id": EXAMPLE_REQUEST_ID}}
+        for code, detail in details.items()
+    }
+
+
+def _kinds(parent: type[ApiError]) -> list[type[ApiError]]:
+    children = parent.__subclasses__()
+    named = [child for child in children if hasattr(child, "code")]
+    return named + [kind for child in children for kind in _kinds(child)]
+
+
+def openapi_document(app: FastAPI, user_id_type: UserIdType) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of the app, with user ids of this type."""
+    document = get_openapi(
+        title="taskapi",
+        version=__version__,
+        description=DESCRIPTION.strip(),
+        routes=app.routes,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        tags=[
+            {"name": "tasks", "description": "What a user does with their own tasks."},
+            {"name": "operations", "description": "What runs the service looks at. No token."},
+        ],
+    )
+    schemas = document["components"]["schemas"]
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    problem.pop("$defs")
+    schemas["Problem"] = problem
+    _type_user_ids(document, USER_ID_SCHEMAS[user_id_type])
+    exact: dict[str, Any] = _exact(document)
+    return exact
+
+
+def _type_user_ids(document: dict[str, Any], schema: dict[str, Any]) -> None:
+    document["components"]["schemas"]["Task"]["properties"]["user_id"] = schema
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] == "user_id":
+                    parameter["schema"] = schema
+
+
+def _exact(node: Any) -> Any:
+    """Bounds of integers as integers: FastAPI writes 2^63-1 as a float, which is 2^63."""
+    if isinstance(node, dict):
+        return {key: _exact(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_exact(value) for value in node]
+    if isinstance(node, float) and node.is_integer():
+        return min(int(node), LARGEST_ID)
+    return node
+
+
+# The assets come with an installed package, so the page works without internet access.
+ASSETS_PACKAGE = "fastapi_offline"
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>taskapi</title>
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+<link rel="icon" href="/docs/assets/favicon.png">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+
+START = """SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  displayRequestDuration: true,
+  persistAuthorization: false,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+});
+"""
+
+# Scripts and requests of this origin only. Swagger UI sets styles on its elements.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/openapi.json")
+async def openapi_json(request: Request) -> Response:
+    """The OpenAPI document."""
+    return JSONResponse(_document_once(request.app))
+
+
+@router.get("/docs")
+async def page() -> Response:
+    """Swagger UI, under a policy that lets it talk to this origin alone."""
+    return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
+@router.get("/docs/start.js")
+async def start() -> Response:
+    """The page's own script: no script stands in the page, so the policy can forbid them there."""
+    return Response(START, media_type="text/javascript")
+
+
+@cache
+def _document_once(app: FastAPI) -> dict[str, Any]:
+    return openapi_document(app, app.state.settings.user_id_type)
+
+
+def add_documentation(app: FastAPI) -> None:
+    """Serve the document and the page."""
+    assets = importlib.util.find_spec(ASSETS_PACKAGE)
+    if assets is None or assets.origin is None:
+        raise ModuleNotFoundError(ASSETS_PACKAGE)
+    app.mount("/docs/assets", StaticFiles(directory=Path(assets.origin).parent / "static"))
+    app.router.routes.extend(router.routes)

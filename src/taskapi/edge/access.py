@@ -1,0 +1,77 @@
+"""The outermost layer: an id for every request, headers for every answer, one log line for both."""
+
+import re
+import secrets
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from taskapi import metrics
+
+log = structlog.get_logger("taskapi.access")
+
+ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+"""What may be a metric's label; a client can invent others."""
+
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+NO_STORE = (b"cache-control", b"no-store")
+
+
+class Access:
+    """Gives a request its id, completes the answer's headers, and records both when it is over."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        added = [(b"x-request-id", request_id.encode()), NOSNIFF]
+        if scope["path"].startswith("/api/"):
+            added.append(NO_STORE)
+        status = 0
+
+        async def send_completed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_completed)
+        finally:
+            _record(scope, status, time.perf_counter() - started)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and ACCEPTABLE_ID.fullmatch(value):
+            return bytes(value).decode()
+    return secrets.token_hex(16)
+
+
+def _record(scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    route = getattr(scope.get("route"), "path", "unmatched")
+    metrics.REQUESTS.labels(method, route, status).inc()
+    metrics.REQUEST_SECONDS.labels(method, route).observe(seconds)
+    state = scope["state"]
+    log.info(
+        "request",
+        request_id=state["request_id"],
+        method=method,
+        route=route,
+        status=status,
+        ms=round(seconds * 1000, 2),
+        user=state["user"].subject if "user" in state else None,
+    )

@@ -1,0 +1,54 @@
+"""The layer in which every exception becomes an answer, and no answer takes for ever."""
+
+import asyncio
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from taskapi.errors import ApiError, TimedOut, answer
+
+log = structlog.get_logger("taskapi")
+
+
+class Answers:
+    """Ends every request with an answer: the route's, an error's, or 503 after the deadline.
+
+    Args:
+        app: what answers.
+        seconds: the deadline for all of a request, its body included.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._app(scope, receive, send_noted)
+        except ClientDisconnect:
+            return  # Nobody is left to answer.
+        except TimeoutError:
+            error: Exception = TimedOut()
+        except Exception as raised:  # noqa: BLE001 - every error is answered here, and bugs are logged
+            error = raised
+        else:
+            return
+        if not isinstance(error, ApiError):
+            log.error("unhandled", request_id=scope["state"]["request_id"], exc_info=error)
+        if begun:
+            # Too late for another answer; the server closes the connection, and the client sees
+            # a cut answer rather than a wrong one.
+            raise error
+        await answer(error, scope)(scope, receive, send)

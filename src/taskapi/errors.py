@@ -1,0 +1,209 @@
+"""What can go wrong, by name, and the one place that turns it into HTTP."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class ApiError(Exception):
+    """A refusal that a client is told about; its subclasses are the whole list of them."""
+
+    status: ClassVar[HTTPStatus]
+    code: ClassVar[str]
+    detail: str = ""
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or self.detail
+        super().__init__(self.detail)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers that belong to this error."""
+        return {}
+
+
+class NotAuthenticated(ApiError):
+    """No token came with the request (RFC 6750, 3.1: then no error code is sent)."""
+
+    status, code = HTTPStatus.UNAUTHORIZED, "not_authenticated"
+    detail = "Send a token: Authorization: Bearer <JWT>."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="taskapi"'}
+
+
+class InvalidToken(ApiError):
+    """A token came, and it proves nothing. The reason is for people, never for decisions."""
+
+    status, code = HTTPStatus.UNAUTHORIZED, "invalid_token"
+    detail = "The token is not valid."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        description = self.detail.replace("\\", "").replace('"', "'")
+        challenge = (
+            f'Bearer realm="taskapi", error="invalid_token", error_description="{description}"'
+        )
+        return {"WWW-Authenticate": challenge}
+
+
+class TokenExpired(InvalidToken):
+    """The token was valid once: the client should fetch a new one and repeat the request."""
+
+    code = "token_expired"
+    detail = "The token has expired; fetch a new one."
+
+
+class NotYourPath(ApiError):
+    """The user in the path is not the user of the token, whether that user exists or not."""
+
+    status, code = HTTPStatus.FORBIDDEN, "forbidden"
+    detail = "The user in the path is not the user of the token."
+
+
+class TaskNotFound(ApiError):
+    """No such task, or somebody else's: a caller cannot tell which."""
+
+    status, code = HTTPStatus.NOT_FOUND, "task_not_found"
+    detail = "There is no such task."
+
+
+class UserNotFound(ApiError):
+    """A valid token of a user who is not, or no longer, in the users table."""
+
+    status, code = HTTPStatus.NOT_FOUND, "user_not_found"
+    detail = "The user of this token does not exist here."
+
+
+class BodyTooLarge(ApiError):
+    """The body is over its bound; the rest of it is not read."""
+
+    status, code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"
+    detail = "The request body is too large."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # The rest of the body is still on its way: this connection cannot carry another request.
+        return {"Connection": "close"}
+
+
+class NotJson(ApiError):
+    """The body's content type or encoding is not plain JSON in UTF-8."""
+
+    status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
+    detail = "Send the body as application/json."
+
+
+class Unavailable(ApiError):
+    """The request was not served and may be repeated later; why is in the subclass."""
+
+    status, code = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"
+    detail = "The service is not available for the moment; try again."
+    retry_after: ClassVar[int] = 1
+    """Seconds."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after)}
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached, refuses or is too slow."""
+
+    code = "database_unavailable"
+    detail = "The database is not available for the moment; try again."
+
+
+class SchemaOutdated(DatabaseUnavailable):
+    """The database has an older schema than this code needs, or none."""
+
+    code = "schema_outdated"
+    detail = "The database's schema is not current: run 'taskapi migrate'."
+
+
+class Overloaded(Unavailable):
+    """More requests wait for the database than can be served in time."""
+
+    code = "overloaded"
+    detail = "The service is overloaded; try again."
+
+
+class TimedOut(Unavailable):
+    """The request took longer than `REQUEST_TIMEOUT`."""
+
+    code = "timed_out"
+    detail = "The request took too long and was given up; try again."
+
+
+VALIDATION_CODE = "validation_failed"
+
+FRAMEWORK_ERRORS: Mapping[int, tuple[str, str]] = {
+    404: ("route_not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not answer to that method."),
+}
+"""Code and sentence for what the framework refuses by itself."""
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """Status, code, detail and, for 422, the list of errors: what both shapes are made of."""
+    match error:
+        case ApiError():
+            return {"status": error.status, "code": error.code, "detail": error.detail}
+        case RequestValidationError():
+            return {
+                "status": HTTPStatus.UNPROCESSABLE_ENTITY,
+                "code": VALIDATION_CODE,
+                "detail": "The request breaks a rule.",
+                # Never the input: it may be large, secret, or not representable in JSON.
+                "errors": [
+                    {"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]}
+                    for item in error.errors()
+                ],
+            }
+        case HTTPException():
+            code, detail = FRAMEWORK_ERRORS.get(
+                error.status_code, ("bad_request", "The request cannot be understood.")
+            )
+            return {"status": HTTPStatus(error.status_code), "code": code, "detail": detail}
+        case _:
+            return {
+                "status": HTTPStatus.INTERNAL_SERVER_ERROR,
+                "code": "internal_error",
+                "detail": "Something went wrong here; it has been logged under this request_id.",
+            }
+
+
+def _plain(problem: dict[str, Any], request_id: str) -> dict[str, Any]:
+    detail = problem.get("errors", problem["detail"])
+    return {"detail": detail, "code": problem["code"], "request_id": request_id}
+
+
+def _rfc_9457(problem: dict[str, Any], request_id: str) -> dict[str, Any]:
+    status: HTTPStatus = problem["status"]
+    head = {"type": "about:blank", "title": status.phrase, "status": int(status)}
+    rest = {key: value for key, value in problem.items() if key != "status"}
+    return head | rest | {"request_id": request_id}
+
+
+def answer(error: Exception, scope: Scope) -> Response:
+    """The response to an error, in the shape that the client asked for (RFC 9457 or plain)."""
+    problem = problem_of(error)
+    standard = PROBLEM_JSON in Headers(scope=scope).get("accept", "")
+    shape = _rfc_9457 if standard else _plain
+    headers = dict(getattr(error, "headers", None) or {})
+    return Response(
+        json.dumps(shape(problem, scope["state"]["request_id"])),
+        status_code=problem["status"],
+        headers=headers,
+        media_type=PROBLEM_JSON if standard else "application/json",
+    )

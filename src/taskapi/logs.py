@@ -1,0 +1,57 @@
+"""Logs: one line for each event, as JSON for machines or readable for people."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+from taskapi.config import Settings
+
+SHARED: list[Processor] = [
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def configure_logs(settings: Settings) -> None:
+    """Send everything, the server's own lines too, to standard output in one format.
+
+    Every value is escaped by its renderer, so nothing that a client sends can end a line or move
+    a cursor.
+    """
+    readable = settings.log_format == "console" or (
+        settings.log_format == "auto" and sys.stdout.isatty()
+    )
+    last = _for_people() if readable else _for_machines()
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    structlog.configure(
+        processors=[*SHARED, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *SHARED],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    logging.getLogger("uvicorn.error").setLevel(level)
+
+
+def _for_machines() -> list[Processor]:
+    # Tracebacks as Python prints them. The kinds that show local variables would show tokens.
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _for_people() -> list[Processor]:
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(),
+            repr_native_str=True,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    ]

@@ -1,0 +1,1 @@
+"""The migrations, inside the package, so that they travel with the wheel."""

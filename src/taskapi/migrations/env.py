@@ -1,0 +1,85 @@
+"""How Alembic reaches the database: on the service's driver, one migration run at a time."""
+
+import asyncio
+from contextlib import ExitStack
+
+import asyncpg
+from alembic import context
+from sqlalchemy import Connection, func, select
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import SchemaItem
+
+from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, load
+from taskapi.database.address import Address
+from taskapi.database.embedded import EmbeddedServer
+from taskapi.tasks.models import metadata_for
+
+ADVISORY_LOCK = 8_273_645_190
+"""Held by whoever migrates; any number that nothing else in the database uses."""
+
+settings: DatabaseSettings = context.config.attributes.get("settings") or load(DatabaseSettings)
+
+
+def only_ours(item: SchemaItem, name: str | None, kind: str, *_: object) -> bool:
+    """The users table is the auth server's, and so is whatever else is in the database."""
+    del item
+    return kind != "table" or name == "tasks"
+
+
+def configure(connection: Connection | None = None) -> None:
+    """Set the migration context up, for a connection or, without one, for printing SQL."""
+    context.configure(
+        connection=connection,
+        dialect_name="postgresql",
+        literal_binds=connection is None,
+        target_metadata=metadata_for(settings.user_id_type, settings.users_table),
+        include_object=only_ours,
+        compare_server_default=True,
+        user_id_type=settings.user_id_type,
+        users_table=settings.users_table,
+    )
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations in one transaction, under a lock that ends with it."""
+    configure(connection)
+    with context.begin_transaction():
+        connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+        context.run_migrations()
+
+
+async def migrate_online(address: Address) -> None:
+    """Run the migrations on the database at this address."""
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        # Without a statement cache, this works behind a transaction pooler too.
+        async_creator=lambda: asyncpg.connect(
+            address.dsn, timeout=settings.database_connect_timeout, statement_cache_size=0
+        ),
+        poolclass=NullPool,
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(migrate)
+        await connection.commit()
+
+
+def address(stack: ExitStack) -> Address:
+    """The database to migrate: the caller's, that of the settings, or the embedded one."""
+    given: Address | None = context.config.attributes.get("address")
+    if given is not None:
+        return given
+    if settings.database_url is not None:
+        return Address.parse(settings.database_url.get_secret_value())
+    server = EmbeddedServer(LOCAL_DIRECTORY)
+    stack.callback(server.stop)
+    return server.start()
+
+
+if context.is_offline_mode():
+    configure()
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    with ExitStack() as stack:
+        asyncio.run(migrate_online(address(stack)))

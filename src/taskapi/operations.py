@@ -1,0 +1,77 @@
+"""What those who run the service look at: health, metrics, and an index of what is here."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from taskapi import __version__
+from taskapi.database.pool import Database
+from taskapi.database.schema import check_schema
+from taskapi.documentation import errors
+from taskapi.errors import Unavailable
+
+router = APIRouter(tags=["operations"])
+
+READINESS_SECONDS = 1.0
+"""How long an answer of the database counts: any number of probes asks it once in that time."""
+
+
+class Readiness:
+    """Whether the database answers and its schema is current."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._asked = -READINESS_SECONDS
+        self._refusal: Unavailable | None = None
+
+    async def check(self) -> None:
+        """Raise what `check_schema` raised at most a moment ago."""
+        if time.monotonic() - self._asked >= READINESS_SECONDS:
+            try:
+                await check_schema(self._database)
+                self._refusal = None
+            except Unavailable as refusal:
+                self._refusal = refusal
+            self._asked = time.monotonic()
+        if self._refusal is not None:
+            raise self._refusal
+
+
+@router.get("/")
+async def index(request: Request) -> dict[str, str]:
+    """What this is, and where to go from here."""
+    links = {
+        "name": "taskapi",
+        "version": __version__,
+        "tasks": "/api/{user_id}/tasks",
+        "live": "/livez",
+        "ready": "/readyz",
+        "metrics": "/metrics",
+    }
+    if request.app.state.settings.docs_enabled:
+        links |= {"documentation": "/docs", "openapi": "/openapi.json"}
+    return links
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The process runs."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses=errors(503))
+async def readyz(request: Request) -> dict[str, str]:
+    """The database answers, and its schema is current."""
+    await request.app.state.readiness.check()
+    return {"status": "ready"}
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics() -> Response:
+    """Figures for Prometheus."""
+    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
