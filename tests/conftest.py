@@ -6,78 +6,17 @@ HTTP; each test gets users of its own, so nothing has to be cleaned up between t
 
 import itertools
 import os
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
-from joserfc import jwt
-from joserfc.jwk import OctKey
+from support import SECRET, Person, serving, settings_for, token_for
 
-from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.database.address import Address
 from taskapi.database.embedded import EmbeddedServer
 from taskapi.database.schema import migrate
-
-SECRET = "a secret of the tests, long enough for HS256"
-
-
-@dataclass
-class Person:
-    """A user with a token, and a client that sends it to the service."""
-
-    id: str
-    token: str
-    http: httpx.Client
-    tasks: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.tasks = f"/api/{self.id}/tasks"
-
-    def get(self, path: str = "", **options: object) -> httpx.Response:
-        return self.request("GET", path, **options)
-
-    def post(self, path: str = "", **options: object) -> httpx.Response:
-        return self.request("POST", path, **options)
-
-    def put(self, path: str, **options: object) -> httpx.Response:
-        return self.request("PUT", path, **options)
-
-    def patch(self, path: str, **options: object) -> httpx.Response:
-        return self.request("PATCH", path, **options)
-
-    def delete(self, path: str) -> httpx.Response:
-        return self.request("DELETE", path)
-
-    def request(self, method: str, path: str = "", **options: object) -> httpx.Response:
-        """Send a request with this person's token; the path starts behind their tasks."""
-        url = path if path.startswith("/api") else self.tasks + path
-        headers = {"Authorization": f"Bearer {self.token}"} | dict(options.pop("headers", {}))  # type: ignore[call-overload]
-        return self.http.request(method, url, headers=headers, **options)  # type: ignore[arg-type]
-
-    def create(self, title: str = "Buy milk", description: str = "") -> dict[str, object]:
-        """Create a task and return it."""
-        response = self.post(json={"title": title, "description": description})
-        assert response.status_code == 201, response.text
-        task: dict[str, object] = response.json()
-        return task
-
-
-def sign(claims: dict[str, object], secret: str = SECRET, **header: object) -> str:
-    """A token with exactly these claims."""
-    return jwt.encode({"alg": "HS256", **header}, claims, OctKey.import_key(secret))
-
-
-def token_for(user_id: str, **claims: object) -> str:
-    """A token that names this user for an hour, unless its claims say otherwise."""
-    return sign({"sub": user_id, "exp": int(time.time()) + 3600, **claims})
 
 
 @pytest.fixture(scope="session")
@@ -91,48 +30,6 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     migrate(Settings(database_url=address.dsn, better_auth_secret=SECRET), address)
     yield address
     server.stop()
-
-
-def settings_for(database: Address, **changed: object) -> Settings:
-    """Settings of a service on this database, as the tests want it unless told otherwise."""
-    usual: dict[str, object] = {
-        "database_url": database.dsn,
-        "better_auth_secret": SECRET,
-        "create_unknown_users": True,
-        "database_pool_size": 5,
-        "log_level": "warning",
-    }
-    return Settings.model_validate(usual | changed)
-
-
-@contextmanager
-def serving(settings: Settings) -> Iterator[str]:
-    """Run a service for these settings in a thread; gives its base address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        create_app(settings),
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        log_config=None,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        if not thread.is_alive():
-            raise RuntimeError("the service did not start")
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
 
 
 @pytest.fixture(scope="session")
