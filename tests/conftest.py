@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from support import SECRET, Person, serving, settings_for, token_for
 
+from support import SECRET, Person, serving, settings_for, token_for
 from taskapi.config import Settings
 from taskapi.database.address import Address
 from taskapi.database.embedded import EmbeddedServer
