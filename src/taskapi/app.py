@@ -17,7 +17,8 @@ from starlette.routing import Match
 from taskapi import operations
 from taskapi.auth.claims import ClaimsCheck
 from taskapi.auth.guard import Guard
-from taskapi.auth.keys import SharedSecret, local_secret
+from taskapi.auth.key_set import KeySet
+from taskapi.auth.keys import local_secret, shared_secret
 from taskapi.auth.verifier import Verifier
 from taskapi.config import LOCAL_DIRECTORY, Settings
 from taskapi.database.address import Address
@@ -41,6 +42,7 @@ log = structlog.get_logger("taskapi")
 def create_app(settings: Settings) -> FastAPI:
     """The whole service for these settings. Nothing is reached or started before its lifespan."""
     configure_logs(settings)
+    verifier = verifier_for(settings)
     app = FastAPI(
         openapi_url=None,  # taskapi.documentation serves it
         redirect_slashes=False,
@@ -49,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
             Middleware(Access),
             Middleware(Cors, origins=settings.cors_origins),
             Middleware(Answers, seconds=settings.request_timeout),
-            Middleware(Guard, verifier=verifier_for(settings)),
+            Middleware(Guard, verifier=verifier),
         ],
         exception_handlers={
             HTTPException: _answer_framework,
@@ -57,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     app.state.settings = settings
+    app.state.key_set = verifier.key_set
     app.state.max_body_bytes = settings.max_body_bytes
     # Not include_router, which matches every request twice (13 of 57 microseconds, measured).
     app.router.routes.extend([*tasks.router.routes, *operations.router.routes])
@@ -80,13 +83,20 @@ def claims_for(settings: Settings) -> ClaimsCheck:
 def verifier_for(settings: Settings) -> Verifier:
     """The verifier of tokens for these settings."""
     secret = secret_of(settings)
-    return Verifier(claims_for(settings), SharedSecret(secret) if secret else None)
+    return Verifier(
+        claims_for(settings),
+        secret=shared_secret(secret) if secret else None,
+        key_set=KeySet(settings.key_set_url) if settings.key_set_url else None,
+    )
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
+        if app.state.key_set is not None:
+            app.state.key_set.refresh()  # in the background: a start does not wait for it
+            stack.push_async_callback(app.state.key_set.close)
         address = await _address(settings, stack)
         database = Database(
             address,
@@ -96,7 +106,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await database.open()
         stack.push_async_callback(database.close)
         await _ensure_schema(settings, address, database)
-        app.state.readiness = Readiness(database)
+        app.state.readiness = Readiness(database, settings.user_id_type)
         app.state.task_stores = TaskStores(
             database,
             Cursors(_cursor_key(settings)),
@@ -121,7 +131,7 @@ async def _ensure_schema(settings: Settings, address: Address, database: Databas
     A database that does not answer stops no start: requests get 503 until it does.
     """
     try:
-        await check_schema(database)
+        await check_schema(database, settings.user_id_type)
     except SchemaOutdated:
         if not settings.embedded:
             raise

@@ -124,6 +124,13 @@ class DatabaseUnavailable(Unavailable):
     detail = "The database is not available for the moment; try again."
 
 
+class KeysUnavailable(Unavailable):
+    """The auth server's keys were never fetched, or too long ago: no token can be judged."""
+
+    code = "keys_unavailable"
+    detail = "The auth server's keys are not available for the moment; try again."
+
+
 class SchemaOutdated(DatabaseUnavailable):
     """The database has an older schema than this code needs, or none."""
 

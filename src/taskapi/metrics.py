@@ -10,6 +10,7 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10),
 )
 TOKEN_REFUSALS = Counter("taskapi_token_refusals", "Requests refused as 401", ["code"])
+KEY_SET_FETCHES = Counter("taskapi_key_set_fetches", "Fetches of the key set", ["result"])
 DATABASE_FAULTS = Counter(
     "taskapi_database_faults", "Requests answered 503 for the database", ["fault"]
 )

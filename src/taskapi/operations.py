@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from taskapi import __version__
+from taskapi.config import UserIdType
 from taskapi.database.pool import Database
 from taskapi.database.schema import check_schema
 from taskapi.documentation import errors
@@ -20,8 +21,9 @@ READINESS_SECONDS = 1.0
 class Readiness:
     """Whether the database answers and its schema is current."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, user_id_type: UserIdType) -> None:
         self._database = database
+        self._user_id_type: UserIdType = user_id_type
         self._asked = -READINESS_SECONDS
         self._refusal: Unavailable | None = None
 
@@ -29,7 +31,7 @@ class Readiness:
         """Raise what `check_schema` raised at most a moment ago."""
         if time.monotonic() - self._asked >= READINESS_SECONDS:
             try:
-                await check_schema(self._database)
+                await check_schema(self._database, self._user_id_type)
                 self._refusal = None
             except Unavailable as refusal:
                 self._refusal = refusal

@@ -33,13 +33,15 @@ class Token:
     """A token of the right shape, of which nothing is proven yet.
 
     Attributes:
-        compact: the token as it came.
+        signed: the bytes that the signature is about.
+        signature: decoded.
         algorithm: `alg` of the header.
         key_id: `kid` of the header.
         claims: the payload, a JSON object without duplicate members.
     """
 
-    compact: bytes
+    signed: bytes
+    signature: bytes
     algorithm: str
     key_id: str | None
     claims: dict[str, Any]
@@ -57,9 +59,14 @@ def parse(compact: bytes) -> Token:
     if parts is None:
         _explain(compact)
     header = _json_object(parts[1], "header")
-    _decoded(parts[3], "signature")
     _check_header(header)
-    return Token(compact, header["alg"], header.get("kid"), _json_object(parts[2], "payload"))
+    return Token(
+        signed=compact[: parts.end(2)],
+        signature=_decoded(parts[3], "signature"),
+        algorithm=header["alg"],
+        key_id=header.get("kid"),
+        claims=_json_object(parts[2], "payload"),
+    )
 
 
 def _explain(compact: bytes) -> NoReturn:

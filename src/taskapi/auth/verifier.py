@@ -4,26 +4,40 @@ from dataclasses import dataclass
 
 from taskapi.auth import token as tokens
 from taskapi.auth.claims import ClaimsCheck, User
-from taskapi.auth.keys import SECRET_ALGORITHM, SharedSecret
+from taskapi.auth.key_set import ALGORITHMS, KeySet
+from taskapi.auth.keys import SECRET_ALGORITHM, VerificationKey
 from taskapi.errors import InvalidToken
+
+KEY_SET_ALGORITHMS = {name for names in ALGORITHMS.values() for name in names}
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Verifies tokens, every one from the start: no verdict is kept."""
+    """Verifies tokens, every one from the start: no verdict is kept.
+
+    Attributes:
+        claims: what a token must say.
+        secret: verifies HS256, where a secret is shared with the auth server.
+        key_set: verifies all else, where the auth server publishes keys. Neither ever answers for
+            the other, so a public key cannot be used as a secret.
+    """
 
     claims: ClaimsCheck
-    secret: SharedSecret | None = None
+    secret: VerificationKey | None = None
+    key_set: KeySet | None = None
 
     async def user_of(self, compact: bytes) -> User:
         """The user that a token proves.
 
         Raises:
             InvalidToken: or one of its kinds, with the reason.
+            KeysUnavailable: the auth server's keys are needed and cannot be had.
         """
         token = tokens.parse(compact)
         if token.algorithm == SECRET_ALGORITHM and self.secret is not None:
             self.secret.verify(token)
+        elif token.algorithm in KEY_SET_ALGORITHMS and self.key_set is not None:
+            await self.key_set.verify(token)
         else:
             raise InvalidToken("The token's algorithm is not accepted here.")
         return self.claims.user_of(token.claims)

@@ -6,20 +6,31 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import column, select, table
+from sqlalchemy import Text, cast, column, func, select, table
 
 import taskapi
-from taskapi.config import DatabaseSettings
+from taskapi.config import DatabaseSettings, UserIdType
 from taskapi.database.address import Address
 from taskapi.database.pool import Database
-from taskapi.database.statement import compiled
+from taskapi.database.statement import Constant, compiled
 from taskapi.errors import SchemaOutdated
 
 MIGRATIONS = Path(taskapi.__file__).parent / "migrations"
 
-CURRENT_REVISION = compiled(
-    select(column("version_num").label("revision")).select_from(table("alembic_version"))
+# The type of no row at all, as the column has it.
+OWNER_TYPE = func.pg_typeof(
+    select(column("user_id")).select_from(table("tasks")).limit(Constant(0)).scalar_subquery()
 )
+
+STATE = compiled(
+    select(
+        column("version_num").label("revision"),
+        cast(OWNER_TYPE, Text).label("owner_type"),
+        func.current_setting(Constant("server_encoding")).label("encoding"),
+    ).select_from(table("alembic_version"))
+)
+
+OWNER_TYPES: dict[UserIdType, str] = {"integer": "bigint", "text": "text"}
 
 
 @cache
@@ -29,19 +40,26 @@ def _revisions() -> tuple[str, ...]:
     return tuple(script.revision for script in scripts)
 
 
-async def check_schema(database: Database) -> None:
+async def check_schema(database: Database, user_id_type: UserIdType) -> None:
     """Make sure that the database has at least the schema that this code needs.
 
     A revision that this package does not know is a newer one: while a fleet is replaced, the old
     code runs on the new schema for a while.
 
     Raises:
-        SchemaOutdated: it has an older one, or none.
+        SchemaOutdated: it has an older one, or none, or one for other settings.
         DatabaseUnavailable: it does not answer.
     """
-    row = await database.fetch_row(CURRENT_REVISION, {})
+    row = await database.fetch_row(STATE, {})
     if row is None or row["revision"] in _revisions()[1:]:
         raise SchemaOutdated
+    if row["owner_type"] != OWNER_TYPES[user_id_type]:
+        raise SchemaOutdated(
+            f"The column tasks.user_id is {row['owner_type']}, which USER_ID_TYPE={user_id_type} "
+            "does not fit: correct the setting."
+        )
+    if row["encoding"] != "UTF8":
+        raise SchemaOutdated(f"The database stores {row['encoding']}; it must store UTF8.")
 
 
 def migrate(settings: DatabaseSettings, address: Address, revision: str = "head") -> None:

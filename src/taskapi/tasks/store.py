@@ -89,7 +89,8 @@ class TaskStore:
         values = {"owner": self._owner, "title": title, "description": description}
         try:
             row = await self._database.fetch_row(self._shared.statements.create, values)
-        except asyncpg.ForeignKeyViolationError:
+        except (asyncpg.ForeignKeyViolationError, asyncpg.NotNullViolationError):
+            # The second: unknown users are to be created, in a table that wants more than an id.
             raise UserNotFound from None
         return TaskBody(row["id"], row["body"])
 
