@@ -1,5 +1,6 @@
-"""The commands: `taskapi serve`, `migrate`, `token` and `openapi`."""
+"""The commands: `taskapi serve`, `migrate`, `token`, `doctor` and `openapi`."""
 
+import asyncio
 import json
 import os
 import sys
@@ -19,6 +20,7 @@ from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, Settings
 from taskapi.database.address import Address
 from taskapi.database.embedded import EmbeddedServer, EmbeddedServerError
 from taskapi.database.schema import migrate as migrate_schema
+from taskapi.doctor import examine
 from taskapi.documentation import openapi_document
 from taskapi.errors import InvalidToken
 
@@ -73,7 +75,7 @@ def serve(
         timeout_graceful_shutdown=int(settings.request_timeout) + GRACE_SECONDS,
     )
     socket = config.bind_socket()
-    with _embedded_server(settings):
+    with _database(settings):
         _greet(settings)
         server = uvicorn.Server(config)
         if reload:
@@ -87,15 +89,17 @@ def serve(
 
 
 @contextmanager
-def _embedded_server(settings: Settings) -> Iterator[None]:
-    """Hold the embedded server over the lives of all workers, so that it starts and stops once."""
-    if not settings.embedded:
-        yield
+def _database(settings: DatabaseSettings) -> Iterator[Address]:
+    """The database's address; the embedded server runs as long as it is needed here.
+
+    Around `serve` that is over the lives of all workers, so that it starts and stops once.
+    """
+    if settings.database_url is not None:
+        yield Address.parse(settings.database_url.get_secret_value())
         return
     server = EmbeddedServer(LOCAL_DIRECTORY)
-    server.start()
     try:
-        yield
+        yield server.start()
     finally:
         server.stop()
 
@@ -132,15 +136,8 @@ def migrate(
 ) -> None:
     """Bring the database's schema up to date. Any number of replicas may do so at once."""
     settings = load(DatabaseSettings)
-    if settings.database_url is not None:
-        address = Address.parse(settings.database_url.get_secret_value())
+    with _database(settings) as address:
         migrate_schema(settings, address, revision)
-    else:
-        server = EmbeddedServer(LOCAL_DIRECTORY)
-        try:
-            migrate_schema(settings, server.start(), revision)
-        finally:
-            server.stop()
     typer.echo("The schema is current.")
 
 
@@ -167,6 +164,32 @@ def token(
     except InvalidToken as refusal:
         sys.exit(refusal.detail)
     typer.echo(mint(secret, user_id, claims, expires_in))
+
+
+@cli.command()
+def doctor(
+    token: Annotated[str | None, typer.Option(help="Explain this token too; '-' reads it.")] = None,
+) -> None:
+    """Look at settings, database and keys, and say why a token is or is not accepted."""
+    settings = load(Settings)
+    if token == "-":  # noqa: S105 - the usual sign for standard input
+        token = sys.stdin.readline().strip()
+    with _database(settings) as address:
+        healthy = asyncio.run(_tell(settings, address, token))
+    sys.exit(0 if healthy else 1)
+
+
+MARKS = {True: "[green]ok[/] ", False: "[red]bad[/]", None: "[dim] · [/]"}
+
+
+async def _tell(settings: Settings, address: Address, token: str | None) -> bool:
+    console = Console(highlight=False, soft_wrap=True)
+    healthy = True
+    async for finding in examine(settings, address, token):
+        console.print(MARKS[finding.good], end=" ")
+        console.print(f"{finding.subject}: {finding.text}", markup=False)
+        healthy = healthy and finding.good is not False
+    return healthy
 
 
 @cli.command()

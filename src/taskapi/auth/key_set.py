@@ -7,6 +7,7 @@ one prompt fetch; a stranger who sends thousands of them gets no more than one i
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -79,6 +80,16 @@ class KeySet:
         if key is None:
             raise InvalidToken("The token's key is not known to the auth server.")
         key.verify(token)
+
+    async def known(self) -> Mapping[str, VerificationKey]:
+        """The keys by their ids, fetched if that was not done yet.
+
+        Raises:
+            KeysUnavailable: they cannot be had.
+        """
+        if not self._keys:
+            await self._refreshed()
+        return self._keys
 
     def refresh(self) -> asyncio.Task[None] | None:
         """Start a fetch, unless one is under way or was a moment ago; the task of the fetch."""
