@@ -1,0 +1,66 @@
+"""How to call each operation of the API: the table that every new route has to be entered in."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+
+@dataclass(frozen=True)
+class Call:
+    """One right call of an operation.
+
+    Attributes:
+        success: the status of its answer.
+        body: what it sends as JSON; None for an operation that is called without.
+    """
+
+    success: int
+    body: object = None
+
+
+CALLS = {
+    "GET /api/{user_id}/tasks": Call(200),
+    "POST /api/{user_id}/tasks": Call(201, {"title": "Sent", "description": "by the table"}),
+    "GET /api/{user_id}/tasks/{task_id}": Call(200),
+    "PUT /api/{user_id}/tasks/{task_id}": Call(200, {"title": "Sent", "description": "again"}),
+    "DELETE /api/{user_id}/tasks/{task_id}": Call(204),
+    "PATCH /api/{user_id}/tasks/{task_id}/complete": Call(200, {"is_completed": True}),
+}
+
+ABOUT_ONE_TASK = [operation for operation in CALLS if "{task_id}" in operation]
+WITH_BODY = [operation for operation, call in CALLS.items() if call.body is not None]
+
+NO_TASK = 2**63 - 1
+"""An id that no task has."""
+
+
+def call(
+    http: httpx.Client,
+    operation: str,
+    *,
+    user_id: object,
+    token: str | None,
+    task_id: object = NO_TASK,
+    **options: Any,
+) -> httpx.Response:
+    """Call an operation as the table says, for any path, token and change of the request."""
+    method, _, path = operation.partition(" ")
+    headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+    headers |= options.pop("headers", {})
+    if not options.keys() & {"content", "json"} and CALLS[operation].body is not None:
+        options["json"] = CALLS[operation].body
+    url = path.format(user_id=user_id, task_id=task_id)
+    return http.request(method, url, headers=headers, **options)
+
+
+def assert_refused(response: httpx.Response, status: int, code: str) -> None:
+    """Hold that this is the refusal with this status and code, in the one shape of all errors."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    answer = response.json()
+    assert list(answer) == ["detail", "code", "request_id"]
+    assert answer["request_id"] == response.headers["X-Request-ID"]
+    assert answer["code"] == code
+    assert answer["detail"]
+    assert isinstance(answer["detail"], list if status == 422 else str)
