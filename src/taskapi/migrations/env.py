@@ -1,24 +1,42 @@
 """How Alembic reaches the database: on the service's driver, one migration run at a time."""
 
 import asyncio
+import logging
 from contextlib import ExitStack
 
 import asyncpg
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import SchemaItem
 
-from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, load
+from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, SettingsError, load
 from taskapi.database.address import Address
-from taskapi.database.embedded import EmbeddedServer
+from taskapi.database.embedded import EmbeddedServer, EmbeddedServerError
+from taskapi.database.faults import classify_connecting
 from taskapi.tasks.models import metadata_for
 
 ADVISORY_LOCK = 8_273_645_190
 """Held by whoever migrates; any number that nothing else in the database uses."""
 
-settings: DatabaseSettings = context.config.attributes.get("settings") or load(DatabaseSettings)
+
+def settings_in_use() -> DatabaseSettings:
+    """The caller's settings, or those of the environment where `alembic` was called by hand."""
+    given: DatabaseSettings | None = context.config.attributes.get("settings")
+    try:
+        return given or load(DatabaseSettings)
+    except SettingsError as error:
+        raise CommandError(f"wrong settings:\n{error}") from None
+
+
+settings = settings_in_use()
+
+if context.config.config_file_name is not None:  # `alembic …` by hand: say what happens
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
 
 
 def only_ours(item: SchemaItem, name: str | None, kind: str, *_: object) -> bool:
@@ -49,19 +67,32 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
+async def connect(address: Address) -> asyncpg.Connection:
+    """Connect to this address, in a way that works behind a transaction pooler too."""
+    try:
+        return await asyncpg.connect(
+            address.dsn, timeout=settings.database_connect_timeout, statement_cache_size=0
+        )
+    except Exception as error:
+        if classify_connecting(error) is None:
+            raise
+        reason = str(error) or "no answer"
+        raise CommandError(f"the database {address} cannot be reached: {reason}") from error
+
+
 async def migrate_online(address: Address) -> None:
     """Run the migrations on the database at this address."""
     engine = create_async_engine(
-        "postgresql+asyncpg://",
-        # Without a statement cache, this works behind a transaction pooler too.
-        async_creator=lambda: asyncpg.connect(
-            address.dsn, timeout=settings.database_connect_timeout, statement_cache_size=0
-        ),
-        poolclass=NullPool,
+        "postgresql+asyncpg://", async_creator=lambda: connect(address), poolclass=NullPool
     )
-    async with engine.connect() as connection:
-        await connection.run_sync(migrate)
-        await connection.commit()
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(migrate)
+            await connection.commit()
+    except DBAPIError as error:
+        # Missing rights, or a users table whose ids are not of USER_ID_TYPE: the server says which.
+        reason = error.orig.__cause__ if error.orig is not None else error
+        raise CommandError(f"the database {address} refused: {reason}") from error
 
 
 def address(stack: ExitStack) -> Address:
@@ -73,7 +104,10 @@ def address(stack: ExitStack) -> Address:
         return Address.parse(settings.database_url.get_secret_value())
     server = EmbeddedServer(LOCAL_DIRECTORY)
     stack.callback(server.stop)
-    return server.start()
+    try:
+        return server.start()
+    except EmbeddedServerError as error:
+        raise CommandError(str(error)) from error
 
 
 if context.is_offline_mode():
