@@ -20,7 +20,7 @@ from taskapi.auth.guard import Guard
 from taskapi.auth.key_set import KeySet
 from taskapi.auth.keys import local_secret, shared_secret
 from taskapi.auth.verifier import Verifier
-from taskapi.config import LOCAL_DIRECTORY, Settings
+from taskapi.config import LOCAL_DIRECTORY, Settings, SettingsError
 from taskapi.database.address import Address
 from taskapi.database.embedded import EmbeddedServer
 from taskapi.database.pool import Database
@@ -72,7 +72,12 @@ def secret_of(settings: Settings) -> str | None:
     """The secret that tokens may be signed with, if there is one."""
     if settings.better_auth_secret is not None:
         return settings.better_auth_secret.get_secret_value()
-    return local_secret(LOCAL_DIRECTORY) if settings.embedded else None
+    try:
+        return local_secret(LOCAL_DIRECTORY) if settings.embedded else None
+    except OSError as error:
+        raise SettingsError(
+            f"  {error.filename}: {error.strerror}; start as its owner, or set DATABASE_URL"
+        ) from None
 
 
 def claims_for(settings: Settings) -> ClaimsCheck:

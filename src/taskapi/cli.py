@@ -5,15 +5,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Annotated
 
 import typer
-import uvicorn
+from alembic.util import CommandError
 from rich.console import Console
-from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from taskapi import __version__
+from taskapi import __version__, server
 from taskapi.app import claims_for, create_app, secret_of
 from taskapi.auth.development import mint
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
@@ -33,8 +32,8 @@ cli = typer.Typer(
 
 DAY = 24 * 60 * 60
 
-GRACE_SECONDS = 5
-"""Beyond `REQUEST_TIMEOUT`, for requests that were accepted before a stop was asked for."""
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only to be shown
+"""What is listened on, and how to reach it from here."""
 
 
 def main() -> None:
@@ -43,6 +42,8 @@ def main() -> None:
         cli()
     except (SettingsError, EmbeddedServerError) as error:
         sys.exit(f"taskapi cannot start:\n{error}")
+    except CommandError as error:
+        sys.exit(f"taskapi cannot migrate: {error}")
 
 
 @cli.command()
@@ -58,34 +59,13 @@ def serve(
         if value is not None:
             os.environ[name] = str(value)  # where every worker reads its settings
     settings = load(Settings)
-    config = uvicorn.Config(
-        "taskapi.main:app",
-        host=settings.host,
-        port=settings.api_port,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        workers=settings.workers,
-        reload=reload,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        log_config=None,
-        timeout_graceful_shutdown=int(settings.request_timeout) + GRACE_SECONDS,
-    )
-    socket = config.bind_socket()
-    with _database(settings):
-        _greet(settings)
-        server = uvicorn.Server(config)
-        if reload:
-            ChangeReload(config, target=server.run, sockets=[socket]).run()
-        elif settings.workers > 1:
-            Multiprocess(config, sockets=[socket]).run()
-        else:
-            server.run(sockets=[socket])
-    if not (server.started or reload or settings.workers > 1):
-        sys.exit(1)
+    with (
+        closing(server.listen(settings)) as listener,
+        server.leaving_in_order(),
+        _database(settings),
+    ):
+        _greet(settings, listener.getsockname()[1])
+        server.run(settings, listener, reload=reload)
 
 
 @contextmanager
@@ -97,18 +77,18 @@ def _database(settings: DatabaseSettings) -> Iterator[Address]:
     if settings.database_url is not None:
         yield Address.parse(settings.database_url.get_secret_value())
         return
-    server = EmbeddedServer(LOCAL_DIRECTORY)
+    embedded = EmbeddedServer(LOCAL_DIRECTORY)
     try:
-        yield server.start()
+        yield embedded.start()
     finally:
-        server.stop()
+        embedded.stop()
 
 
-def _greet(settings: Settings) -> None:
+def _greet(settings: Settings, port: int) -> None:
     """What a person needs for the first request."""
     console = Console(highlight=False, soft_wrap=True)
-    host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 - to show
-    base = f"http://{host}:{settings.api_port}"
+    host = EVERYWHERE.get(settings.host, settings.host)
+    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if settings.database_url is not None:
         database = str(Address.parse(settings.database_url.get_secret_value()))
     else:
@@ -119,7 +99,8 @@ def _greet(settings: Settings) -> None:
     if settings.docs_enabled:
         console.print(f"  [dim]docs[/]      {base}/docs")
     secret = secret_of(settings)
-    if settings.embedded and secret is not None:
+    # BETTER_AUTH_SECRET signs for real users, and what is printed here may be kept in a log.
+    if secret is not None and settings.embedded and settings.better_auth_secret is None:
         token = mint(secret, "1", claims_for(settings), DAY)
         console.print(f"  [dim]token[/]     for user 1, a day long:\n\n{token}\n")
         console.print("  [dim]try it[/]\n")
@@ -152,9 +133,10 @@ def token(
 ) -> None:
     """Print a token for development, signed with the embedded service's own secret."""
     settings = load(Settings)
-    configured = settings.better_auth_secret is not None
     secret = secret_of(settings)
-    if secret is None or (configured and not sign_with_secret):
+    if secret is None:
+        sys.exit("There is no secret to sign with: only the auth server makes tokens here.")
+    if settings.better_auth_secret is not None and not sign_with_secret:
         sys.exit("BETTER_AUTH_SECRET signs for real users; add --sign-with-secret if you mean it.")
     claims = claims_for(settings)
     try:

@@ -136,7 +136,7 @@ class Settings(DatabaseSettings):
     create_unknown_users: bool | None = None
 
     api_host: str | None = None
-    api_port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    api_port: Annotated[int, Field(ge=0, le=65535)] = 8000  # 0: any that is free
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     cors_origins: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)
@@ -214,14 +214,6 @@ def load(kind: type[SomeSettings]) -> SomeSettings:
         return kind()
     except ValidationError as error:
         raise SettingsError("\n".join(_line(mistake) for mistake in error.errors())) from None
-
-
-def load_settings() -> Settings:
-    """The service's settings, for a start that ends with readable lines where they are wrong."""
-    try:
-        return load(Settings)
-    except SettingsError as error:
-        raise SystemExit(f"taskapi cannot start:\n{error}") from None
 
 
 def _line(mistake: Any) -> str:

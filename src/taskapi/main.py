@@ -1,6 +1,9 @@
 """`app`, for `uvicorn taskapi.main:app`."""
 
 from taskapi.app import create_app
-from taskapi.config import load_settings
+from taskapi.config import Settings, SettingsError, load
 
-app = create_app(load_settings())
+try:
+    app = create_app(load(Settings))
+except SettingsError as error:
+    raise SystemExit(f"taskapi cannot start:\n{error}") from None

@@ -6,6 +6,7 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskapi.edge.start import start_or_explain
 from taskapi.errors import ApiError, TimedOut, answer
 
 log = structlog.get_logger("taskapi")
@@ -25,7 +26,7 @@ class Answers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await start_or_explain(self._app, scope, receive, send)
             return
         begun = False
 
