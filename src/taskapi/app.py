@@ -166,4 +166,4 @@ def _allowed_methods(request: Request) -> list[str]:
     for route in request.app.routes:
         if route.matches(request.scope)[0] is Match.PARTIAL:
             methods |= route.methods
-    return sorted(methods)
+    return sorted(methods) or ["GET", "HEAD"]  # the mounted files, which are no routes
