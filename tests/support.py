@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
@@ -85,9 +86,16 @@ def settings_for(database: Address, **changed: object) -> Settings:
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
     """Run a service for these settings in a thread; gives its base address."""
+    with serving_app(create_app(settings)) as address:
+        yield address
+
+
+@contextmanager
+def serving_app(app: FastAPI) -> Iterator[str]:
+    """The same for an application that a test has changed."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         loop="uvloop",
         http="httptools",
         ws="none",

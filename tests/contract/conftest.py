@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from support import SECRET, serving, settings_for
+from support import SECRET, serving, serving_app, settings_for
+from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.database.address import Address
 
@@ -35,3 +36,17 @@ def stranded() -> Iterator[httpx.Client]:
         )
         with serving(settings) as address, httpx.Client(base_url=address, timeout=30) as client:
             yield client
+
+
+@pytest.fixture(scope="session")
+def broken(database: Address) -> Iterator[httpx.Client]:
+    """A client of a service with bugs: two routes that raise what nobody expects."""
+
+    async def raise_something() -> None:
+        raise RuntimeError("a bug, whose words are nobody's business")
+
+    app = create_app(settings_for(database, log_level="error"))
+    for path in ("/bug", "/api/{user_id}/bug"):
+        app.add_api_route(path, raise_something)
+    with serving_app(app) as address, httpx.Client(base_url=address, timeout=30) as client:
+        yield client

@@ -1,0 +1,38 @@
+"""Requests byte by byte, for what an HTTP client would never send."""
+
+import socket
+
+import httpx
+
+
+def answer_to(http: httpx.Client, *sent: bytes) -> bytes:
+    """What the service sends back, up to the end of one answer or of the connection."""
+    address = (http.base_url.host, http.base_url.port)
+    with socket.create_connection(address, timeout=30) as connection:
+        for part in sent:
+            connection.sendall(part)
+        received = b""
+        while not _complete(received):
+            part = connection.recv(65536)
+            if not part:
+                break
+            received += part
+    return received
+
+
+def _complete(received: bytes) -> bool:
+    head, end, body = received.partition(b"\r\n\r\n")
+    if head.startswith(b"HTTP/1.1 100"):
+        return _complete(body)
+    if not end:
+        return False
+    for line in head.lower().split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name == b"content-length":
+            return len(body) >= int(value)
+    return True
+
+
+def head_of(method: str, path: str, *headers: str) -> bytes:
+    """The head of a request."""
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: test", *headers, "", ""]).encode()
