@@ -31,6 +31,7 @@ SYSTEM_USER = "nobody"
 """PostgreSQL refuses to run as root, so root hands it to this user."""
 
 CAP_DAC_READ_SEARCH = 1 << 2
+CAP_SETPCAP = 1 << 8
 
 LONGEST_SOCKET_PATH = 107
 """Bytes of a Unix socket's path that Linux takes; macOS takes 103."""
@@ -216,8 +217,11 @@ def _as_server_user() -> list[str]:
     prefix = [setpriv, f"--reuid={SYSTEM_USER}", f"--regid={group}", "--clear-groups"]
     # Folders above may be closed to that user (root's home is). The right to pass through them is
     # the one right of root's that the server keeps, rather than opening them to everybody.
-    if _effective_capabilities() & CAP_DAC_READ_SEARCH:
+    needed = CAP_DAC_READ_SEARCH | CAP_SETPCAP
+    if _effective_capabilities() & needed == needed:
         prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        # access(2), by which PostgreSQL's programs find each other, forgets that right without it.
+        prefix += ["--securebits=+no_setuid_fixup"]
     return prefix
 
 
