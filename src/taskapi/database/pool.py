@@ -1,144 +1,159 @@
-"""The pool: how a statement gets a connection, how long it may take, and when it is repeated."""
+"""The database as the service sees it: a statement runs, or a named error says why it cannot."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
-import asyncpg
 import structlog
-from sqlalchemy import func, select
 
 from taskapi import metrics
 from taskapi.database import faults
 from taskapi.database.address import Address
+from taskapi.database.connections import Connections
+from taskapi.database.dial import Connection, Dialer
 from taskapi.database.faults import Fault
-from taskapi.database.statement import Statement, compiled
-from taskapi.errors import DatabaseUnavailable, Overloaded, SchemaOutdated
+from taskapi.database.statement import Statement
+from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 
 log = structlog.get_logger("taskapi.database")
 
-OWN_PROCESS = compiled(select(func.pg_backend_pid()))
+Result = TypeVar("Result")
 
-TRIES = 4
-"""A first try and three more, as for serialization failures and deadlocks."""
+MOST_REPEATS = 3
 
-WAITING_PER_CONNECTION = 50
-"""Requests that may wait for each connection. At 2,000 statements a second and connection, the
-last of them waits 25 ms; beyond that the queue only makes every answer late."""
+HOUSEKEEPING_SECONDS = 30.0
 
 
 class Database:
-    """Runs statements on a pool of connections.
+    """Runs statements, each on a connection that it has for itself.
 
     A method raises `DatabaseUnavailable` or `Overloaded` for every fault of the database or the
-    way to it, and asyncpg's own errors only for what a statement itself did wrong.
+    way to it, and asyncpg's own errors only for what a statement itself did wrong. How long all of
+    it may take is the request's deadline, which cancels what is under way (`edge.answers`).
+
+    Args:
+        address: where it is.
+        pool_size: the most connections at a time.
+        connect_timeout: seconds to wait for a connection, a new one or one that comes free.
+        statement_timeout: seconds after which the server ends a statement by itself.
     """
 
-    def __init__(self, address: Address, *, pool_size: int, connect_timeout: float) -> None:
-        self._address = address
-        self._pooler = address.pooler
-        self._size = pool_size
-        self._connect_timeout = connect_timeout
-        self._waiting = 0
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+    def __init__(
+        self,
+        address: Address,
+        *,
+        pool_size: int,
+        connect_timeout: float,
+        statement_timeout: float | None = None,
+    ) -> None:
+        dialer = Dialer(address, connect_timeout, statement_timeout)
+        self._connections = Connections(dialer.dial, size=pool_size, patience=connect_timeout)
+        self._housekeeping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Make the pool. No connection is made yet, so the service starts without a database."""
-        self._pool = await asyncpg.create_pool(
-            min_size=0,
-            max_size=self._size,
-            connect=self._connect,
-            # Statements here change no session state, so there is nothing to reset on release
-            # (76 of 116 microseconds of CPU for a call, measured).
-            reset=_nothing,
-        )
+        """Begin. No connection is made yet, so the service starts without a database."""
+        self._housekeeping = asyncio.create_task(self._keep_house())
 
     async def close(self) -> None:
-        """Close every connection, waiting for the statements under way."""
-        if self._pool is not None:
-            await self._pool.close()
+        """Close every connection, waiting a moment for the statements under way."""
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        await self._connections.close()
+
+    async def fetch_row(
+        self, statement: Statement, values: Mapping[str, object], *, repeatable: bool = False
+    ) -> Any:
+        """Run a statement that gives one row, or none: an `asyncpg.Record`, or None.
+
+        Args:
+            statement: what to run.
+            values: its parameters, by name.
+            repeatable: a second execution would find that the first one took place, so it may
+                follow a lost connection (an `Idempotency-Key` does this).
+        """
+        arguments = statement.arguments(values)
+
+        async def fetch(connection: Connection, attempt: Attempt) -> Any:
+            attempt.may_have_effect = statement.writes and not repeatable
+            return await connection.fetch_row(statement.text, arguments)
+
+        return await self._do(fetch)
+
+    async def transact(
+        self, work: Callable[["Transaction"], Awaitable[Result]], *, repeatable: bool = False
+    ) -> Result:
+        """Do work that is all of several statements or nothing; it may be done more than once.
+
+        An error that the work raises undoes it.
+        """
+
+        async def commit(connection: Connection, attempt: Attempt) -> Result:
+            async with connection.transaction():
+                result = await work(Transaction(connection))
+                attempt.may_have_effect = not repeatable
+            return result
+
+        return await self._do(commit)
+
+    async def _do(self, use: Callable[[Connection, "Attempt"], Awaitable[Result]]) -> Result:
+        """Use a connection, and another one as long as a fault allows it."""
+        repeats = 0
+        while True:
+            attempt = Attempt()
+            try:
+                async with self._connections.lend() as connection:
+                    attempt.connected = True
+                    return await use(connection, attempt)
+            except Exception as error:
+                fault = attempt.fault_of(error)
+                if fault is None:
+                    raise
+                if repeats == MOST_REPEATS or not fault.may_repeat(attempt.may_have_effect):
+                    raise _given_up(fault, error) from error
+            await _pause(fault, repeats)
+            repeats += 1
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
+            self._connections.close_unused()
+
+
+class Attempt:
+    """How far one attempt has come."""
+
+    __slots__ = ("connected", "may_have_effect")
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.may_have_effect = False
+
+    def fault_of(self, error: Exception) -> Fault | None:
+        """What the error means at this point; None for a bug of ours."""
+        return faults.classify(error) if self.connected else faults.classify_connecting(error)
+
+
+class Transaction:
+    """Runs statements that take effect together."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     async def fetch_row(self, statement: Statement, values: Mapping[str, object]) -> Any:
         """Run a statement that gives one row, or none: an `asyncpg.Record`, or None."""
-        arguments = statement.arguments(values)
-
-        async def run(connection: Any) -> Any:
-            return await connection.fetchrow(statement.text, *arguments)
-
-        return await self._run(run, writes=statement.writes)
-
-    async def _run(self, work: Callable[[Any], Awaitable[Any]], *, writes: bool) -> Any:
-        for attempt in range(1, TRIES + 1):
-            sent = False
-            try:
-                async with self._connection() as connection:
-                    sent = True
-                    return await work(connection)
-            except Exception as error:
-                fault = faults.classify(error) if sent else faults.classify_connecting(error)
-                if fault is None:
-                    raise
-                if attempt == TRIES or not _may_repeat(fault, sent=sent, writes=writes):
-                    raise self._given_up(fault, error) from error
-                metrics.DATABASE_RETRIES.labels(fault.kind).inc()
-            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, no secret
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        if self._pool is None:
-            raise DatabaseUnavailable
-        if self._waiting >= WAITING_PER_CONNECTION * self._size:
-            raise Overloaded
-        self._waiting += 1
-        try:
-            connection = await self._pool.acquire(timeout=self._connect_timeout)
-        finally:
-            self._waiting -= 1
-        try:
-            yield connection
-        except (TimeoutError, asyncio.CancelledError):
-            # Given up in mid-statement. asyncpg has sent a cancel request; waiting for its effect
-            # could take for ever on a frozen server, so the connection goes too.
-            connection.terminate()
-            raise
-        finally:
-            await self._pool.release(connection)
-
-    async def _connect(self, *_: object, **options: Any) -> Any:
-        """Connect for the pool, in the way that suits what is at the other end."""
-        if self._pooler is None:
-            self._pooler = await self._is_pooler(options)
-        # Without a cache, asyncpg sends an unnamed statement's text with every execution, in the
-        # same message as its arguments: nothing that a pooler could lose between two requests.
-        cache = {"statement_cache_size": 0} if self._pooler else {}
-        return await self._dial(**(options | cache))
-
-    async def _is_pooler(self, options: dict[str, Any]) -> bool:
-        """A pooler invents the process id that it greets with; a server tells its own."""
-        connection = await self._dial(**(options | {"statement_cache_size": 0}))
-        try:
-            own = await connection.fetchval(OWN_PROCESS.text)
-            return bool(own != connection.get_server_pid())
-        finally:
-            connection.terminate()
-
-    async def _dial(self, **options: Any) -> Any:
-        return await asyncpg.connect(self._address.dsn, timeout=self._connect_timeout, **options)
-
-    def _given_up(self, fault: Fault, error: Exception) -> DatabaseUnavailable:
-        metrics.DATABASE_FAULTS.labels(fault.kind).inc()
-        log.warning("database_unavailable", fault=fault.kind, error=repr(error))
-        return SchemaOutdated() if fault is faults.SCHEMA else DatabaseUnavailable()
+        return await self._connection.fetch_row(statement.text, statement.arguments(values))
 
 
-def _may_repeat(fault: Fault, *, sent: bool, writes: bool) -> bool:
-    if fault in {faults.TOO_SLOW, faults.REFUSED, faults.SCHEMA, faults.READ_ONLY}:
-        return False
-    return fault.rolled_back or not sent or not writes
+async def _pause(fault: Fault, repeats: int) -> None:
+    """Twice as long each time, and never as long as anybody else who met the same."""
+    metrics.DATABASE_RETRIES.labels(fault.kind).inc()
+    await asyncio.sleep((fault.pause or 0) * 2**repeats * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
 
 
-async def _nothing(_: object) -> None:
-    pass
+def _given_up(fault: Fault, error: Exception) -> DatabaseUnavailable:
+    metrics.DATABASE_FAULTS.labels(fault.kind).inc()
+    log.warning("database_unavailable", fault=fault.kind, error=repr(error))
+    return SchemaOutdated() if fault is faults.SCHEMA else DatabaseUnavailable()
