@@ -29,6 +29,8 @@ from taskapi.documentation import add_documentation
 from taskapi.edge.access import Access
 from taskapi.edge.answers import Answers
 from taskapi.edge.cors import Cors
+from taskapi.edge.drain import Drain
+from taskapi.edge.presence import Presence
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated, answer
 from taskapi.logs import configure_logs
 from taskapi.operations import Readiness
@@ -42,7 +44,7 @@ log = structlog.get_logger("taskapi")
 def create_app(settings: Settings) -> FastAPI:
     """The whole service for these settings. Nothing is reached or started before its lifespan."""
     configure_logs(settings)
-    verifier = verifier_for(settings)
+    verifier, drain = verifier_for(settings), Drain()
     app = FastAPI(
         openapi_url=None,  # taskapi.documentation serves it
         redirect_slashes=False,
@@ -50,8 +52,9 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[
             Middleware(Access),
             Middleware(Cors, origins=settings.cors_origins),
-            Middleware(Answers, seconds=settings.request_timeout),
+            Middleware(Answers, seconds=settings.request_timeout, drain=drain),
             Middleware(Guard, verifier=verifier),
+            Middleware(Presence),
         ],
         exception_handlers={
             HTTPException: _answer_framework,
@@ -59,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     app.state.settings = settings
+    app.state.drain = drain
     app.state.key_set = verifier.key_set
     app.state.max_body_bytes = settings.max_body_bytes
     # Not include_router, which matches every request twice (13 of 57 microseconds, measured).
@@ -107,17 +111,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             address,
             pool_size=settings.pool_size,
             connect_timeout=settings.database_connect_timeout,
+            statement_timeout=settings.request_timeout + 1,
         )
         await database.open()
         stack.push_async_callback(database.close)
         await _ensure_schema(settings, address, database)
         app.state.readiness = Readiness(database, settings.user_id_type)
+        app.state.database = database
         app.state.task_stores = TaskStores(
-            database,
             Cursors(_cursor_key(settings)),
             users_table=settings.users_table,
             create_unknown_users=settings.creates_unknown_users,
         )
+        stack.enter_context(app.state.drain.on_sigterm())
         yield
 
 
@@ -136,12 +142,13 @@ async def _ensure_schema(settings: Settings, address: Address, database: Databas
     A database that does not answer stops no start: requests get 503 until it does.
     """
     try:
-        await check_schema(database, settings.user_id_type)
+        async with asyncio.timeout(settings.request_timeout):
+            await check_schema(database, settings.user_id_type)
     except SchemaOutdated:
         if not settings.embedded:
             raise
         await asyncio.to_thread(migrate, settings, address)
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, TimeoutError):
         log.warning("started_without_database", address=str(address))
 
 

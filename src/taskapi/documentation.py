@@ -60,11 +60,22 @@ class Problem(BaseModel):
 
 EXAMPLE_REQUEST_ID = "0f9c5a4be1d94f0c8f3f5f0f6a1d2c3b"
 
-HEADERS: dict[int, dict[str, str]] = {
-    201: {"Location": "Where the new task is."},
-    401: {"WWW-Authenticate": "What is wrong with the token (RFC 6750)."},
-    503: {"Retry-After": "Seconds after which another try makes sense."},
+HEADERS = {
+    "ETag": "The version of what is sent (RFC 9110).",
+    "Idempotency-Replayed": "`true` where this is the kept answer to an earlier request.",
+    "Link": 'The next page, `rel="next"` (RFC 8288), where there is one.',
+    "Location": "Where the new task is.",
+    "Retry-After": "Seconds after which another try makes sense.",
+    "WWW-Authenticate": "What is wrong with the token (RFC 6750).",
+    "X-Request-ID": "Names this exchange in the logs.",
 }
+
+ERROR_HEADERS = {401: ("WWW-Authenticate",), 412: ("ETag",), 503: ("Retry-After",)}
+
+
+def answers(status: int, *headers: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that succeeds with this status and these headers."""
+    return {status: {"description": HTTPStatus(status).phrase, "headers": _headers(*headers)}}
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -72,12 +83,10 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: _error_response(status) for status in statuses}
 
 
-def headers(status: int) -> dict[str, Any]:
-    """The OpenAPI header objects of answers with this status."""
-    described = HEADERS.get(status, {}) | {"X-Request-ID": "Names this exchange in the logs."}
+def _headers(*names: str) -> dict[str, Any]:
     return {
-        name: {"description": text, "schema": {"type": "string"}}
-        for name, text in described.items()
+        name: {"description": HEADERS[name], "schema": {"type": "string"}}
+        for name in (*names, "X-Request-ID")
     }
 
 
@@ -85,7 +94,7 @@ def _error_response(status: int) -> dict[str, Any]:
     return {
         "description": HTTPStatus(status).phrase,
         "model": Error,
-        "headers": headers(status),
+        "headers": _headers(*ERROR_HEADERS.get(status, ())),
         "content": {
             "application/json": {"examples": _examples(status)},
             PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}},

@@ -85,6 +85,28 @@ class UserNotFound(ApiError):
     detail = "The user of this token does not exist here."
 
 
+class VersionMismatch(ApiError):
+    """The task has changed since the version that `If-Match` names (RFC 9110, 13.1.1)."""
+
+    status, code = HTTPStatus.PRECONDITION_FAILED, "version_mismatch"
+    detail = "The task has changed meanwhile: read it again."
+
+    def __init__(self, tag: str) -> None:
+        super().__init__()
+        self.tag = tag
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"ETag": self.tag}
+
+
+class IdempotencyKeyReused(ApiError):
+    """The `Idempotency-Key` belongs to another request of this user."""
+
+    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"
+    detail = "This Idempotency-Key was used for another request."
+
+
 class BodyTooLarge(ApiError):
     """The body is over its bound; the rest of it is not read."""
 
@@ -173,7 +195,11 @@ def problem_of(error: Exception) -> dict[str, Any]:
                 "detail": "The request breaks a rule.",
                 # Never the input: it may be large, secret, or not representable in JSON.
                 "errors": [
-                    {"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]}
+                    {
+                        "loc": list(item["loc"]),
+                        "msg": item["msg"].removeprefix("Value error, "),
+                        "type": item["type"],
+                    }
                     for item in error.errors()
                 ],
             }

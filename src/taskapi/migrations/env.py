@@ -17,7 +17,7 @@ from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, SettingsError, loa
 from taskapi.database.address import Address
 from taskapi.database.embedded import EmbeddedServer, EmbeddedServerError
 from taskapi.database.faults import classify_connecting
-from taskapi.tasks.models import metadata_for
+from taskapi.tasks.models import OURS, metadata_for
 
 ADVISORY_LOCK = 8_273_645_190
 """Held by whoever migrates; any number that nothing else in the database uses."""
@@ -42,7 +42,7 @@ if context.config.config_file_name is not None:  # `alembic …` by hand: say wh
 def only_ours(item: SchemaItem, name: str | None, kind: str, *_: object) -> bool:
     """The users table is the auth server's, and so is whatever else is in the database."""
     del item
-    return kind != "table" or name == "tasks"
+    return kind != "table" or name in OURS
 
 
 def configure(connection: Connection | None = None) -> None:

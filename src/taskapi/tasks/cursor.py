@@ -1,26 +1,25 @@
 """Cursors: the place behind a task in a list, sealed so that only this service can make one."""
 
 import hmac
-import struct
+import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
-PLACE = struct.Struct(">qq")
+from taskapi.tasks.versions import microseconds, moment
+
 SEAL_BYTES = 16
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Place(NamedTuple):
-    """Where a list goes on: behind the task with this age."""
+    """Where a list goes on: behind the task with this sort value and this id."""
 
-    created_at: datetime
+    value: datetime | str
     id: int
 
 
 class InvalidCursor(ValueError):
-    """The text is not a cursor that was issued here for this user."""
+    """The text is not a cursor that was issued here for this user and this list."""
 
 
 class Cursors:
@@ -33,27 +32,27 @@ class Cursors:
     def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"taskapi cursor", "sha256")
 
-    def issue(self, owner: object, place: Place) -> str:
-        """A cursor for this owner: 43 characters that are safe in an address."""
-        microseconds = (place.created_at - EPOCH) // MICROSECOND
-        packed = PLACE.pack(microseconds, place.id)
-        return urlsafe_b64encode(packed + self._seal(owner, packed)).rstrip(b"=").decode()
+    def issue(self, scope: str, place: Place) -> str:
+        """A cursor, safe in an address, for one list: whose it is, its order and its filters."""
+        value = place.value if isinstance(place.value, str) else microseconds(place.value)
+        packed = json.dumps([value, place.id], ensure_ascii=False).encode()
+        return urlsafe_b64encode(self._seal(scope, packed) + packed).rstrip(b"=").decode()
 
-    def read(self, owner: object, cursor: str) -> Place:
+    def read(self, scope: str, cursor: str) -> Place:
         """The place that a cursor names.
 
         Raises:
-            InvalidCursor: it is damaged, forged or somebody else's.
+            InvalidCursor: it is damaged, forged, or of another list.
         """
         try:
             sealed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except ValueError:
             raise InvalidCursor from None
-        packed, seal = sealed[: PLACE.size], sealed[PLACE.size :]
-        if not hmac.compare_digest(seal, self._seal(owner, packed)):
+        seal, packed = sealed[:SEAL_BYTES], sealed[SEAL_BYTES:]
+        if not hmac.compare_digest(seal, self._seal(scope, packed)):
             raise InvalidCursor
-        microseconds, task_id = PLACE.unpack(packed)
-        return Place(EPOCH + microseconds * MICROSECOND, task_id)
+        value, task_id = json.loads(packed)
+        return Place(value if isinstance(value, str) else moment(value), task_id)
 
-    def _seal(self, owner: object, packed: bytes) -> bytes:
-        return hmac.digest(self._key, packed + str(owner).encode(), "sha256")[:SEAL_BYTES]
+    def _seal(self, scope: str, packed: bytes) -> bytes:
+        return hmac.digest(self._key, scope.encode() + b"\0" + packed, "sha256")[:SEAL_BYTES]

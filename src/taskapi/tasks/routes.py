@@ -1,36 +1,45 @@
-"""The six operations. A route says what comes in and what happens; the store does it."""
+"""The operations. A route says what comes in and what happens; the store does it."""
 
 from typing import Annotated
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from taskapi.auth.claims import User
 from taskapi.auth.guard import current_user
 from taskapi.config import LARGEST_ID
-from taskapi.documentation import errors, headers
+from taskapi.documentation import answers, errors
 from taskapi.edge.body import JsonRoute, invalid
+from taskapi.tasks.conditions import ExpectedVersions, IfNoneMatch, OnlyOnce, tags
 from taskapi.tasks.cursor import InvalidCursor
 from taskapi.tasks.schemas import (
     Completion,
-    Page,
+    ListQuery,
     PlainInt,
     Task,
     TaskCreate,
     TaskList,
+    TaskPatch,
     TaskUpdate,
 )
-from taskapi.tasks.store import TaskBody, TaskStore
+from taskapi.tasks.store import Page, Part, TaskBody, TaskStore
+from taskapi.tasks.versions import list_tag, matches, task_tag
 
 router = APIRouter(prefix="/api/{user_id}/tasks", tags=["tasks"], route_class=JsonRoute)
 
 
 def own_tasks(request: Request, user: Annotated[User, Depends(current_user)]) -> TaskStore:
     """The store of the user who is asking."""
-    store: TaskStore = request.app.state.task_stores.of(user.id)
+    state = request.app.state
+    store: TaskStore = state.task_stores.of(user.id, state.database)
     return store
 
 
 OwnTasks = Annotated[TaskStore, Depends(own_tasks)]
+NOT_MODIFIED = answers(304, "ETag")
+
+REPLAYED = {"Idempotency-Replayed": "true"}
+
 TaskId = Annotated[PlainInt, Path(ge=1, le=LARGEST_ID)]
 
 
@@ -40,62 +49,127 @@ class Json(Response):
     media_type = "application/json"
 
 
-@router.get("", response_model=TaskList, responses=errors(401, 403, 404, 422, 503))
-async def list_tasks(page: Annotated[Page, Query()], tasks: OwnTasks) -> Response:
-    """List your tasks, newest first."""
+@router.get(
+    "",
+    response_model=TaskList,
+    responses=answers(200, "ETag", "Link") | NOT_MODIFIED | errors(401, 403, 404, 422, 503),
+)
+async def list_tasks(
+    request: Request,
+    query: Annotated[ListQuery, Query()],
+    tasks: OwnTasks,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """List your tasks: filtered, sorted, and in pages that stay put while others write."""
     try:
-        return Json(await tasks.page(page.limit, page.offset, page.cursor))
+        part = Part(query.filters(), query.sort, query.limit, query.offset, query.cursor)
+        page = await tasks.page(part)
     except InvalidCursor:
         raise invalid(("query", "cursor"), "cursor_invalid", "Not a cursor of this list") from None
+    tag = list_tag(page.json)
+    headers = {"ETag": tag} | _link(request, page)
+    if tags(matches, "If-None-Match", if_none_match, tag):
+        return Response(status_code=304, headers=headers)
+    return Json(page.json, headers=headers)
 
 
 @router.post(
     "",
     status_code=201,
     response_model=Task,
-    responses={201: {"headers": headers(201)}, **errors(401, 403, 404, 413, 415, 422, 503)},
+    responses=answers(201, "ETag", "Location", "Idempotency-Replayed")
+    | errors(401, 403, 404, 413, 415, 422, 503),
 )
-async def create_task(new: TaskCreate, request: Request, tasks: OwnTasks) -> Response:
+async def create_task(
+    new: TaskCreate, request: Request, tasks: OwnTasks, once: OnlyOnce
+) -> Response:
     """Create a task."""
-    task = await tasks.create(new.title, new.description)
-    location = f"{request.scope['path']}/{task.id}"
-    return Json(task.json, status_code=201, headers={"Location": location})
+    task = await tasks.create(new.title, new.description, once)
+    response = _answer(task, status_code=201)
+    response.headers["Location"] = f"{quote(request.scope['path'])}/{task.id}"
+    return response
 
 
-@router.get("/{task_id}", response_model=Task, responses=errors(401, 403, 404, 422, 503))
-async def get_task(task_id: TaskId, tasks: OwnTasks) -> Response:
+@router.get(
+    "/{task_id}",
+    response_model=Task,
+    responses={**answers(200, "ETag"), **NOT_MODIFIED, **errors(401, 403, 404, 422, 503)},
+)
+async def get_task(task_id: TaskId, tasks: OwnTasks, if_none_match: IfNoneMatch = None) -> Response:
     """Read one task."""
-    return _answer(await tasks.get(task_id))
+    task = await tasks.get(task_id)
+    if tags(matches, "If-None-Match", if_none_match, task_tag(task.version)):
+        return Response(status_code=304, headers={"ETag": task_tag(task.version)})
+    return _answer(task)
 
 
 @router.put(
     "/{task_id}",
     response_model=Task,
-    responses=errors(401, 403, 404, 413, 415, 422, 503),
+    responses={**answers(200, "ETag"), **errors(401, 403, 404, 412, 413, 415, 422, 503)},
 )
-async def update_task(task_id: TaskId, new: TaskUpdate, tasks: OwnTasks) -> Response:
+async def update_task(
+    task_id: TaskId, new: TaskUpdate, tasks: OwnTasks, versions: ExpectedVersions
+) -> Response:
     """Change title, description or both."""
-    return _answer(await tasks.update(task_id, new.title, new.description))
+    return _answer(await tasks.update(task_id, new.model_dump(), versions))
 
 
-@router.delete("/{task_id}", status_code=204, responses=errors(401, 403, 404, 422, 503))
-async def delete_task(task_id: TaskId, tasks: OwnTasks) -> Response:
+@router.patch(
+    "/{task_id}",
+    response_model=Task,
+    responses=answers(200, "ETag", "Idempotency-Replayed")
+    | errors(401, 403, 404, 412, 413, 415, 422, 503),
+)
+async def patch_task(
+    task_id: TaskId,
+    patch: TaskPatch,
+    tasks: OwnTasks,
+    versions: ExpectedVersions,
+    once: OnlyOnce,
+) -> Response:
+    """Apply a merge patch (RFC 7396) to title, description and completion."""
+    return _answer(await tasks.update(task_id, patch.changes(), versions, once))
+
+
+@router.delete(
+    "/{task_id}",
+    status_code=204,
+    responses={**answers(204), **errors(401, 403, 404, 412, 422, 503)},
+)
+async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersions) -> Response:
     """Delete a task, for good."""
-    await tasks.delete(task_id)
+    await tasks.delete(task_id, versions)
     return Response(status_code=204)
 
 
 @router.patch(
     "/{task_id}/complete",
     response_model=Task,
-    responses=errors(401, 403, 404, 413, 415, 422, 503),
+    responses=answers(200, "ETag", "Idempotency-Replayed")
+    | errors(401, 403, 404, 412, 413, 415, 422, 503),
 )
 async def complete_task(
-    task_id: TaskId, tasks: OwnTasks, wanted: Completion | None = None
+    task_id: TaskId,
+    tasks: OwnTasks,
+    versions: ExpectedVersions,
+    once: OnlyOnce,
+    wanted: Completion | None = None,
 ) -> Response:
     """Toggle completion, or set it where the body says which."""
-    return _answer(await tasks.complete(task_id, wanted.is_completed if wanted else None))
+    state = wanted.is_completed if wanted else None
+    return _answer(await tasks.complete(task_id, state, versions, once))
 
 
-def _answer(task: TaskBody) -> Response:
-    return Json(task.json)
+def _answer(task: TaskBody, status_code: int = 200) -> Response:
+    headers = {"ETag": task_tag(task.version)} | (REPLAYED if task.replayed else {})
+    return Json(task.json, status_code=status_code, headers=headers)
+
+
+def _link(request: Request, page: Page) -> dict[str, str]:
+    """The address of the next page (RFC 8288)."""
+    if page.next_cursor is None:
+        return {}
+    asked = dict(request.query_params) | {"cursor": page.next_cursor}
+    asked.pop("offset", None)
+    return {"Link": f'<{quote(request.scope["path"])}?{urlencode(asked)}>; rel="next"'}

@@ -1,16 +1,19 @@
 """What clients send and receive, as types that check themselves and describe themselves."""
 
-from datetime import datetime
-from typing import Annotated, Self
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
     StrictBool,
+    StrictInt,
     StringConstraints,
     model_validator,
 )
@@ -37,6 +40,24 @@ def _plain_digits(value: object) -> object:
     return value
 
 
+RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def _rfc_3339(value: object) -> object:
+    if isinstance(value, str) and not RFC_3339.fullmatch(value):
+        raise ValueError("must be a time like 2026-01-31T09:30:00Z; in an address, + is %2B")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH),
@@ -55,6 +76,25 @@ Description = Annotated[
 ]
 
 PlainInt = Annotated[int, BeforeValidator(_plain_digits)]
+
+TaskNumber = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
+
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_rfc_3339),
+    AfterValidator(_in_utc),
+    Field(description="RFC 3339 with an offset. `since` is inclusive, `before` is not."),
+]
+
+LONGEST_PAGE = 1000
+LARGEST_BATCH = 100
+
+LIKE_SPECIAL = re.compile(r"([%_\\])")
+ESCAPED = r"\\\1"
+"""`%`, `_` and the backslash mean themselves in `q`."""
+
+UNCHANGED: Any = None
+"""The default of a member that null cannot stand for."""
 
 EXAMPLE_TASK: dict[str, JsonValue] = {
     "id": 1,
@@ -101,17 +141,116 @@ class Completion(BaseModel):
     is_completed: StrictBool
 
 
-class Page(BaseModel):
-    """Which part of a list is wanted."""
+class TaskPatch(BaseModel):
+    """A merge patch (RFC 7396). Omitted members stay as they are; null clears a description."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"description": None, "is_completed": True}]}
+    )
+
+    # Without a default of None, null is refused where a member cannot be cleared.
+    title: Title = UNCHANGED
+    description: Description | None = UNCHANGED
+    is_completed: StrictBool = UNCHANGED
+
+    def changes(self) -> dict[str, object]:
+        """The new values by name; a description that is cleared is empty."""
+        given = {name: getattr(self, name) for name in TaskPatch.model_fields}
+        if "description" in self.model_fields_set and self.description is None:
+            given["description"] = ""
+        return given
+
+
+class BatchCreate(TaskCreate):
+    """Create a task."""
+
+    op: Literal["create"]
+
+
+class _OfOneTask(BaseModel):
+    id: TaskNumber
+
+
+class BatchUpdate(_OfOneTask, TaskPatch):
+    """Change a task, by the rules of a merge patch."""
+
+    op: Literal["update"]
+
+
+class BatchComplete(_OfOneTask):
+    """Set a task's completion, or toggle it where no state is given."""
+
+    op: Literal["complete"]
+    is_completed: StrictBool | None = None
+
+
+class BatchDelete(_OfOneTask):
+    """Delete a task."""
+
+    op: Literal["delete"]
+
+
+BatchOperation = BatchCreate | BatchUpdate | BatchComplete | BatchDelete
+
+
+class Batch(BaseModel):
+    """Operations that are all done, in this order, or none of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "operations": [
+                        {"op": "create", "title": "Buy milk"},
+                        {"op": "complete", "id": 1, "is_completed": True},
+                    ]
+                }
+            ]
+        }
+    )
+
+    operations: Annotated[
+        list[Annotated[BatchOperation, Field(discriminator="op")]],
+        Field(min_length=1, max_length=LARGEST_BATCH),
+    ]
+
+
+class ListQuery(BaseModel):
+    """Which tasks are wanted, in which order, and which part of them."""
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[PlainInt, Field(ge=1, le=1000)] = 1000
+    is_completed: Annotated[
+        Literal["true", "false"] | None, Field(description="Only those done, or to be done.")
+    ] = None
+    q: Annotated[
+        str | None,
+        StringConstraints(min_length=1, max_length=TITLE_LENGTH),
+        AfterValidator(_without_nul),
+        Field(description="Text in title or description, in upper or lower case."),
+    ] = None
+    created_since: Moment | None = None
+    created_before: Moment | None = None
+    updated_since: Moment | None = None
+    updated_before: Moment | None = None
+    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"] = (
+        "-created_at"
+    )
+    limit: Annotated[PlainInt, Field(ge=1, le=LONGEST_PAGE)] = LONGEST_PAGE
     offset: Annotated[PlainInt, Field(ge=0, le=LARGEST_ID)] = 0
     cursor: Annotated[
         str | None,
         Field(description="`next_cursor` of the page before; not together with `offset`."),
     ] = None
+
+    def filters(self) -> dict[str, object]:
+        """The values to narrow the list by, under the names of their parameters."""
+        given = self.model_dump(exclude={"sort", "limit", "offset", "cursor"}, exclude_none=True)
+        if self.is_completed is not None:
+            given["is_completed"] = self.is_completed == "true"
+        if self.q is not None:
+            given["q"] = f"%{LIKE_SPECIAL.sub(ESCAPED, self.q)}%"
+        return given
 
     @model_validator(mode="after")
     def _one_way_to_say_where(self) -> Self:
@@ -134,8 +273,21 @@ class Task(BaseModel):
     user_id: int
 
 
+class BatchResult(BaseModel):
+    """What became of one operation: the status that it would have had alone, and the task."""
+
+    status: Literal[200, 201, 204]
+    task: Task | None
+
+
+class BatchResults(BaseModel):
+    """A result for each operation, in their order."""
+
+    results: list[BatchResult]
+
+
 class TaskList(BaseModel):
-    """One page of a user's tasks, newest first."""
+    """One page of a user's tasks, newest first unless asked otherwise."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -4,12 +4,13 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     ColumnElement,
-    Integer,
+    DateTime,
+    Insert,
     Interval,
-    Select,
+    LargeBinary,
     Text,
+    Update,
     and_,
     bindparam,
     case,
@@ -23,24 +24,31 @@ from sqlalchemy import (
     or_,
     select,
     table,
-    true,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import col
 
 from taskapi.database.statement import Constant, Statement, compiled
-from taskapi.tasks.models import Task
+from taskapi.tasks.models import KeptAnswer, Task
 
 OWNER: ColumnElement[Any] = bindparam("owner")
 OWNED = col(Task.user_id) == OWNER
+
+# `If-Match`: null for a client that does not ask; otherwise the versions that it would change.
+VERSIONS = cast(bindparam("versions"), ARRAY(DateTime(timezone=True)))
+EXPECTED = or_(VERSIONS.is_(None), col(Task.updated_at) == func.any(VERSIONS))
+
 OWN_TASK = and_(col(Task.id) == bindparam("task_id"), OWNED)
 
 # Strictly later than before, also for two changes within one tick of the clock.
 LATER = func.greatest(
     func.clock_timestamp(), col(Task.updated_at) + cast(Constant("1 microsecond"), Interval())
 )
+
+EMPTY = cast(Constant(""), LargeBinary())
+
+A_DAY_AGO = func.now() - cast(Constant("24 hours"), Interval())
 
 
 def _json(*parts: object) -> ColumnElement[str]:
@@ -58,7 +66,7 @@ def _utc(moment: object) -> ColumnElement[str]:
     return func.concat(func.rtrim(text, Constant('"')), Constant('Z"'))
 
 
-def _bytes(text: ColumnElement[str]) -> ColumnElement[bytes]:
+def as_bytes(text: ColumnElement[str]) -> ColumnElement[bytes]:
     """Text as bytes of UTF-8, which reach the client without being decoded on the way."""
     return func.convert_to(text, Constant("UTF8"))
 
@@ -74,39 +82,101 @@ TASK_JSON = _json(
     "}",
 )  # fmt: skip
 
-TASK = (col(Task.id), _bytes(TASK_JSON).label("body"))
+TASK: tuple[ColumnElement[Any], ...] = (
+    col(Task.id).label("id"),
+    col(Task.updated_at).label("version"),
+    as_bytes(TASK_JSON).label("body"),
+)
 
 GET = compiled(select(*TASK).where(OWN_TASK))
 
-UPDATE = compiled(
+_nothing_new = and_(
+    *(bindparam(name).is_(None) for name in ("title", "description", "is_completed"))
+)
+_update = (
     update(Task)
-    .where(OWN_TASK)
+    .where(OWN_TASK, EXPECTED)
     .values(
         title=func.coalesce(bindparam("title"), col(Task.title)),
         description=func.coalesce(bindparam("description"), col(Task.description)),
-        updated_at=LATER,
+        is_completed=func.coalesce(bindparam("is_completed"), col(Task.is_completed)),
+        updated_at=case((_nothing_new, col(Task.updated_at)), else_=LATER),
     )
-    .returning(*TASK)
 )
-
-DELETE = compiled(delete(Task).where(OWN_TASK).returning(col(Task.id)))
 
 # `wanted` is null for a toggle. Setting what is already set changes nothing, not even the time.
-COMPLETED: ColumnElement[bool] = func.coalesce(bindparam("wanted"), not_(col(Task.is_completed)))
-COMPLETE = compiled(
+_completed: ColumnElement[bool] = func.coalesce(bindparam("wanted"), not_(col(Task.is_completed)))
+_complete = (
     update(Task)
-    .where(OWN_TASK)
+    .where(OWN_TASK, EXPECTED)
     .values(
-        is_completed=COMPLETED,
-        updated_at=case((col(Task.is_completed) != COMPLETED, LATER), else_=col(Task.updated_at)),
+        is_completed=_completed,
+        updated_at=case((col(Task.is_completed) != _completed, LATER), else_=col(Task.updated_at)),
     )
-    .returning(*TASK)
 )
 
-LIMIT = cast(bindparam("limit"), BigInteger)
-OFFSET = cast(bindparam("offset"), BigInteger)
+UPDATE = compiled(_update.returning(*TASK))
+COMPLETE = compiled(_complete.returning(*TASK))
+DELETE = compiled(delete(Task).where(OWN_TASK, EXPECTED).returning(col(Task.id)))
 
-AGE = (col(Task.created_at), col(Task.id))
+
+def _keeping(write: Insert | Update) -> Statement:
+    """The same write, and its answer kept under an `Idempotency-Key`, both or neither.
+
+    Whoever repeats the key meets the primary key: the whole statement is undone, the write too.
+    """
+    written = write.returning(*TASK, col(Task.user_id)).cte("written")
+    kept = (
+        insert(KeptAnswer)
+        .from_select(
+            ["user_id", "key", "request", "task_id", "version", "body"],
+            select(
+                written.c.user_id,
+                cast(bindparam("key"), Text()),
+                cast(bindparam("request"), LargeBinary()),
+                written.c.id,
+                written.c.version,
+                written.c.body,
+            ),
+            include_defaults=False,
+        )
+        .cte("kept")
+    )
+    return compiled(select(written.c.id, written.c.version, written.c.body).add_cte(kept))
+
+
+UPDATE_KEPT = _keeping(_update)
+COMPLETE_KEPT = _keeping(_complete)
+
+_kept_key = and_(col(KeptAnswer.user_id) == OWNER, col(KeptAnswer.key) == bindparam("key"))
+
+CLAIM = compiled(
+    insert(KeptAnswer)
+    .values(user_id=OWNER, key=bindparam("key"), request=bindparam("request"), body=EMPTY)
+    .returning(col(KeptAnswer.key))
+)
+
+KEEP = compiled(
+    update(KeptAnswer)
+    .where(_kept_key)
+    .values(body=bindparam("body"))
+    .returning(col(KeptAnswer.key))
+)
+
+KEPT_ANSWER = compiled(
+    select(
+        col(KeptAnswer.request),
+        col(KeptAnswer.task_id).label("id"),
+        col(KeptAnswer.version),
+        col(KeptAnswer.body),
+    ).where(_kept_key, col(KeptAnswer.kept_at) > A_DAY_AGO)
+)
+
+FORGET_EXPIRED = compiled(
+    delete(KeptAnswer)
+    .where(_kept_key, col(KeptAnswer.kept_at) <= A_DAY_AGO)
+    .returning(col(KeptAnswer.key))
+)
 
 
 class UserStatements:
@@ -119,64 +189,14 @@ class UserStatements:
 
     def __init__(self, users_table: str, *, create_unknown_users: bool) -> None:
         users = table(users_table, column("id"))
-        known = exists().where(users.c.id == OWNER)
+        self.known = exists().where(users.c.id == OWNER)
         create = insert(Task).values(
             title=bindparam("title"), description=bindparam("description"), user_id=OWNER
         )
         if create_unknown_users:
             arrival = upsert(users).values(id=OWNER).on_conflict_do_nothing()
             create = create.add_cte(arrival.cte("arrival"))
-        self.create: Statement = compiled(create.returning(*TASK))
-        self.user_exists: Statement = compiled(select(known.label("known")))
-        self.page: Statement = compiled(_page(known, after_cursor=False))
-        self.page_after: Statement = compiled(_page(known, after_cursor=True))
-
-
-def _page(known: ColumnElement[bool], *, after_cursor: bool) -> Select[Any]:
-    """One row that describes one page of tasks, newest first.
-
-    Columns: `tasks`, bytes, the tasks as JSON with commas between them, null for none; `total`,
-    over all pages; `has_more`; `last_created_at` and `last_id`, of the last task; `known`, whether
-    the owner is in the users table, asked only where the page is empty.
-
-    Args:
-        known: the question whether the owner is in the users table.
-        after_cursor: start behind a given task. Not OFFSET: rows added or removed meanwhile would
-            shift the page under the reader.
-    """
-    start = tuple_(*AGE) < tuple_(bindparam("after_created_at"), bindparam("after_id"))
-    page = (
-        select(*AGE, TASK_JSON.label("json"))
-        .where(OWNED, start if after_cursor else true())
-        .order_by(*(part.desc() for part in AGE))
-        .limit(LIMIT)
-        .offset(OFFSET)
-        .subquery("page")
-    )
-    # Aggregates take the subquery's rows in its order, so the last element is the last task.
-    shown = func.count()
-    last = [
-        func.array_agg(part, type_=ARRAY(part.type))[cast(shown, Integer)]
-        for part in (page.c.created_at, page.c.id)
-    ]
-    summary = select(
-        shown.label("shown"),
-        _bytes(func.string_agg(page.c.json, Constant(","))).label("tasks"),
-        last[0].label("last_created_at"),
-        last[1].label("last_id"),
-    ).subquery("summary")
-    not_empty = summary.c.tasks.is_not(None)
-    beyond = tuple_(*AGE) < tuple_(summary.c.last_created_at, summary.c.last_id)
-    has_more = exists().where(OWNED, beyond)
-    count = select(func.count()).select_from(Task).where(OWNED).scalar_subquery()
-    # A page that ends the list tells the total by its place, without counting.
-    ends = and_(not_(has_more), or_(not_empty, Constant(0) == OFFSET))
-    total = count if after_cursor else case((ends, OFFSET + summary.c.shown), else_=count)
-    return select(
-        summary.c.tasks,
-        total.label("total"),
-        has_more.label("has_more"),
-        summary.c.last_created_at,
-        summary.c.last_id,
-        or_(not_empty, known).label("known"),
-    )
+        self.create = compiled(create.returning(*TASK))
+        self.create_kept = _keeping(create)
+        version = select(col(Task.updated_at)).where(OWN_TASK).scalar_subquery()
+        self.absence = compiled(select(version.label("version"), self.known.label("known")))

@@ -1,0 +1,63 @@
+"""What a request may ask beside its body: conditions on a version, and to be done only once."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Header, Request
+
+from taskapi.edge.body import invalid
+from taskapi.tasks.models import KEY_LENGTH
+from taskapi.tasks.store import Once
+from taskapi.tasks.versions import InvalidTags, versions_of
+
+Parsed = TypeVar("Parsed")
+
+IfMatch = Annotated[
+    str | None,
+    Header(description="Only if the task still has this `ETag`; otherwise 412. `*` for any."),
+]
+IfNoneMatch = Annotated[
+    str | None, Header(description="Only if it has another `ETag` by now; otherwise 304.")
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=KEY_LENGTH,
+        pattern=r"^[!-~]+$",
+        description=(
+            "Makes the request safe to repeat for 24 hours: the first answer comes again, with "
+            "`Idempotency-Replayed: true`."
+        ),
+    ),
+]
+
+
+def tags(parse: Callable[..., Parsed], header: str, *arguments: object) -> Parsed:
+    """Parse a header of entity tags, with a 422 that names the header where it is none."""
+    try:
+        return parse(*arguments)
+    except InvalidTags:
+        raise invalid(("header", header), "tags_invalid", 'Should be * or "tag", "tag"') from None
+
+
+def expected_versions(if_match: IfMatch = None) -> list[datetime] | None:
+    """The versions that the client is willing to change; None for any."""
+    return tags(versions_of, "If-Match", if_match)
+
+
+async def once(request: Request, idempotency_key: IdempotencyKey = None) -> Once | None:
+    """The key that makes the request safe to repeat, with a digest of what is asked."""
+    if idempotency_key is None:
+        return None
+    body = await request.json() if await request.body() else None
+    asked = [request.method, request.scope["path"], request.headers.get("if-match"), body]
+    digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+    return Once(idempotency_key, digest)
+
+
+ExpectedVersions = Annotated[list[datetime] | None, Depends(expected_versions)]
+OnlyOnce = Annotated[Once | None, Depends(once)]
