@@ -1,6 +1,8 @@
 """How to call each operation of the API: the table that every new route has to be entered in."""
 
+import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -64,3 +66,9 @@ def assert_refused(response: httpx.Response, status: int, code: str) -> None:
     assert answer["code"] == code
     assert answer["detail"]
     assert isinstance(answer["detail"], list if status == 422 else str)
+
+
+def moment(text: object) -> datetime:
+    """A time as tasks have it: RFC 3339 in UTC, with a Z. As text, times have no order."""
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", str(text)), text
+    return datetime.fromisoformat(str(text))

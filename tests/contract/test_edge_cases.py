@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from contract.calls import ABOUT_ONE_TASK, CALLS, assert_refused, call
+from contract.calls import ABOUT_ONE_TASK, CALLS, assert_refused, call, moment
 from support import Person, token_for
 from taskapi.auth.claims import LEEWAY
 from taskapi.database.address import Address
@@ -85,7 +85,7 @@ def test_of_concurrent_updates_one_is_last_and_none_is_mixed(alice: Person) -> N
     assert {response.status_code for response in responses} == {200}
     answers = [response.json() for response in responses]
     assert len({answer["updated_at"] for answer in answers}) == 40
-    assert alice.get(path).json() == max(answers, key=lambda answer: answer["updated_at"])
+    assert alice.get(path).json() == max(answers, key=lambda answer: moment(answer["updated_at"]))
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from contract.calls import NO_TASK, assert_refused
+from contract.calls import NO_TASK, assert_refused, moment
 from support import Person
 
 FIELDS = ["id", "title", "description", "is_completed", "created_at", "updated_at", "user_id"]
-
-
-def moment(text: object) -> datetime:
-    assert isinstance(text, str)
-    assert text.endswith("Z")
-    return datetime.fromisoformat(text)
 
 
 # Story 1: list own tasks (FR-001)
