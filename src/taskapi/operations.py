@@ -64,7 +64,9 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz", responses=errors(503))
 async def readyz(request: Request) -> dict[str, str]:
-    """The database answers, and its schema is current."""
+    """The database answers, its schema is current, and the process is not about to stop."""
+    if request.app.state.drain.begun:
+        raise Unavailable("This process is about to stop.")
     await request.app.state.readiness.check()
     return {"status": "ready"}
 

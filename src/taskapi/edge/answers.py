@@ -6,10 +6,16 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskapi.edge.drain import Drain
 from taskapi.edge.start import start_or_explain
 from taskapi.errors import ApiError, TimedOut, answer
 
 log = structlog.get_logger("taskapi")
+
+CLIENT_LEFT = 499
+"""Sent to nobody: it is what the access log and the metrics say, in nginx's words."""
+
+CLOSE = (b"connection", b"close")
 
 
 class Answers:
@@ -18,11 +24,13 @@ class Answers:
     Args:
         app: what answers.
         seconds: the deadline for all of a request, its body included.
+        drain: once it has begun, every answer closes its connection.
     """
 
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, seconds: float, drain: Drain) -> None:
         self._app = app
         self._seconds = seconds
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -33,23 +41,29 @@ class Answers:
         async def send_noted(message: Message) -> None:
             nonlocal begun
             begun = True
+            if self._drain.begun and message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], CLOSE]
             await send(message)
 
         try:
             async with asyncio.timeout(self._seconds):
                 await self._app(scope, receive, send_noted)
         except ClientDisconnect:
-            return  # Nobody is left to answer.
+            if not begun:
+                await send({"type": "http.response.start", "status": CLIENT_LEFT, "headers": []})
         except TimeoutError:
-            error: Exception = TimedOut()
-        except Exception as raised:  # noqa: BLE001 - every error is answered here, and bugs are logged
-            error = raised
-        else:
-            return
-        if not isinstance(error, ApiError):
-            log.error("unhandled", request_id=scope["state"]["request_id"], exc_info=error)
-        if begun:
-            # Too late for another answer; the server closes the connection, and the client sees
-            # a cut answer rather than a wrong one.
-            raise error
-        await answer(error, scope)(scope, receive, send)
+            await _answer_error(TimedOut(), scope, receive, send_noted, begun=begun)
+        except Exception as error:  # noqa: BLE001 - every error is answered here, and bugs are logged
+            await _answer_error(error, scope, receive, send_noted, begun=begun)
+
+
+async def _answer_error(
+    error: Exception, scope: Scope, receive: Receive, send: Send, *, begun: bool
+) -> None:
+    if not isinstance(error, ApiError):
+        log.error("unhandled", request_id=scope["state"]["request_id"], exc_info=error)
+    if begun:
+        # Too late for another answer; the server closes the connection, and the client sees a cut
+        # answer rather than a wrong one.
+        raise error
+    await answer(error, scope)(scope, receive, send)
