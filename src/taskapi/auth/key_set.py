@@ -1,11 +1,13 @@
 """The key set (JWKS, RFC 7517) of the auth server: fetched, checked, kept, and asked again.
 
-A new key appears in Better Auth's set at the instant it first signs, so an unknown key id leads to
-one prompt fetch; a stranger who sends thousands of them gets no more than one in a few seconds.
+A new key appears in Better Auth's set at the instant it first signs, and two first sign-ins at once
+make two keys. So an unknown key id leads to a prompt fetch, also a moment after another one; a
+stranger who sends thousands of them gets a handful at once, and then one in a few seconds.
 """
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +25,10 @@ from taskapi.errors import InvalidToken, KeysUnavailable
 log = structlog.get_logger("taskapi.auth")
 
 FETCH_INTERVAL = 3.0
-"""Seconds at least between two fetches, whatever is asked."""
+"""Seconds for each fetch on average, whatever is asked."""
+
+SPARE_FETCHES = 3
+"""How many more may come at once after a time without any."""
 
 FRESH = 300.0
 """Seconds after which the set is fetched again while the kept one goes on serving."""
@@ -64,7 +69,7 @@ class KeySet:
         self._http = httpx.AsyncClient(timeout=FETCH_TIMEOUT, trust_env=False)
         self._keys: dict[str, VerificationKey] = {}
         self._fetched = -USABLE
-        self._tried = -FETCH_INTERVAL
+        self._due = -math.inf
         self._fetching: asyncio.Task[None] | None = None
 
     async def verify(self, token: Token) -> None:
@@ -92,9 +97,10 @@ class KeySet:
         return self._keys
 
     def refresh(self) -> asyncio.Task[None] | None:
-        """Start a fetch, unless one is under way or was a moment ago; the task of the fetch."""
-        if self._fetching is None and time.monotonic() - self._tried >= FETCH_INTERVAL:
-            self._tried = time.monotonic()
+        """Start a fetch, unless one is under way or too many were; the task of the fetch."""
+        now = time.monotonic()
+        if self._fetching is None and self._due <= now:
+            self._due = max(self._due, now - SPARE_FETCHES * FETCH_INTERVAL) + FETCH_INTERVAL
             self._fetching = asyncio.create_task(self._fetch())
         return self._fetching
 
@@ -108,11 +114,18 @@ class KeySet:
         age = time.monotonic() - self._fetched
         key = self._keys.get(key_id) if age < USABLE else None
         if key is None:
-            await self._refreshed()
-            key = self._keys.get(key_id)
+            key = await self._newly_published(key_id)
         elif age > FRESH:
             self.refresh()  # and go on meanwhile with what is known
         return key
+
+    async def _newly_published(self, key_id: str) -> VerificationKey | None:
+        joined = self._fetching is not None
+        await self._refreshed()
+        if joined and key_id not in self._keys:
+            # That fetch began before the token came, so it may have missed the token's key.
+            await self._refreshed()
+        return self._keys.get(key_id)
 
     async def _refreshed(self) -> None:
         fetching = self.refresh()
