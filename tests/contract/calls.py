@@ -37,6 +37,13 @@ NO_TASK = 2**63 - 1
 """An id that no task has."""
 
 
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""Unicode's White_Space, which titles are trimmed of."""
+
+
 def call(
     http: httpx.Client,
     operation: str,

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.calls import ABOUT_ONE_TASK, CALLS, WITH_BODY, assert_refused, call
+from contract.calls import ABOUT_ONE_TASK, CALLS, WHITE_SPACE, WITH_BODY, assert_refused, call
 from contract.wire import answer_to, head_of
 from support import Person
 
@@ -389,12 +389,6 @@ def test_a_cursor_and_an_offset_exclude_each_other(alice: Person) -> None:
 
 
 # Bounds of text
-
-WHITE_SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
-"""Unicode's White_Space."""
 
 
 @pytest.mark.parametrize("space", WHITE_SPACE, ids=ascii)
