@@ -37,6 +37,7 @@ from taskapi.operations import Readiness
 from taskapi.tasks import routes as tasks
 from taskapi.tasks.cursor import Cursors
 from taskapi.tasks.store import TaskStores
+from taskapi.tasks.sweeper import keep_sweeping
 
 log = structlog.get_logger("taskapi")
 
@@ -123,6 +124,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             users_table=settings.users_table,
             create_unknown_users=settings.creates_unknown_users,
         )
+        sweeping = asyncio.create_task(keep_sweeping(database))
+        stack.callback(sweeping.cancel)
         stack.enter_context(app.state.drain.on_sigterm())
         yield
 

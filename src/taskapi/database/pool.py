@@ -142,7 +142,13 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def fetch_row(self, statement: Statement, values: Mapping[str, object]) -> Any:
+    async def fetch_row(
+        self,
+        statement: Statement,
+        values: Mapping[str, object],
+        *,
+        repeatable: bool = False,  # noqa: ARG002 - it is the transaction that is, or is not
+    ) -> Any:
         """Run a statement that gives one row, or none: an `asyncpg.Record`, or None."""
         return await self._connection.fetch_row(statement.text, statement.arguments(values))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from email.message import Message
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from fastapi import Request, Response
@@ -13,12 +13,14 @@ from pydantic_core import from_json
 
 from taskapi.errors import BodyTooLarge, NotJson
 
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
 
 class JsonRequest(Request):
     """A request whose body is bounded and, where there is one, a strictly read JSON object."""
 
-    async def read(self) -> None:
-        """Read the body, if there is one.
+    async def read(self, bound: int) -> None:
+        """Read the body, if there is one, of at most so many bytes.
 
         Raises:
             BodyTooLarge: as soon as it, or the length it announces, is over the bound.
@@ -26,7 +28,7 @@ class JsonRequest(Request):
             RequestValidationError: it is not a JSON object as RFC 8259 has it: UTF-8, no NaN, no
                 lone surrogates.
         """
-        self._body = await self._bounded()
+        self._body = await self._bounded(bound)
         if not self._body:
             return
         _check_type(self.headers.get("content-type"), self.headers.get("content-encoding"))
@@ -37,8 +39,7 @@ class JsonRequest(Request):
         if not isinstance(self._json, dict):
             raise invalid(("body",), "object_type", "The body should be a JSON object")
 
-    async def _bounded(self) -> bytes:
-        bound = self.app.state.max_body_bytes
+    async def _bounded(self, bound: int) -> bytes:
         announced = self.headers.get("content-length", "")
         if announced.isdigit() and int(announced) > bound:
             raise BodyTooLarge
@@ -51,19 +52,33 @@ class JsonRequest(Request):
         return b"".join(chunks)
 
 
+LEAST_BOUND = "least_body_bound"
+
+
+def at_least(bound: int) -> Callable[[Endpoint], Endpoint]:
+    """Mark an endpoint whose bodies may have so many bytes, whatever `MAX_BODY_BYTES` says."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, LEAST_BOUND, bound)
+        return endpoint
+
+    return mark
+
+
 class JsonRoute(APIRoute):
     """A route that reads a `JsonRequest`, and takes each query parameter it names at most once."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         reads_body = self.body_field is not None
+        least_bound = getattr(self.endpoint, LEAST_BOUND, 0)
         named = _query_names(self)
 
         async def handle_json(request: Request) -> Response:
             strict = JsonRequest(request.scope, request.receive)
             if reads_body:
                 # Read before FastAPI does, which would turn every error here into its own 400.
-                await strict.read()
+                await strict.read(max(least_bound, request.app.state.max_body_bytes))
             _check_query(request.scope["query_string"], named)
             return await handle(strict)
 

@@ -9,10 +9,13 @@ from taskapi.auth.claims import User
 from taskapi.auth.guard import current_user
 from taskapi.config import LARGEST_ID
 from taskapi.documentation import answers, errors
-from taskapi.edge.body import JsonRoute, invalid
+from taskapi.edge.body import JsonRoute, at_least, invalid
+from taskapi.tasks.batch import run_batch
 from taskapi.tasks.conditions import ExpectedVersions, IfNoneMatch, OnlyOnce, tags
 from taskapi.tasks.cursor import InvalidCursor
 from taskapi.tasks.schemas import (
+    Batch,
+    BatchResults,
     Completion,
     ListQuery,
     PlainInt,
@@ -37,6 +40,8 @@ def own_tasks(request: Request, user: Annotated[User, Depends(current_user)]) ->
 
 OwnTasks = Annotated[TaskStore, Depends(own_tasks)]
 NOT_MODIFIED = answers(304, "ETag")
+
+LARGEST_BATCH_BYTES = 1024 * 1024
 
 REPLAYED = {"Idempotency-Replayed": "true"}
 
@@ -88,6 +93,25 @@ async def create_task(
     response = _answer(task, status_code=201)
     response.headers["Location"] = f"{quote(request.scope['path'])}/{task.id}"
     return response
+
+
+@router.post(
+    "/batch",
+    response_model=BatchResults,
+    responses=answers(200) | errors(401, 403, 404, 413, 415, 422, 503),
+    max_body_size=None,
+)
+@at_least(LARGEST_BATCH_BYTES)
+async def do_batch(
+    batch: Batch,
+    request: Request,
+    user: Annotated[User, Depends(current_user)],
+    once: OnlyOnce,
+) -> Response:
+    """Do up to 100 operations, all or nothing."""
+    state = request.app.state
+    done = await run_batch(state.database, state.task_stores, user.id, batch.operations, once)
+    return Json(done.json, headers=REPLAYED if done.replayed else None)
 
 
 @router.get(

@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     JsonValue,
     StrictBool,
@@ -193,6 +194,14 @@ class BatchDelete(_OfOneTask):
 BatchOperation = BatchCreate | BatchUpdate | BatchComplete | BatchDelete
 
 
+# With a message of its own: pydantic's would say back what was sent.
+OPERATION = Discriminator(
+    "op",
+    custom_error_type="unknown_operation",
+    custom_error_message="op should be create, update, complete or delete",
+)
+
+
 class Batch(BaseModel):
     """Operations that are all done, in this order, or none of them."""
 
@@ -210,7 +219,7 @@ class Batch(BaseModel):
     )
 
     operations: Annotated[
-        list[Annotated[BatchOperation, Field(discriminator="op")]],
+        list[Annotated[BatchOperation, Field(discriminator=OPERATION)]],
         Field(min_length=1, max_length=LARGEST_BATCH),
     ]
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     table,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -45,6 +46,8 @@ OWN_TASK = and_(col(Task.id) == bindparam("task_id"), OWNED)
 LATER = func.greatest(
     func.clock_timestamp(), col(Task.updated_at) + cast(Constant("1 microsecond"), Interval())
 )
+
+SWEPT_AT_ONCE = 1000
 
 EMPTY = cast(Constant(""), LargeBinary())
 
@@ -177,6 +180,24 @@ FORGET_EXPIRED = compiled(
     .where(_kept_key, col(KeptAnswer.kept_at) <= A_DAY_AGO)
     .returning(col(KeptAnswer.key))
 )
+
+
+# The one statement without an owner: it removes what nobody can ask for any more. Few rows at a
+# time, and none that another replica is removing, so nobody waits for it.
+_expired = (
+    select(col(KeptAnswer.user_id), col(KeptAnswer.key))
+    .where(col(KeptAnswer.kept_at) <= A_DAY_AGO)
+    .order_by(col(KeptAnswer.kept_at))
+    .limit(Constant(SWEPT_AT_ONCE))
+    .with_for_update(skip_locked=True)
+)
+_swept = (
+    delete(KeptAnswer)
+    .where(tuple_(col(KeptAnswer.user_id), col(KeptAnswer.key)).in_(_expired))
+    .returning(col(KeptAnswer.key))
+    .cte("swept")
+)
+SWEEP = compiled(select(func.count().label("swept")).select_from(_swept))
 
 
 class UserStatements:

@@ -62,8 +62,10 @@ class Page(NamedTuple):
 class Runs(Protocol):
     """What runs statements: the database, or a transaction of it."""
 
-    async def fetch_row(self, statement: Statement, values: Mapping[str, object]) -> Any:
-        """The one row of a statement, or None."""
+    async def fetch_row(
+        self, statement: Statement, values: Mapping[str, object], *, repeatable: bool = False
+    ) -> Any:
+        """The one row of a statement, or None; `Database.fetch_row` says when it is repeated."""
 
 
 class TaskStores:
@@ -201,7 +203,7 @@ class TaskStore:
             return await self._fetch(plain, values)
         values = {**values, **once._asdict()}
         try:
-            row = await self._fetch(kept, values)
+            row = await self._fetch(kept, values, repeatable=True)
         except asyncpg.UniqueViolationError:
             row = await self.kept_answer(once)
             if row is None:
@@ -209,8 +211,11 @@ class TaskStore:
                 return await self._write(plain, kept, values, once)
         return row or await self.kept_answer(once)
 
-    async def _fetch(self, statement: Statement, values: Mapping[str, object]) -> Any:
-        return await self._runs.fetch_row(statement, {"owner": self._owner, **values})
+    async def _fetch(
+        self, statement: Statement, values: Mapping[str, object], *, repeatable: bool = False
+    ) -> Any:
+        values = {"owner": self._owner, **values}
+        return await self._runs.fetch_row(statement, values, repeatable=repeatable)
 
     async def _explain_absence(self, task_id: int) -> NoReturn:
         """Only a request that fails asks a second question: is it the version, task or user?"""
