@@ -18,8 +18,11 @@ LONGEST_TOKEN = 8 * 1024
 
 THREE_PARTS = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 
-# Better Auth's session token is pasted by mistake: it has one dot and is no JWT.
-SESSION_TOKEN = re.compile(rb"[A-Za-z0-9]{32}\.[A-Za-z0-9+/_%-]+(=|%3D)*")
+# Better Auth's session token is pasted by mistake. It is no JWT: a word, or two with a dot between
+# them where it is signed.
+SESSION_TOKEN = re.compile(rb"[A-Za-z0-9]{32}(\.[A-Za-z0-9+/_%-]+(=|%3D)*)?")
+
+SESSION_COOKIE_TYPE = "better-auth.session-cache+jwt"
 
 KNOWN_HEADERS = {"alg", "typ", "kid", "cty"}
 """Everything else in a header either asks for an extension (crit, b64, zip), or offers a key of
@@ -59,13 +62,18 @@ def parse(compact: bytes) -> Token:
     if parts is None:
         _explain(compact)
     header = _json_object(parts[1], "header")
+    claims = _json_object(parts[2], "payload")
+    if _is_session_cookie(header, claims):
+        raise InvalidToken(
+            "This is a Better Auth session cookie; send the JWT that authClient.token() gives."
+        )
     _check_header(header)
     return Token(
         signed=compact[: parts.end(2)],
         signature=_decoded(parts[3], "signature"),
         algorithm=header["alg"],
         key_id=header.get("kid"),
-        claims=_json_object(parts[2], "payload"),
+        claims=claims,
     )
 
 
@@ -75,6 +83,17 @@ def _explain(compact: bytes) -> NoReturn:
             "This is a Better Auth session token; send the JWT that authClient.token() gives."
         )
     raise InvalidToken("The token is not a JWT: three base64url parts with dots between them.")
+
+
+def _is_session_cookie(header: dict[str, Any], claims: dict[str, Any]) -> bool:
+    """Whether this is the cookie of `cookieCache: {strategy: "jwt"}`.
+
+    It is signed with the secret, or with a key of the set and then of a type of its own. It holds
+    the raw session token, and was never meant to leave the auth server's origin: a key that fits
+    does not make it a token for this API.
+    """
+    unnamed = isinstance(claims.get("session"), dict) and "sub" not in claims
+    return unnamed or header.get("typ") == SESSION_COOKIE_TYPE
 
 
 def _check_header(header: dict[str, Any]) -> None:
