@@ -1,0 +1,79 @@
+"""Whether models and migrations agree, and every step up can be taken back with data in place."""
+
+import asyncio
+import io
+import sys
+import tempfile
+from pathlib import Path
+from typing import get_args
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from taskapi.config import DatabaseSettings, UserIdType
+from taskapi.database.address import Address
+from taskapi.database.embedded import EmbeddedServer
+from taskapi.database.schema import MIGRATIONS
+
+ADD_A_TASK = """
+    INSERT INTO users (id) VALUES ('1') ON CONFLICT DO NOTHING;
+    INSERT INTO tasks (title, user_id) VALUES ('Buy milk', '1');
+"""
+
+
+def new_database(server: Address, name: str) -> Address:
+    """An empty database of this name."""
+    execute(server, f"CREATE DATABASE {name}")
+    return Address(server.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
+
+
+def execute(address: Address, sql: str) -> None:
+    """Run statements on a connection of their own."""
+
+    async def run() -> None:
+        connection = await asyncpg.connect(address.dsn)
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    asyncio.run(run())
+
+
+def climb(config: Config, address: Address) -> int:
+    """Take every step up, down and up again, and the whole way down; gives the number of steps."""
+    steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    for revision in reversed(steps):
+        command.upgrade(config, revision)
+        execute(address, ADD_A_TASK)
+        command.downgrade(config, "-1")
+        command.upgrade(config, revision)
+    command.downgrade(config, "base")
+    command.upgrade(config, "head")
+    return len(steps)
+
+
+def main() -> None:
+    """Check both types of user id, and print what was found."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = EmbeddedServer(Path(folder) / "database")
+        try:
+            address = server.start()
+            for kind in get_args(UserIdType):
+                config = Config(stdout=io.StringIO())
+                config.set_main_option("script_location", str(MIGRATIONS))
+                config.attributes["settings"] = DatabaseSettings(user_id_type=kind)
+                config.attributes["address"] = new_database(address, f"users_{kind}")
+                steps = climb(config, config.attributes["address"])
+                command.check(config)
+        except CommandError as error:
+            sys.exit(f"Migrations, with user ids of type {kind}: {error}")
+        finally:
+            server.stop()
+    print(f"Migrations: {steps} steps go up, down and up with data, and end at the models.")
+
+
+main()
