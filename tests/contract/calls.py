@@ -1,6 +1,7 @@
 """How to call each operation of the API: the table that every new route has to be entered in."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,23 +15,29 @@ class Call:
 
     Attributes:
         success: the status of its answer.
-        body: what it sends as JSON; None for an operation that is called without.
+        body: what it sends as JSON, about the task with a given id; None for an operation that is
+            called without a body.
     """
 
     success: int
-    body: object = None
+    body: Callable[[object], object] | None = None
 
 
 CALLS = {
     "GET /api/{user_id}/tasks": Call(200),
-    "POST /api/{user_id}/tasks": Call(201, {"title": "Sent", "description": "by the table"}),
+    "POST /api/{user_id}/tasks": Call(201, lambda _: {"title": "Sent"}),
+    "POST /api/{user_id}/tasks/batch": Call(
+        200, lambda task_id: {"operations": [{"op": "update", "id": task_id, "title": "Sent"}]}
+    ),
     "GET /api/{user_id}/tasks/{task_id}": Call(200),
-    "PUT /api/{user_id}/tasks/{task_id}": Call(200, {"title": "Sent", "description": "again"}),
+    "PUT /api/{user_id}/tasks/{task_id}": Call(200, lambda _: {"title": "Sent"}),
+    "PATCH /api/{user_id}/tasks/{task_id}": Call(200, lambda _: {"title": "Sent"}),
     "DELETE /api/{user_id}/tasks/{task_id}": Call(204),
-    "PATCH /api/{user_id}/tasks/{task_id}/complete": Call(200, {"is_completed": True}),
+    "PATCH /api/{user_id}/tasks/{task_id}/complete": Call(200, lambda _: {"is_completed": True}),
 }
 
-ABOUT_ONE_TASK = [operation for operation in CALLS if "{task_id}" in operation]
+WITH_ID_IN_PATH = [operation for operation in CALLS if "{task_id}" in operation]
+ABOUT_ONE_TASK = [*WITH_ID_IN_PATH, "POST /api/{user_id}/tasks/batch"]
 WITH_BODY = [operation for operation, call in CALLS.items() if call.body is not None]
 
 NO_TASK = 2**63 - 1
@@ -51,15 +58,17 @@ def call(
     user_id: object,
     token: str | None,
     task_id: object = NO_TASK,
+    query: str = "",
     **options: Any,
 ) -> httpx.Response:
     """Call an operation as the table says, for any path, token and change of the request."""
     method, _, path = operation.partition(" ")
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
     headers |= options.pop("headers", {})
-    if not options.keys() & {"content", "json"} and CALLS[operation].body is not None:
-        options["json"] = CALLS[operation].body
-    url = path.format(user_id=user_id, task_id=task_id)
+    body = CALLS[operation].body
+    if body is not None and not options.keys() & {"content", "json"}:
+        options["json"] = body(task_id)
+    url = path.format(user_id=user_id, task_id=task_id) + query
     return http.request(method, url, headers=headers, **options)
 
 

@@ -22,7 +22,7 @@ from support import Person, token_for
 
 JSON = {"Content-Type": "application/json"}
 PROBLEM = "application/problem+json"
-TOO_LARGE = b" " * (128 * 1024 + 1)
+TOO_LARGE = b" " * (1024 * 1024 + 1)  # also for a batch
 
 
 @dataclass(frozen=True)
