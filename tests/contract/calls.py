@@ -51,7 +51,7 @@ WHITE_SPACE = (
 """Unicode's White_Space, which titles are trimmed of."""
 
 
-def call(
+def call(  # noqa: PLR0913 - each of them is what some test changes about a right call
     http: httpx.Client,
     operation: str,
     *,

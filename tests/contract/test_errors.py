@@ -248,9 +248,14 @@ def test_with_a_wrong_token_the_challenge_says_what_is_wrong(
 
 def test_405_says_which_methods_an_address_takes(http: httpx.Client, alice: Person) -> None:
     paths = http.get("/openapi.json").json()["paths"]
-    for path, item in paths.items():
+    for path in paths:
         url = path.format(user_id=alice.id, task_id=1)
-        taken = {method.upper() for method in item}
+        taken = {
+            method.upper()
+            for template, item in paths.items()
+            if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), url)
+            for method in item
+        }
         for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - taken:
             headers = {"Authorization": f"Bearer {alice.token}"}
             response = http.request(method, url, headers=headers)

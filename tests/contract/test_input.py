@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contract.calls import ABOUT_ONE_TASK, CALLS, WHITE_SPACE, WITH_BODY, assert_refused, call
+from contract.calls import CALLS, WHITE_SPACE, WITH_BODY, WITH_ID_IN_PATH, assert_refused, call
 from contract.wire import answer_to, head_of
 from support import Person
 
@@ -19,7 +19,7 @@ BODY_BOUND = 128 * 1024
 
 OPERATIONS = pytest.mark.parametrize("operation", CALLS)
 OPERATIONS_WITH_BODY = pytest.mark.parametrize("operation", WITH_BODY)
-OPERATIONS_ABOUT_ONE_TASK = pytest.mark.parametrize("operation", ABOUT_ONE_TASK)
+OPERATIONS_WITH_ID_IN_PATH = pytest.mark.parametrize("operation", WITH_ID_IN_PATH)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def sent(alice: Person, operation: str, task: dict[str, Any], **options: Any) ->
     ],
     ids=ascii,
 )
-@OPERATIONS_ABOUT_ONE_TASK
+@OPERATIONS_WITH_ID_IN_PATH
 def test_an_id_that_is_no_positive_int64_in_plain_digits_is_422(
     alice: Person, operation: str, task_id: str
 ) -> None:
@@ -328,9 +328,7 @@ def test_a_body_where_none_is_expected_is_not_looked_at(alice: Person) -> None:
 def test_an_unknown_query_parameter_is_422(
     alice: Person, task: dict[str, Any], operation: str, query: str
 ) -> None:
-    method, _, path = operation.partition(" ")
-    url = path.format(user_id=alice.id, task_id=task["id"])
-    response = alice.request(method, f"{url}?{query}", json=CALLS[operation].body)
+    response = sent(alice, operation, task, query=f"?{query}")
     assert_refused(response, 422, "validation_failed")
     assert response.json()["detail"][0]["loc"][0] == "query"
 
