@@ -10,9 +10,10 @@ from taskapi.config import UserIdType
 from taskapi.database.pool import Database
 from taskapi.database.schema import check_schema
 from taskapi.documentation import errors
+from taskapi.edge.route import Route
 from taskapi.errors import Unavailable
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=Route)
 
 READINESS_SECONDS = 1.0
 """How long an answer of the database counts: any number of probes asks it once in that time."""

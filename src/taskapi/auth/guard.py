@@ -67,7 +67,7 @@ bearer = HTTPBearer(
 )
 
 
-def current_user(
+async def current_user(
     request: Request,
     _documented: Annotated[object, Depends(bearer)],
     user_id: Annotated[str, Path(description="The user of the token, and nobody else.")],

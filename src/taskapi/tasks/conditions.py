@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header
 
-from taskapi.edge.body import invalid
+from taskapi.edge.body import JsonRequest, invalid
 from taskapi.tasks.models import KEY_LENGTH
 from taskapi.tasks.store import Once
 from taskapi.tasks.versions import InvalidTags, versions_of
@@ -44,17 +44,17 @@ def tags(parse: Callable[..., Parsed], header: str, *arguments: object) -> Parse
         raise invalid(("header", header), "tags_invalid", 'Should be * or "tag", "tag"') from None
 
 
-def expected_versions(if_match: IfMatch = None) -> list[datetime] | None:
+async def expected_versions(if_match: IfMatch = None) -> list[datetime] | None:
     """The versions that the client is willing to change; None for any."""
     return tags(versions_of, "If-Match", if_match)
 
 
-async def once(request: Request, idempotency_key: IdempotencyKey = None) -> Once | None:
+async def once(request: JsonRequest, idempotency_key: IdempotencyKey = None) -> Once | None:
     """The key that makes the request safe to repeat, with a digest of what is asked."""
     if idempotency_key is None:
         return None
-    body = await request.json() if await request.body() else None
-    asked = [request.method, request.scope["path"], request.headers.get("if-match"), body]
+    if_match = request.headers.get("if-match")
+    asked = [request.method, request.scope["path"], if_match, request.value]
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
     return Once(idempotency_key, digest)
 

@@ -9,7 +9,8 @@ from taskapi.auth.claims import User
 from taskapi.auth.guard import current_user
 from taskapi.config import LARGEST_ID
 from taskapi.documentation import answers, errors
-from taskapi.edge.body import JsonRoute, at_least, invalid
+from taskapi.edge.body import invalid
+from taskapi.edge.route import Route, at_least
 from taskapi.tasks.batch import run_batch
 from taskapi.tasks.conditions import ExpectedVersions, IfNoneMatch, OnlyOnce, tags
 from taskapi.tasks.cursor import InvalidCursor
@@ -28,10 +29,10 @@ from taskapi.tasks.schemas import (
 from taskapi.tasks.store import Page, Part, TaskBody, TaskStore
 from taskapi.tasks.versions import list_tag, matches, task_tag
 
-router = APIRouter(prefix="/api/{user_id}/tasks", tags=["tasks"], route_class=JsonRoute)
+router = APIRouter(prefix="/api/{user_id}/tasks", tags=["tasks"], route_class=Route)
 
 
-def own_tasks(request: Request, user: Annotated[User, Depends(current_user)]) -> TaskStore:
+async def own_tasks(request: Request, user: Annotated[User, Depends(current_user)]) -> TaskStore:
     """The store of the user who is asking."""
     state = request.app.state
     store: TaskStore = state.task_stores.of(user.id, state.database)
