@@ -1,7 +1,8 @@
 """How to call each operation of the API: the table that every new route has to be entered in."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,6 +40,17 @@ CALLS = {
 WITH_ID_IN_PATH = [operation for operation in CALLS if "{task_id}" in operation]
 ABOUT_ONE_TASK = [*WITH_ID_IN_PATH, "POST /api/{user_id}/tasks/batch"]
 WITH_BODY = [operation for operation, call in CALLS.items() if call.body is not None]
+
+CONDITIONAL = [operation for operation in WITH_ID_IN_PATH if not operation.startswith("GET")]
+"""Those that take `If-Match`."""
+
+REPEATABLE = [
+    "POST /api/{user_id}/tasks",
+    "PATCH /api/{user_id}/tasks/{task_id}",
+    "PATCH /api/{user_id}/tasks/{task_id}/complete",
+    "POST /api/{user_id}/tasks/batch",
+]
+"""Those that take an `Idempotency-Key`."""
 
 NO_TASK = 2**63 - 1
 """An id that no task has."""
@@ -88,3 +100,9 @@ def moment(text: object) -> datetime:
     """A time as tasks have it: RFC 3339 in UTC, with a Z. As text, times have no order."""
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", str(text)), text
     return datetime.fromisoformat(str(text))
+
+
+def at_once(requests: Sequence[Callable[[], httpx.Response]]) -> list[httpx.Response]:
+    """Send requests in parallel; their answers in the requests' order."""
+    with ThreadPoolExecutor(len(requests)) as many:
+        return [answer.result() for answer in [many.submit(request) for request in requests]]

@@ -4,15 +4,13 @@ FR-004, FR-006, FR-014 to FR-016, SC-006, SC-010.
 """
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 
-from contract.calls import assert_refused, moment
+from contract.calls import assert_refused, at_once, moment
 from support import Person
 from taskapi.database.address import Address
 
@@ -186,11 +184,6 @@ def test_updated_at_is_later_even_where_the_clock_is_behind_it(
 
 
 # Many at once
-
-
-def at_once(requests: list[Any]) -> list[httpx.Response]:
-    with ThreadPoolExecutor(len(requests)) as many:
-        return [answer.result() for answer in [many.submit(request) for request in requests]]
 
 
 def test_40_parallel_toggles_end_where_they_began_20_each_way(alice: Person) -> None:
