@@ -19,7 +19,7 @@ from taskapi.tasks.schemas import (
     BatchResults,
     Completion,
     ListQuery,
-    PlainInt,
+    PlainDigits,
     Task,
     TaskCreate,
     TaskList,
@@ -46,7 +46,7 @@ LARGEST_BATCH_BYTES = 1024 * 1024
 
 REPLAYED = {"Idempotency-Replayed": "true"}
 
-TaskId = Annotated[PlainInt, Path(ge=1, le=LARGEST_ID)]
+TaskId = Annotated[int, Path(ge=1, le=LARGEST_ID), PlainDigits]
 
 
 class Json(Response):

@@ -76,7 +76,8 @@ Description = Annotated[
     Field(description="Kept as sent.", json_schema_extra={"pattern": r"^[^\u0000]*$"}),
 ]
 
-PlainInt = Annotated[int, BeforeValidator(_plain_digits)]
+PlainDigits = BeforeValidator(_plain_digits)
+"""Stands behind the bounds of a number: in front of them, OpenAPI would not know their names."""
 
 TaskNumber = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
 
@@ -245,8 +246,8 @@ class ListQuery(BaseModel):
     sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"] = (
         "-created_at"
     )
-    limit: Annotated[PlainInt, Field(ge=1, le=LONGEST_PAGE)] = LONGEST_PAGE
-    offset: Annotated[PlainInt, Field(ge=0, le=LARGEST_ID)] = 0
+    limit: Annotated[int, Field(ge=1, le=LONGEST_PAGE), PlainDigits] = LONGEST_PAGE
+    offset: Annotated[int, Field(ge=0, le=LARGEST_ID), PlainDigits] = 0
     cursor: Annotated[
         str | None,
         Field(description="`next_cursor` of the page before; not together with `offset`."),
