@@ -1,12 +1,16 @@
 """The layer in which every exception becomes an answer, and no answer takes for ever."""
 
 import asyncio
+from http import HTTPStatus
 
 import structlog
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskapi.edge.drain import Drain
+from taskapi.edge.route import allowed_methods
 from taskapi.edge.start import start_or_explain
 from taskapi.errors import ApiError, TimedOut, answer
 
@@ -60,10 +64,13 @@ class Answers:
 async def _answer_error(
     error: Exception, scope: Scope, receive: Receive, send: Send, *, begun: bool
 ) -> None:
-    if not isinstance(error, ApiError):
+    if not isinstance(error, ApiError | HTTPException | RequestValidationError):
         log.error("unhandled", request_id=scope["state"]["request_id"], exc_info=error)
     if begun:
         # Too late for another answer; the server closes the connection, and the client sees a cut
         # answer rather than a wrong one.
         raise error
-    await answer(error, scope)(scope, receive, send)
+    response = answer(error, scope)
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(allowed_methods(scope))
+    await response(scope, receive, send)

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from taskapi.edge.body import JsonRequest, invalid
@@ -153,3 +154,12 @@ def _check_query(query: bytes, named: set[str]) -> None:
         if name in seen:
             raise invalid(("query", name), "repeated", "Query parameter given more than once")
         seen.add(name)
+
+
+def allowed_methods(scope: Scope) -> list[str]:
+    """Of all routes at this address; the framework names only those of the first one."""
+    methods: set[str] = set()
+    for route in scope["app"].routes:
+        if route.matches(scope)[0] is Match.PARTIAL:
+            methods |= route.methods
+    return sorted(methods) or ["GET", "HEAD"]  # of the mounted files, which are no routes
