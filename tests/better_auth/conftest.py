@@ -1,0 +1,15 @@
+"""The stages: Better Auth and a service that trusts it, each pair started when a test asks."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from better_auth.stage import BY_PRODUCTS, MODES, Stage, staged
+from taskapi.database.address import Address
+
+
+@pytest.fixture(scope="session", params=MODES)
+def stage(request: pytest.FixtureRequest, database: Address) -> Iterator[Stage]:
+    """Every mode in turn; tests that need only one say so with `in_mode`."""
+    with staged((MODES | BY_PRODUCTS)[request.param], database, request.param) as running:
+        yield running
