@@ -12,9 +12,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-TAGS = re.compile(rf"\s*{_TAG}(?:\s*,\s*{_TAG})*\s*")
+# Commas with nothing between them are to be taken too (RFC 9110, 5.6.1.2).
+TAGS = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 TAG = re.compile(_TAG)
-OWN_TAG = re.compile(r'"([0-9a-f]{1,16})"')
+OWN_TAG = re.compile(r'"([1-9a-f][0-9a-f]{0,15})"')
+"""As `task_tag` writes it: tags are compared as text, so no zeros in front."""
 
 ANY = "*"
 
