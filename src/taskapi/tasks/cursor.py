@@ -36,7 +36,7 @@ class Cursors:
         """A cursor, safe in an address, for one list: whose it is, its order and its filters."""
         value = place.value if isinstance(place.value, str) else microseconds(place.value)
         packed = json.dumps([value, place.id], ensure_ascii=False).encode()
-        return urlsafe_b64encode(self._seal(scope, packed) + packed).rstrip(b"=").decode()
+        return _text(self._seal(scope, packed) + packed)
 
     def read(self, scope: str, cursor: str) -> Place:
         """The place that a cursor names.
@@ -48,6 +48,8 @@ class Cursors:
             sealed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         except ValueError:
             raise InvalidCursor from None
+        if _text(sealed) != cursor:  # Python's decoder skips what is not of the alphabet
+            raise InvalidCursor
         seal, packed = sealed[:SEAL_BYTES], sealed[SEAL_BYTES:]
         if not hmac.compare_digest(seal, self._seal(scope, packed)):
             raise InvalidCursor
@@ -56,3 +58,7 @@ class Cursors:
 
     def _seal(self, scope: str, packed: bytes) -> bytes:
         return hmac.digest(self._key, scope.encode() + b"\0" + packed, "sha256")[:SEAL_BYTES]
+
+
+def _text(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).rstrip(b"=").decode()
