@@ -153,12 +153,6 @@ COMPLETE_KEPT = _keeping(_complete)
 
 _kept_key = and_(col(KeptAnswer.user_id) == OWNER, col(KeptAnswer.key) == bindparam("key"))
 
-CLAIM = compiled(
-    insert(KeptAnswer)
-    .values(user_id=OWNER, key=bindparam("key"), request=bindparam("request"), body=EMPTY)
-    .returning(col(KeptAnswer.key))
-)
-
 KEEP = compiled(
     update(KeptAnswer)
     .where(_kept_key)
@@ -214,10 +208,14 @@ class UserStatements:
         create = insert(Task).values(
             title=bindparam("title"), description=bindparam("description"), user_id=OWNER
         )
+        claim = insert(KeptAnswer).values(
+            user_id=OWNER, key=bindparam("key"), request=bindparam("request"), body=EMPTY
+        )
         if create_unknown_users:
-            arrival = upsert(users).values(id=OWNER).on_conflict_do_nothing()
-            create = create.add_cte(arrival.cte("arrival"))
+            arrival = upsert(users).values(id=OWNER).on_conflict_do_nothing().cte("arrival")
+            create, claim = create.add_cte(arrival), claim.add_cte(arrival)
         self.create = compiled(create.returning(*TASK))
         self.create_kept = _keeping(create)
+        self.claim = compiled(claim.returning(col(KeptAnswer.key)))
         version = select(col(Task.updated_at)).where(OWN_TASK).scalar_subquery()
         self.absence = compiled(select(version.label("version"), self.known.label("known")))

@@ -185,7 +185,7 @@ class TaskStore:
         Raises:
             asyncpg.UniqueViolationError: it is taken already.
         """
-        await self._fetch(statements.CLAIM, once._asdict())
+        await self._fetch(self._shared.statements.claim, once._asdict())
 
     async def keep(self, once: Once, body: bytes) -> None:
         """Keep the answer under a key that was claimed."""
