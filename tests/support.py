@@ -16,6 +16,7 @@ from joserfc.jwk import OctKey
 from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.database.address import Address
+from taskapi.server import manners
 
 SECRET = "a secret of the tests, long enough for HS256"
 
@@ -94,17 +95,7 @@ def serving(settings: Settings) -> Iterator[str]:
 def serving_app(app: FastAPI) -> Iterator[str]:
     """The same for an application that a test has changed."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        app,
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        log_config=None,
-    )
+    config = uvicorn.Config(app, **manners(app.state.settings))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

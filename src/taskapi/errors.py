@@ -31,6 +31,27 @@ class ApiError(Exception):
         return {}
 
 
+class MalformedRequest(ApiError):
+    """Bytes that are no HTTP, or that two readers could understand differently (RFC 9112)."""
+
+    status, code = HTTPStatus.BAD_REQUEST, "bad_request"
+    detail = "This is not a well-formed HTTP request."
+
+
+class HeadTimedOut(ApiError):
+    """A request's head did not come whole in time."""
+
+    status, code = HTTPStatus.REQUEST_TIMEOUT, "request_timeout"
+    detail = "The request did not come in time."
+
+
+class HeadTooLarge(ApiError):
+    """The address and the headers of a request are over their bound."""
+
+    status, code = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"
+    detail = "The request's address and headers are too large."
+
+
 class NotAuthenticated(ApiError):
     """No token came with the request (RFC 6750, 3.1: then no error code is sent)."""
 

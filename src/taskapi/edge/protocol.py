@@ -1,0 +1,217 @@
+"""HTTP/1.1 as `taskapi serve` speaks it: uvicorn's protocol, and what that leaves open.
+
+Its parser, httptools, refuses most of what two readers could understand differently. The rest is
+refused here; a head must come in time and within a size; a client must take what it asked for; and
+every refusal is an answer like any other: in its turn, in the one shape, logged and counted.
+"""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import httptools
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from taskapi.edge.access import Access
+from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest, answer
+
+LONGEST_HEAD = 64 * 1024
+"""Counted as HTTP/2 counts (RFC 9113, 6.5.2), so that it bounds the number of headers too."""
+
+HEADER_OVERHEAD = 32
+
+MOST_PIPELINED = 100
+"""Requests that may wait for the answer to an earlier one of their connection."""
+
+VERSIONS = {"1.0", "1.1"}
+"""llhttp also takes 0.9 and 2.0, each with the syntax of 1.1."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection.
+
+    Args:
+        patience: seconds for a head to come whole, and for a client to take some of its answer.
+        options: uvicorn's.
+    """
+
+    def __init__(self, *, patience: float = 10.0, **options: Any) -> None:
+        super().__init__(**options)
+        self._patience = patience
+        self._deadline: asyncio.TimerHandle | None = None
+        self._stall: asyncio.TimerHandle | None = None
+        self._in_head = False
+        self._head_size = 0
+        self._unread = 0
+        self._feeding = False
+        self._refused = False
+        self._running: RequestResponseCycle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._running is not None and not self._running.response_complete:
+            self._abandon(self._running)  # uvicorn tells the newest request only
+        self._forget_deadline()
+        self._forget_stall()
+        super().connection_lost(exc)
+
+    # What comes in
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        self._unset_keepalive_if_required()
+        self._unread += len(data)
+        self._feeding = True
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.cycle.keep_alive = False  # No other protocol is spoken here, whatever comes next.
+        except httptools.HttpParserError as error:
+            self._refuse(_reason(error))
+        else:
+            if self._unread > LONGEST_HEAD:  # a header, a trailer or a chunk extension without end
+                self._refuse(HeadTooLarge())
+        self._feeding = False
+        if self.pipeline and (self._running is None or self._running.response_complete):
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self.cycle is None or self.cycle.response_complete:
+            self._expect_head()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = True
+        self._head_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._head_grows(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # Not a trailer: it was not there when the request was judged.
+            super().on_header(name, value)
+            self._head_grows(len(name) + len(value) + HEADER_OVERHEAD)
+
+    def on_headers_complete(self) -> None:
+        _check_head(self.parser.get_http_version(), self.headers)
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise MalformedRequest("Too many requests at once on one connection.")
+        super().on_headers_complete()
+        self._in_head = False
+        self._unread = 0
+        self._forget_deadline()
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._unread = 0
+
+    def _head_grows(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > LONGEST_HEAD:
+            raise HeadTooLarge
+
+    def _expect_head(self) -> None:
+        """Give the next head, and what is left of a body that nobody reads, so much time."""
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self._patience, self._head_is_late)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_is_late(self) -> None:
+        if self._in_head:
+            self._refuse(HeadTimedOut())
+        else:
+            self.transport.close()
+
+    # What goes out
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._feeding:
+            # It begins when all that came with it has been read, and may prove to be malformed.
+            self.pipeline.append((cycle, app))
+        else:
+            self._running = cycle
+            super()._start_asgi_task(cycle, app)
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answer with an error when it is this request's turn, and read nothing more."""
+        self._refused = True
+        self._forget_deadline()
+        self.app = Access(partial(_answer, error))
+        if self._in_head or self.cycle is None:
+            self._begin_refusal()
+        elif self.pipeline and self.pipeline[0][0] is self.cycle:
+            self.pipeline[0] = (self.cycle, self.app)
+            self.cycle.keep_alive = False
+        elif self.cycle.response_started:
+            self.transport.close()
+        else:
+            self._abandon(self.cycle)
+            self._running = self.cycle = None  # type: ignore[assignment]  # as uvicorn begins
+            self._begin_refusal()
+
+    def _begin_refusal(self) -> None:
+        """Put a request in the place of the malformed one, of which nothing is believed."""
+        self.on_message_begin()
+        self.url = b"/"
+        super().on_headers_complete()
+        self.cycle.keep_alive = False
+
+    @staticmethod
+    def _abandon(cycle: RequestResponseCycle) -> None:
+        """Tell what works on a request that its client has left."""
+        cycle.disconnected = True
+        cycle.message_event.set()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_client(None)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget_stall()
+
+    def _forget_stall(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def _watch_client(self, before: int | None) -> None:
+        """Cut off a client that took nothing of its answer since the last look."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent == before:
+            self.transport.abort()
+        else:
+            self._stall = self.loop.call_later(self._patience, self._watch_client, unsent)
+
+
+def _check_head(version: str, headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuse what RFC 9112 has a server refuse, and the parser does not."""
+    if version not in VERSIONS:
+        raise MalformedRequest("Speak HTTP/1.1.")
+    names = [name for name, _ in headers]
+    hosts = names.count(b"host")
+    if hosts > 1 or (hosts == 0 and version == "1.1"):
+        raise MalformedRequest("A request names one Host.")
+    if b"transfer-encoding" in names:
+        codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+        if codings != [b"chunked"] or version == "1.0":
+            raise MalformedRequest("The only transfer coding is chunked, in HTTP/1.1.")
+
+
+def _reason(error: httptools.HttpParserError) -> ApiError:
+    cause = error.__context__
+    if isinstance(cause, ApiError):
+        return cause  # raised here, in one of the parser's callbacks
+    return MalformedRequest()
+
+
+async def _answer(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    await answer(error, scope)(scope, receive, send)
