@@ -119,12 +119,8 @@ def _decoded(part: bytes, name: str) -> bytes:
 
 def _json_object(part: bytes, name: str) -> dict[str, Any]:
     try:
-        # Decoded here: json.loads would guess UTF-16 from bytes.
-        value = json.loads(
-            _decoded(part, name).decode("utf-8"),
-            object_pairs_hook=_unique_members,
-            parse_constant=_refuse_constant,
-        )
+        # Decoded here: the json module would guess UTF-16 from bytes.
+        value = DECODER.decode(_decoded(part, name).decode("utf-8"))
     except (ValueError, RecursionError):
         raise InvalidToken(f"The token's {name} is not well-formed JSON.") from None
     if not isinstance(value, dict):
@@ -141,3 +137,6 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_unique_members, parse_constant=_refuse_constant)
