@@ -1,12 +1,13 @@
 """A stage: Better Auth and a service that trusts it, set as the page for users says."""
 
 import asyncio
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 import httpx
@@ -17,6 +18,8 @@ from support import SECRET, Person, serving, settings_for
 from taskapi.config import Settings
 from taskapi.database.address import Address
 from taskapi.database.schema import migrate
+
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -133,10 +136,10 @@ def settings_of(mode: Mode, auth_url: str) -> dict[str, object]:
 
 
 def create_database(server: Address, name: str) -> Address:
-    """A new database on this server, for this test process alone."""
-    name = f"{name.replace(',', '').replace(' ', '_')}_{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+    """A new database on this server, of a name that no other test has."""
+    name = f"{name} {os.environ.get('PYTEST_XDIST_WORKER', '')} {next(_numbers)}"
     fetch(server, f'CREATE DATABASE "{name}"')
-    return Address(urlunsplit(urlsplit(server.dsn)._replace(path=f"/{name}")), server.pooler)
+    return Address(urlunsplit(urlsplit(server.dsn)._replace(path=f"/{quote(name)}")), server.pooler)
 
 
 def fetch(database: Address, statement: str, *arguments: object) -> list[Any]:
