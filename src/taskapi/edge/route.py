@@ -124,10 +124,16 @@ def _parameters(dependant: Dependant) -> list[Parameter]:
     places: list[tuple[str, list[ModelField], Reader]] = [
         ("path", dependant.path_params, lambda request, name: request.path_params.get(name)),
         ("query", dependant.query_params, lambda request, _: dict(request.query_params)),
-        ("header", dependant.header_params, lambda request, name: request.headers.get(name)),
+        ("header", dependant.header_params, _header),
         ("body", dependant.body_params, lambda request, _: request.value),
     ]
     return [Parameter(field, kind, read) for kind, fields, read in places for field in fields]
+
+
+def _header(request: JsonRequest, name: str) -> str | None:
+    """All lines of a header as one, which means the same (RFC 9110, 5.3)."""
+    lines = request.headers.getlist(name)
+    return ", ".join(lines) if lines else None
 
 
 def _is_model(field: ModelField) -> bool:
