@@ -268,6 +268,14 @@ class ListQuery(BaseModel):
             raise ValueError("cursor and offset exclude each other")
         return self
 
+    @model_validator(mode="after")
+    def _since_is_not_after_before(self) -> Self:
+        for time in ("created", "updated"):
+            since, before = getattr(self, f"{time}_since"), getattr(self, f"{time}_before")
+            if since is not None and before is not None and since > before:
+                raise ValueError(f"{time}_since is later than {time}_before")
+        return self
+
 
 class Task(BaseModel):
     """A task. Times are RFC 3339 in UTC; `updated_at` is later after every change."""
