@@ -1,0 +1,210 @@
+"""Programs as a person starts them: the commands, and services that run until they are stopped."""
+
+import os
+import pwd
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from support import Person
+from taskapi.config import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAMS = Path(sys.executable).parent
+
+PATIENCE = 60
+"""Seconds after which something that should have happened never will."""
+
+ADDRESS = re.compile(r"^ *address +(?P<url>http\S+)")
+READY = re.compile(r"Application startup complete")
+TOKEN = re.compile(r"^(?P<token>eyJ\S+)$")
+
+
+def environment(settings: dict[str, object]) -> dict[str, str]:
+    """This environment with these settings and no others."""
+    names = {name.upper() for name in Settings.model_fields}
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    return kept | {name: str(value) for name, value in settings.items()}
+
+
+def run(
+    *command: object, folder: Path, prefix: Sequence[str] = (), **settings: object
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of this environment to its end."""
+    program, *arguments = map(str, command)
+    return subprocess.run(
+        [*prefix, str(PROGRAMS / program), *arguments],
+        cwd=folder,
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+class Service:
+    """A service in a process of its own; what it prints is kept in `lines`.
+
+    Args:
+        command: a program of this environment, and its arguments.
+        folder: where it is started.
+        prefix: what to put before the command.
+        settings: its environment variables.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[object],
+        folder: Path,
+        prefix: Sequence[str],
+        settings: dict[str, object],
+    ) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self._printed: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        program, *arguments = map(str, command)
+        self.process = subprocess.Popen(
+            [*prefix, str(PROGRAMS / program), *arguments],
+            cwd=folder,
+            env=environment(settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self._printed.put(line.rstrip("\n"))
+        self._printed.put(None)
+
+    def wait_for(self, wanted: re.Pattern[str]) -> re.Match[str]:
+        """The next line in which this stands."""
+        while (line := self._printed.get(timeout=PATIENCE)) is not None:
+            self.lines.append(line)
+            if found := wanted.search(line):
+                return found
+        raise AssertionError(f"{wanted.pattern!r} was not printed:\n{self.output}")
+
+    @property
+    def output(self) -> str:
+        """What it has printed so far."""
+        return "\n".join(self.lines)
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal, and wait for the end; gives the exit status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end; gives the exit status."""
+        status = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        while (line := self._printed.get(timeout=PATIENCE)) is not None:
+            self.lines.append(line)
+        return status
+
+    def close(self) -> None:
+        """Leave nothing behind, whatever has happened."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)  # which does not wait for a balancer
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                raise
+        self._reader.join(PATIENCE)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@contextmanager
+def started(
+    *command: object, folder: Path, prefix: Sequence[str] = (), **settings: object
+) -> Iterator[Service]:
+    """A service that has been started, but may not be ready yet."""
+    service = Service(command, folder, prefix, settings)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+@contextmanager
+def development_service(
+    folder: Path, *arguments: object, prefix: Sequence[str] = (), **settings: object
+) -> Iterator[tuple[Service, Person]]:
+    """`taskapi serve` on its own database, and the person whose token it prints."""
+    command = ("taskapi", "serve", "--port", 0, *arguments)
+    with started(*command, folder=folder, prefix=prefix, **settings) as service:
+        address = service.wait_for(ADDRESS)["url"]
+        token = service.wait_for(TOKEN)["token"]
+        service.wait_for(READY)
+        with httpx.Client(base_url=address, timeout=PATIENCE) as http:
+            yield service, Person("1", token, http)
+
+
+def as_ordinary_user() -> list[str]:
+    """What to put before a command so that it does not run as root, where the tests do.
+
+    It keeps one right of root's, to read: the programs may stand in a folder of root's.
+    """
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    assert setpriv is not None, "the tests run as root and need setpriv (util-linux)"
+    nobody = pwd.getpwnam("nobody")
+    return [
+        setpriv,
+        f"--reuid={nobody.pw_uid}",
+        f"--regid={nobody.pw_gid}",
+        "--clear-groups",
+        "--inh-caps=+dac_read_search",
+        "--ambient-caps=+dac_read_search",
+    ]
+
+
+def ordinary_folder(folder: Path) -> Path:
+    """A new folder that belongs to the user of `as_ordinary_user`."""
+    folder.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+    return folder
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines of all processes that name this folder."""
+    commands = (_command_line(entry) for entry in Path("/proc").glob("[0-9]*"))
+    return [command for command in commands if str(folder) in command]
+
+
+def _command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text(errors="replace").replace("\0", " ")
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
+def members_of(service: Service) -> list[int]:
+    """The processes of a service's session: the service itself and its workers."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            session = (entry / "stat").read_text().rpartition(")")[2].split()[3]
+        except OSError:
+            continue
+        if session == str(service.process.pid):
+            found.append(int(entry.name))
+    return found
