@@ -1,15 +1,17 @@
 """What the OpenAPI document says beyond what the routes' types say."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from taskapi import __version__
 from taskapi.config import LARGEST_ID, UserIdType
-from taskapi.errors import PROBLEM_JSON, VALIDATION_CODE, ApiError
+from taskapi.errors import PROBLEM_JSON, ApiError, plain, problem_of, rfc_9457
 
 DESCRIPTION = """
 Tasks of a user, safe behind a JWT.
@@ -68,9 +70,17 @@ HEADERS = {
 ERROR_HEADERS = {401: ("WWW-Authenticate",), 412: ("ETag",), 503: ("Retry-After",)}
 
 
-def answers(status: int, *headers: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that succeeds with this status and these headers."""
-    return {status: {"description": HTTPStatus(status).phrase, "headers": _headers(*headers)}}
+def answers(status: int, *headers: str, example: object = None) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that succeeds with this status and these headers.
+
+    Args:
+        status: of the answer.
+        headers: names from `HEADERS`.
+        example: of the JSON, where its type has none.
+    """
+    described = {"description": HTTPStatus(status).phrase, "headers": _headers(*headers)}
+    content = {"content": {"application/json": {"example": example}}} if example else {}
+    return {status: described | content}
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -86,27 +96,37 @@ def _headers(*names: str) -> dict[str, Any]:
 
 
 def _error_response(status: int) -> dict[str, Any]:
+    problems = _problems(status)
     return {
         "description": HTTPStatus(status).phrase,
         "model": Error,
         "headers": _headers(*ERROR_HEADERS.get(status, ())),
         "content": {
-            "application/json": {"examples": _examples(status)},
-            PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}},
+            "application/json": {"examples": _examples(plain, problems)},
+            PROBLEM_JSON: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": _examples(rfc_9457, problems),
+            },
         },
     }
 
 
-def _examples(status: int) -> dict[str, Any]:
+def _problems(status: int) -> list[dict[str, Any]]:
+    """What can lead to this status, as the service itself would say it."""
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         missing = {"loc": ["body", "title"], "msg": "Field required", "type": "missing"}
-        details: dict[str, Any] = {VALIDATION_CODE: [missing]}
-    else:
-        details = {kind.code: kind.detail for kind in _kinds(ApiError) if kind.status == status}
-    return {
-        code: {"value": {"detail": detail, "code": code, "request_id": EXAMPLE_REQUEST_ID}}
-        for code, detail in details.items()
-    }
+        return [problem_of(RequestValidationError([missing]))]
+    return [
+        {"status": kind.status, "code": kind.code, "detail": kind.detail}
+        for kind in _kinds(ApiError)
+        if kind.status == status
+    ]
+
+
+def _examples(
+    shape: Callable[[dict[str, Any], str], dict[str, Any]], problems: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {problem["code"]: {"value": shape(problem, EXAMPLE_REQUEST_ID)} for problem in problems}
 
 
 def _kinds(parent: type[ApiError]) -> list[type[ApiError]]:
@@ -133,6 +153,7 @@ def openapi_document(app: FastAPI, user_id_type: UserIdType) -> dict[str, Any]:
     problem.pop("$defs")
     schemas["Problem"] = problem
     _type_user_ids(document, USER_ID_SCHEMAS[user_id_type])
+    _omit_null_bodies(document)
     exact: dict[str, Any] = _exact(document)
     return exact
 
@@ -144,6 +165,14 @@ def _type_user_ids(document: dict[str, Any], schema: dict[str, Any]) -> None:
             for parameter in operation.get("parameters", ()):
                 if parameter["name"] == "user_id":
                     parameter["schema"] = schema
+
+
+def _omit_null_bodies(document: dict[str, Any]) -> None:
+    """A body that may be left out is none that may be null, which FastAPI makes of it."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for media in operation.get("requestBody", {"content": {}})["content"].values():
+                media["schema"] = media["schema"].get("anyOf", [media["schema"]])[0]
 
 
 def _exact(node: Any) -> Any:

@@ -237,12 +237,14 @@ def problem_of(error: Exception) -> dict[str, Any]:
             }
 
 
-def _plain(problem: dict[str, Any], request_id: str) -> dict[str, Any]:
+def plain(problem: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """A problem in the shape that clients get unless they ask for another."""
     detail = problem.get("errors", problem["detail"])
     return {"detail": detail, "code": problem["code"], "request_id": request_id}
 
 
-def _rfc_9457(problem: dict[str, Any], request_id: str) -> dict[str, Any]:
+def rfc_9457(problem: dict[str, Any], request_id: str) -> dict[str, Any]:
+    """The same for `Accept: application/problem+json`."""
     status: HTTPStatus = problem["status"]
     head = {"type": "about:blank", "title": status.phrase, "status": int(status)}
     rest = {key: value for key, value in problem.items() if key != "status"}
@@ -253,7 +255,7 @@ def answer(error: Exception, scope: Scope) -> Response:
     """The response to an error, in the shape that the client asked for (RFC 9457 or plain)."""
     problem = problem_of(error)
     standard = PROBLEM_JSON in Headers(scope=scope).get("accept", "")
-    shape = _rfc_9457 if standard else _plain
+    shape = rfc_9457 if standard else plain
     headers = dict(getattr(error, "headers", None) or {})
     return Response(
         json.dumps(shape(problem, scope["state"]["request_id"])),

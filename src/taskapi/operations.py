@@ -9,11 +9,16 @@ from taskapi import __version__
 from taskapi.config import UserIdType
 from taskapi.database.pool import Database
 from taskapi.database.schema import check_schema
-from taskapi.documentation import errors
+from taskapi.documentation import answers, errors
 from taskapi.edge.route import Route
 from taskapi.errors import Unavailable
 
 router = APIRouter(tags=["operations"], route_class=Route)
+
+FIGURES = {
+    "schema": {"type": "string"},
+    "example": 'taskapi_requests_total{method="GET",route="/livez",status="200"} 1.0',
+}
 
 READINESS_SECONDS = 1.0
 """How long an answer of the database counts: any number of probes asks it once in that time."""
@@ -41,7 +46,7 @@ class Readiness:
             raise self._refusal
 
 
-@router.get("/")
+@router.get("/", responses=answers(200, example={"name": "taskapi", "ready": "/readyz"}))
 async def index(request: Request) -> dict[str, str]:
     """What this is, and where to go from here."""
     links = {
@@ -57,13 +62,13 @@ async def index(request: Request) -> dict[str, str]:
     return links
 
 
-@router.get("/livez")
+@router.get("/livez", responses=answers(200, example={"status": "alive"}))
 async def livez() -> dict[str, str]:
     """The process runs."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses=errors(503))
+@router.get("/readyz", responses=answers(200, example={"status": "ready"}) | errors(503))
 async def readyz(request: Request) -> dict[str, str]:
     """The database answers, its schema is current, and the process is not about to stop."""
     if request.app.state.drain.begun:
@@ -75,7 +80,7 @@ async def readyz(request: Request) -> dict[str, str]:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": FIGURES}}},
 )
 async def metrics() -> Response:
     """Figures for Prometheus."""

@@ -301,6 +301,10 @@ class BatchResult(BaseModel):
 class BatchResults(BaseModel):
     """A result for each operation, in their order."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"results": [{"status": 201, "task": EXAMPLE_TASK}]}]}
+    )
+
     results: list[BatchResult]
 
 
