@@ -27,6 +27,7 @@ from taskapi.edge.answers import Answers
 from taskapi.edge.cors import Cors
 from taskapi.edge.drain import Drain
 from taskapi.edge.presence import Presence
+from taskapi.edge.route import Route
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.logs import configure_logs
 from taskapi.operations import Readiness
@@ -72,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
             Middleware(Presence),
         ],
     )
+    app.router.route_class = Route
     app.state.settings = settings
     app.state.drain = drain
     app.state.key_set = verifier.key_set

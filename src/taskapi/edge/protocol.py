@@ -16,8 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from taskapi.edge.access import Access
 from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest, answer
 
-LONGEST_HEAD = 64 * 1024
-"""Counted as HTTP/2 counts (RFC 9113, 6.5.2), so that it bounds the number of headers too."""
+LONGEST_HEAD = 1024 * 1024
+"""Counted as HTTP/2 counts (RFC 9113, 6.5.2), so that it bounds the number of headers too. Large
+enough for any token to be refused as one, with 401."""
 
 HEADER_OVERHEAD = 32
 
