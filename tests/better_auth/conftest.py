@@ -11,5 +11,5 @@ from taskapi.database.address import Address
 @pytest.fixture(scope="session", params=MODES)
 def stage(request: pytest.FixtureRequest, database: Address) -> Iterator[Stage]:
     """Every mode in turn; tests that need only one say so with `in_mode`."""
-    with staged((MODES | BY_PRODUCTS)[request.param], database, request.param) as running:
+    with staged((MODES | BY_PRODUCTS)[request.param], database) as running:
         yield running

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
@@ -101,15 +101,14 @@ def client(settings: Settings) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def staged(mode: Mode, server: Address, name: str) -> Iterator[Stage]:
+def staged(mode: Mode, server: Address) -> Iterator[Stage]:
     """Both programs in a mode, on a new database.
 
     Args:
         mode: how they are configured.
         server: the PostgreSQL server for the database.
-        name: what the database is called.
     """
-    database = create_database(server, name)
+    database = create_database(server)
     if mode.ours_first:
         migrate(settings_for(database, **settings_of(mode, "http://127.0.0.1")), database)
     with running(mode.configuration, database, **mode.environment) as auth:
@@ -135,11 +134,11 @@ def settings_of(mode: Mode, auth_url: str) -> dict[str, object]:
     return unset | {name.lower(): value for name, value in told.items()}
 
 
-def create_database(server: Address, name: str) -> Address:
-    """A new database on this server, of a name that no other test has."""
-    name = f"{name} {os.environ.get('PYTEST_XDIST_WORKER', '')} {next(_numbers)}"
-    fetch(server, f'CREATE DATABASE "{name}"')
-    return Address(urlunsplit(urlsplit(server.dsn)._replace(path=f"/{quote(name)}")), server.pooler)
+def create_database(server: Address) -> Address:
+    """A new database on this server, which nobody else uses."""
+    name = f"better_auth_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}_{next(_numbers)}"
+    fetch(server, f"CREATE DATABASE {name}")
+    return Address(urlunsplit(urlsplit(server.dsn)._replace(path=f"/{name}")), server.pooler)
 
 
 def fetch(database: Address, statement: str, *arguments: object) -> list[Any]:

@@ -38,7 +38,7 @@ def test_a_rotation_is_not_noticed(stage: Stage) -> None:
 def test_a_change_of_algorithm(database: Address) -> None:
     """Better Auth signs with the key that it has until that ends; then it publishes both kinds."""
     with (
-        staged(MODES["default"], database, "change of algorithm") as stage,
+        staged(MODES["default"], database) as stage,
         running("algorithm", stage.database, JWT_ALGORITHM="ES256") as changed,
         stage.service(
             better_auth_url=None, better_auth_jwks_url=f"{changed.url}/api/auth/jwks"

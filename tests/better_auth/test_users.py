@@ -12,7 +12,7 @@ from taskapi.database.schema import migrate
 @pytest.fixture
 def apart(stage: Stage, database: Address) -> Address:
     """A database for tasks alone: the users table has only ids, and Better Auth does not see it."""
-    address = create_database(database, "tasks apart")
+    address = create_database(database)
     migrate(settings_for(address, **stage.settings), address)
     return address
 
@@ -50,7 +50,7 @@ def test_in_better_auths_own_table_no_user_can_be_made(stage: Stage) -> None:
 
 def test_better_auth_extends_our_users_table_only_while_it_is_empty(database: Address) -> None:
     """Its columns have no defaults, so it must migrate before the first user comes."""
-    address = create_database(database, "users too early")
+    address = create_database(database)
     migrate(settings_for(address), address)
     fetch(address, "INSERT INTO users DEFAULT VALUES")
     with pytest.raises(RuntimeError, match="ended"), running("serial", address):
