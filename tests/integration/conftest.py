@@ -1,0 +1,44 @@
+"""Databases of their own, for tests that change the schema."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+
+from taskapi.database.address import Address
+
+
+@dataclass(frozen=True)
+class Empty:
+    """A database of one test alone, with nothing in it at first."""
+
+    address: Address
+
+    def run(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
+        """Run a statement as an operator or the auth server does; gives its rows."""
+        return run_sql(self.address, sql, *arguments)
+
+
+def run_sql(address: Address, sql: str, *arguments: object) -> list[asyncpg.Record]:
+    """Run a statement on a connection of its own; gives its rows."""
+
+    async def run() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(address.dsn)
+        try:
+            return await connection.fetch(sql, *arguments)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def empty(database: Address) -> Iterator[Empty]:
+    """An empty database on the server that all tests share."""
+    name = f"test_{secrets.token_hex(8)}"
+    run_sql(database, f"CREATE DATABASE {name}")
+    yield Empty(Address(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
+    run_sql(database, f"DROP DATABASE {name} WITH (FORCE)")
