@@ -1,9 +1,10 @@
 """Settings, from environment variables or `.env`, each checked once at start."""
 
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -33,13 +34,25 @@ class SettingsError(Exception):
     """Settings that cannot work; each line of the message names one mistake."""
 
 
+def _split_address(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # urlsplit checks the port when it is read
+    except ValueError:
+        # Python's own sentence would repeat a part of the address, which may be of a password.
+        raise ValueError("is no address that can be read") from None
+    return parts
+
+
 def _database_url(value: SecretStr) -> SecretStr:
-    parts = urlsplit(value.get_secret_value())
+    parts = _split_address(value.get_secret_value())
     if parts.scheme.split("+")[0] not in {"postgres", "postgresql"}:
         raise ValueError("must start with postgresql://")
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        # A password that ends the host's part early would be shown as a part of the address.
+        raise ValueError("needs the special characters of its password encoded: / as %2F")
     if not parts.hostname and "host=" not in parts.query:
         raise ValueError("names no host: postgresql://user:password@host/database")
-    _ = parts.port  # urlsplit checks the port's range when it is read
     return value
 
 
@@ -47,9 +60,16 @@ def _is_public_key(secret: bytes) -> bool:
     """A secret that parses as a public key would let anyone sign (key confusion)."""
     if secret.lstrip().startswith((b"-----BEGIN", b"{")):
         return True
-    for load in (serialization.load_ssh_public_key, serialization.load_der_public_key):
+    try:
+        der = b64decode(b"".join(secret.split()), validate=True)  # what stands between PEM's lines
+    except ValueError:
+        der = secret
+    for load, key in (
+        (serialization.load_ssh_public_key, secret),
+        (serialization.load_der_public_key, der),
+    ):
         try:
-            load(secret)
+            load(key)
         except (ValueError, UnsupportedAlgorithm):
             continue
         return True
@@ -68,7 +88,7 @@ def _secret(value: SecretStr) -> SecretStr:
 
 
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
+    parts = _split_address(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be an http:// or https:// address")
     if parts.username or parts.password:
@@ -77,9 +97,10 @@ def _http_url(value: str) -> str:
 
 
 def origin(url: str) -> str:
-    """The origin of an address as browsers write it (RFC 6454): scheme, host and port."""
+    """The origin of an address as browsers write it (RFC 6454), and Better Auth its issuer."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    usual_port = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual_port)}"
 
 
 def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
