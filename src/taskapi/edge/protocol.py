@@ -7,6 +7,7 @@ every refusal is an answer like any other: in its turn, in the one shape, logged
 
 import asyncio
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import httptools
@@ -14,13 +15,13 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from taskapi.edge.access import Access
+from taskapi.edge.lingering import LingeringTransport
 from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest, answer
 
 LONGEST_HEAD = 1024 * 1024
-"""Counted as HTTP/2 counts (RFC 9113, 6.5.2), so that it bounds the number of headers too. Large
-enough for any token to be refused as one, with 401."""
+"""Bytes. Enough for any token to be refused as one, with 401."""
 
-HEADER_OVERHEAD = 32
+MOST_HEADERS = 500
 
 MOST_PIPELINED = 100
 """Requests that may wait for the answer to an earlier one of their connection."""
@@ -43,7 +44,6 @@ class Protocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._in_head = False
-        self._head_size = 0
         self._unread = 0
         self._feeding = False
         self._refused = False
@@ -51,6 +51,10 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self._lingering = LingeringTransport(
+            transport, self.loop, self._patience, self._is_sending_in_vain
+        )
+        self.transport = self._lingering
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -63,7 +67,7 @@ class Protocol(HttpToolsProtocol):
     # What comes in
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        if self._refused or self._lingering.lingers:
             return
         self._unset_keepalive_if_required()
         self._unread += len(data)
@@ -75,8 +79,8 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(_reason(error))
         else:
-            if self._unread > LONGEST_HEAD:  # a header, a trailer or a chunk extension without end
-                self._refuse(HeadTooLarge())
+            if self._unread > LONGEST_HEAD or (self._in_head and len(self.headers) > MOST_HEADERS):
+                self._refuse(HeadTooLarge())  # Or a trailer, or a chunk extension without end.
         self._feeding = False
         if self.pipeline and (self._running is None or self._running.response_complete):
             self._start_asgi_task(*self.pipeline.pop())
@@ -86,22 +90,13 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
-        self._head_size = 0
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._head_grows(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # Not a trailer: it was not there when the request was judged.
-            super().on_header(name, value)
-            self._head_grows(len(name) + len(value) + HEADER_OVERHEAD)
 
     def on_headers_complete(self) -> None:
-        _check_head(self.parser.get_http_version(), self.headers)
+        _check_head(self.parser.get_http_version(), self.url, self.headers)
         if len(self.pipeline) >= MOST_PIPELINED:
             raise MalformedRequest("Too many requests at once on one connection.")
         super().on_headers_complete()
+        self.headers = []  # Trailers go nowhere: they were not there when the request was judged.
         self._in_head = False
         self._unread = 0
         self._forget_deadline()
@@ -109,11 +104,6 @@ class Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
         self._unread = 0
-
-    def _head_grows(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > LONGEST_HEAD:
-            raise HeadTooLarge
 
     def _expect_head(self) -> None:
         """Give the next head, and what is left of a body that nobody reads, so much time."""
@@ -163,6 +153,7 @@ class Protocol(HttpToolsProtocol):
         self.on_message_begin()
         self.url = b"/"
         super().on_headers_complete()
+        self.scope["method"] = ""
         self.cycle.keep_alive = False
 
     @staticmethod
@@ -170,6 +161,11 @@ class Protocol(HttpToolsProtocol):
         """Tell what works on a request that its client has left."""
         cycle.disconnected = True
         cycle.message_event.set()
+
+    def _is_sending_in_vain(self) -> bool:
+        """Whether there is more to come of a request after which the connection ends."""
+        cycle = self.cycle
+        return self._refused or (cycle is not None and cycle.more_body and not cycle.keep_alive)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -193,8 +189,10 @@ class Protocol(HttpToolsProtocol):
             self._stall = self.loop.call_later(self._patience, self._watch_client, unsent)
 
 
-def _check_head(version: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Refuse what RFC 9112 has a server refuse, and the parser does not."""
+def _check_head(version: str, url: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuse what is too large, and what RFC 9112 has a server refuse and the parser does not."""
+    if len(headers) > MOST_HEADERS or len(url) + _size(headers) > LONGEST_HEAD:
+        raise HeadTooLarge
     if version not in VERSIONS:
         raise MalformedRequest("Speak HTTP/1.1.")
     names = [name for name, _ in headers]
@@ -205,6 +203,10 @@ def _check_head(version: str, headers: list[tuple[bytes, bytes]]) -> None:
         codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
         if codings != [b"chunked"] or version == "1.0":
             raise MalformedRequest("The only transfer coding is chunked, in HTTP/1.1.")
+
+
+def _size(headers: list[tuple[bytes, bytes]]) -> int:
+    return sum(map(len, chain.from_iterable(headers)))
 
 
 def _reason(error: httptools.HttpParserError) -> ApiError:

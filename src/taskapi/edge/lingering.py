@@ -1,0 +1,53 @@
+"""The end of a connection whose client is still sending.
+
+A socket that is closed with bytes unread resets the connection, and many clients then lose the
+answer that says why (a 413, say): measured with 20 MB, Node's fetch now and then, Python's
+http.client always. So the way out is closed first, and what still comes in is read and dropped.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+
+class LingeringTransport(asyncio.Transport):
+    """A transport that closes in two steps where its client is still sending.
+
+    Args:
+        transport: the server's.
+        loop: its loop.
+        patience: seconds between the two steps, unless the client leaves before.
+        still_sending: whether the client is, as far as one can know.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        patience: float,
+        still_sending: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._patience = patience
+        self._still_sending = still_sending
+        self.lingers = False
+        self.write = transport.write  # type: ignore[method-assign]  # a call less for every answer
+
+    def is_closing(self) -> bool:
+        return self.lingers or self._transport.is_closing()
+
+    def close(self) -> None:
+        if self.is_closing() or not self._still_sending():
+            self._transport.close()
+        else:
+            self.lingers = True
+            self._transport.write_eof()
+            self._transport.resume_reading()
+            self._loop.call_later(self._patience, self._transport.close)
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def get_write_buffer_size(self) -> int:
+        return self._transport.get_write_buffer_size()
