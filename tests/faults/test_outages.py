@@ -128,7 +128,8 @@ def _ready(person: Person) -> int:
 def _is_503(answer: httpx.Response) -> None:
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["Retry-After"]) >= 1
-    assert answer.json()["code"] in {"database_unavailable", "timed_out"}
+    # The last one: who waited for a connection while the others did not come back.
+    assert answer.json()["code"] in {"database_unavailable", "timed_out", "overloaded"}
 
 
 def _works_without_a_database(alice: Person, bob: Person) -> None:

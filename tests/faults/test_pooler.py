@@ -1,0 +1,172 @@
+"""PgBouncer in transaction mode: every statement may meet another connection to the server."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+
+import asyncpg
+import httpx
+import pytest
+
+from faults.background import Background
+from faults.pgbouncer import PgBouncer
+from faults.postgres import Postgres, eventually
+from faults.stage import CLIENT_SECONDS, PATIENCE
+from support import Person, serving, settings_for, token_for
+from taskapi.database.address import Address
+
+PEOPLE = 100
+
+
+@pytest.fixture
+def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
+    """A pooler in front of the server."""
+    with PgBouncer(postgres) as pgbouncer:
+        yield pgbouncer
+
+
+@pytest.fixture
+def database(pgbouncer: PgBouncer) -> Address:
+    """The service finds out by itself what it is connected to."""
+    return pgbouncer.address()
+
+
+@pytest.mark.parametrize("said", [{}, {"pgbouncer": "true"}], ids=["found out", "told"])
+def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
+    said: dict[str, str], pgbouncer: PgBouncer, background: Background
+) -> None:
+    """20 connections of the service share 3 of the server; every answer is checked."""
+    settings = settings_for(pgbouncer.address(**said), database_pool_size=20)
+    with serving(settings) as service:
+        statuses = background.run(_everybody_at_once(service), timeout=60)
+    assert statuses == {201: PEOPLE, 200: 6 * PEOPLE, 204: PEOPLE}
+
+
+async def _everybody_at_once(service: str) -> Counter[int]:
+    statuses: Counter[int] = Counter()
+    limits = httpx.Limits(max_connections=PEOPLE)
+    async with httpx.AsyncClient(base_url=service, timeout=CLIENT_SECONDS, limits=limits) as http:
+        people = [_Caller(http, 10_000 + number, statuses) for number in range(PEOPLE)]
+        await asyncio.gather(*(person.live() for person in people))
+    return statuses
+
+
+class _Caller:
+    """Somebody with tasks whose titles nobody else has."""
+
+    def __init__(self, http: httpx.AsyncClient, number: int, statuses: Counter[int]) -> None:
+        self._http = http
+        self._number = number
+        self._statuses = statuses
+        self._tasks = f"/api/{number}/tasks"
+        self._headers = {"Authorization": f"Bearer {token_for(str(number))}"}
+
+    async def live(self) -> None:
+        """Use every operation, and look at what it says."""
+        title = f"task of {self._number}"
+        task = (await self._call("POST", "", json={"title": title})).json()
+        one = f"/{task['id']}"
+        assert (task["title"], task["user_id"]) == (title, self._number)
+        assert (await self._call("GET", one)).json() == task
+        assert (await self._call("GET", "")).json()["tasks"] == [task]
+        assert (await self._call("PUT", one, json={"description": "x"})).json()["title"] == title
+        assert (await self._call("PATCH", f"{one}/complete")).json()["is_completed"] is True
+        done = (await self._call("GET", "?is_completed=true")).json()
+        assert [found["title"] for found in done["tasks"]] == [title]
+        assert await self._rename_in_a_batch(task["id"], f"{title}!") == f"{title}!"
+        await self._call("DELETE", one)
+
+    async def _rename_in_a_batch(self, task_id: int, title: str) -> object:
+        """A transaction of two statements, which must stay on one connection of the server."""
+        operations = [
+            {"op": "update", "id": task_id, "title": title},
+            {"op": "complete", "id": task_id},
+        ]
+        answer = await self._call("POST", "/batch", json={"operations": operations})
+        return answer.json()["results"][1]["task"]["title"]
+
+    async def _call(self, method: str, path: str, **options: object) -> httpx.Response:
+        answer = await self._http.request(
+            method,
+            self._tasks + path,
+            headers=self._headers,
+            **options,  # type: ignore[arg-type]  # httpx's own options
+        )
+        assert answer.is_success, answer.text
+        self._statuses[answer.status_code] += 1
+        return answer
+
+
+def test_a_paused_pooler_is_503_until_it_goes_on(pgbouncer: PgBouncer, alice: Person) -> None:
+    task = alice.create()
+    pgbouncer.pause()
+    eventually(lambda: alice.get().status_code == 503, "what needs the database is 503")
+    assert alice.put(f"/{task['id']}", json={"title": "Never"}).status_code == 503
+    assert alice.http.get("/livez").status_code == 200
+    pgbouncer.resume()
+    eventually(lambda: alice.get().status_code == 200, "it is back")
+    assert alice.get(f"/{task['id']}").json()["title"] == task["title"]
+
+
+def test_a_killed_pooler_is_503_until_it_is_back(pgbouncer: PgBouncer, alice: Person) -> None:
+    alice.create()
+    pgbouncer.kill()
+    assert alice.get().status_code == 503
+    assert alice.post(json={"title": "Never"}).status_code == 503
+    pgbouncer.start()
+    assert alice.get().json()["total"] == 1
+
+
+def test_a_server_restarted_behind_its_pooler_is_503_until_it_is_back(
+    postgres: Postgres, alice: Person
+) -> None:
+    """What PgBouncer says meanwhile is 08P01, at connect and to statements."""
+    alice.create()
+    postgres.stop()
+    assert alice.get().status_code == 503
+    assert alice.post(json={"title": "Never"}).status_code == 503
+    postgres.start()
+    eventually(lambda: alice.get().status_code == 200, "it is back")
+    assert alice.get().json()["total"] == 1
+
+
+def test_a_statement_given_up_behind_a_pooler_is_ended_on_the_server(
+    postgres: Postgres, alice: Person
+) -> None:
+    """The request to cancel goes through the pooler too, which knows where the statement runs."""
+    task = alice.create("Unchanged")
+    waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    with postgres.locked(alice.id):
+        assert alice.put(f"/{task['id']}", json={"title": "Late"}).status_code == 503
+        eventually(lambda: postgres.run(waiting)[0]["n"] == 0, "the statement was cancelled")
+    assert alice.get(f"/{task['id']}").json()["title"] == "Unchanged"
+
+
+def test_a_pooler_that_is_passed_off_as_a_server_serves_nothing_rather_than_something_wrong(
+    pgbouncer: PgBouncer,
+) -> None:
+    """It refuses the settings that a server takes (08P01)."""
+    with (
+        serving(settings_for(pgbouncer.address(pgbouncer="false"), **PATIENCE)) as service,
+        httpx.Client(base_url=service, timeout=CLIENT_SECONDS) as http,
+    ):
+        answer = Person("1", token_for("1"), http).get()
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+
+
+def test_named_statements_would_fail_here(pgbouncer: PgBouncer, background: Background) -> None:
+    """Which shows that the tests above could: this is asyncpg as it comes."""
+
+    async def use() -> None:
+        lines = [await asyncpg.connect(pgbouncer.address().dsn) for _ in range(20)]
+        try:
+            for _ in range(10):
+                await asyncio.gather(*(line.fetch("SELECT 1 WHERE $1", True) for line in lines))  # noqa: FBT003 - a parameter
+        finally:
+            for line in lines:
+                line.terminate()
+
+    with pytest.raises(
+        (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
+    ):
+        background.run(use())
