@@ -1,0 +1,155 @@
+"""The statements: the owner is in every one of them (FR-020), and no value is in any."""
+
+import re
+from itertools import product
+
+import pytest
+from sqlalchemy import bindparam, delete, insert, literal, select, update
+from sqlmodel import col
+
+from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.tasks import statements
+from taskapi.tasks.models import Task
+from taskapi.tasks.pages import FILTERS, SORTS, Shape, page_statement
+from taskapi.tasks.statements import UserStatements
+
+ORDERS = [sign + sort for sign in ("", "-") for sort in SORTS]
+NARROWED = [frozenset[str](), frozenset(FILTERS), *(frozenset([name]) for name in FILTERS)]
+
+OF_NOBODY = {"SWEEP"}
+"""Removes what nobody can ask for any more, whoever it belonged to."""
+
+
+def all_statements() -> dict[str, Statement]:
+    """Every statement of the tasks' room by a name for it."""
+    rooms: dict[str, object] = {"": statements}
+    for creating in (False, True):
+        users = UserStatements("users", create_unknown_users=creating)
+        rooms[f"creating={creating} "] = users
+        for sort, filters, after in product(ORDERS, NARROWED, (False, True)):
+            shape = Shape(sort, filters, after)
+            rooms[f"{shape} "] = type("Page", (), {"page": page_statement(users.known, shape)})
+    return {
+        room + name: statement
+        for room, holder in rooms.items()
+        for name, statement in vars(holder).items()
+        if isinstance(statement, Statement)
+    }
+
+
+STATEMENTS = all_statements()
+OWNED = {name: STATEMENTS[name] for name in STATEMENTS if name not in OF_NOBODY}
+
+
+def owner_of(statement: Statement) -> str:
+    """The placeholder of the owner."""
+    return f"${statement.parameters.index('owner') + 1}"
+
+
+def test_there_are_statements_of_every_kind() -> None:
+    """The tests below would pass for none at all."""
+    assert {"GET", "UPDATE", "COMPLETE", "DELETE", "creating=True create"} <= STATEMENTS.keys()
+    assert len(STATEMENTS) > 100
+
+
+def test_whatever_reads_or_changes_rows_asks_for_their_owner() -> None:
+    for (name, statement), table in product(OWNED.items(), ("tasks", "kept_answers")):
+        used = re.findall(rf"\b(?:FROM|UPDATE) {table}\b", statement.text)
+        owned = re.findall(rf"\b{table}\.user_id = (\$\d+)", statement.text)
+        assert len(owned) == len(used), name
+        assert set(owned) <= {owner_of(statement)}, name
+
+
+def test_whatever_adds_rows_gives_them_to_the_owner() -> None:
+    for name, statement in OWNED.items():
+        for columns, values in re.findall(
+            r"INSERT INTO (?:tasks|kept_answers) \((.*?)\) VALUES \((.*?)\)", statement.text
+        ):
+            given = dict(zip(columns.split(", "), values.split(", "), strict=False))
+            assert given["user_id"] == owner_of(statement), name
+        for source in re.findall(
+            r"INTO kept_answers \(user_id.*\) SELECT (\S+) AS", statement.text
+        ):
+            assert source == "written.user_id", name  # of the row that has just been written
+
+
+def test_no_statement_is_without_owner() -> None:
+    assert [name for name in OWNED if "owner" not in OWNED[name].parameters] == []
+
+
+def test_a_statement_that_changes_rows_says_so() -> None:
+    """By this the pool knows what it must not run twice."""
+    for name, statement in STATEMENTS.items():
+        changes = re.search(r"\b(?:INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", statement.text)
+        assert statement.writes is bool(changes), name
+
+
+def test_every_placeholder_has_its_parameter() -> None:
+    for name, statement in STATEMENTS.items():
+        placeholders = {int(number) for number in re.findall(r"\$(\d+)", statement.text)}
+        assert placeholders == set(range(1, len(statement.parameters) + 1)), name
+        assert len(set(statement.parameters)) == len(statement.parameters), name
+
+
+def test_the_users_table_is_quoted_where_its_name_is_a_word_of_sql() -> None:
+    create = UserStatements("user", create_unknown_users=True).create
+    assert 'INSERT INTO "user" (id)' in create.text
+
+
+# What compiles, and what is refused
+
+
+def test_arguments_come_in_the_order_of_the_parameters() -> None:
+    statement = Statement("…", ("b", "a"), writes=False)
+    assert statement.arguments({"a": 1, "b": 2, "c": 3}) == [2, 1]
+
+
+def test_a_missing_argument_is_noticed() -> None:
+    with pytest.raises(KeyError, match="task_id"):
+        statements.GET.arguments({"owner": 1})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        select(Task).where(col(Task.id) == 5),
+        select(Task).where(col(Task.title) == "x"),
+        select(Task).where(col(Task.id) == bindparam("task_id", 5)),
+        select(Task).limit(5),
+        select(literal("x")),
+        insert(Task).values(title="x"),
+        update(Task).values(is_completed=True),
+        delete(Task).where(col(Task.id).in_([1, 2])),
+    ],
+    ids=str,
+)
+def test_a_value_that_is_no_named_parameter_is_refused(expression: object) -> None:
+    """It would be lost: only names are kept, and their values come with each call."""
+    with pytest.raises(ValueError, match="name them with bindparam"):
+        compiled(expression)  # type: ignore[arg-type]  # all of them are expressions
+
+
+def test_a_named_parameter_is_no_value() -> None:
+    statement = compiled(select(col(Task.id)).where(col(Task.id) == bindparam("task_id")))
+    assert statement.parameters == ("task_id",)
+    assert statement.text.endswith("tasks.id = $1")
+
+
+@pytest.mark.parametrize(
+    ("value", "quoted"),
+    [
+        ("UTC", "'UTC'"),
+        ("it's", "'it''s'"),
+        ("'; DROP TABLE tasks; --", "'''; DROP TABLE tasks; --'"),
+        ('{"id":', "'{\"id\":'"),
+        ("100%", "'100%'"),
+        ("$1 :name %s", "'$1 :name %s'"),
+        ("back\\slash", "'back\\slash'"),
+        (0, "0"),
+        (-1, "-1"),
+    ],
+)
+def test_a_constant_is_quoted_into_the_text(value: str | int, quoted: str) -> None:
+    statement = compiled(select(Constant(value)))
+    assert statement.text.startswith(f"SELECT {quoted}")
+    assert statement.parameters == ()
