@@ -1,0 +1,1 @@
+"""The benchmark: this service, its peers and its floor, in turn, on one machine."""
