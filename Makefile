@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .PHONY: help
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/ready: requirements-dev.txt
 	@echo "Preparing .venv, once…"
@@ -45,6 +45,19 @@ format: .venv/ready ## Put the code into the one format
 .PHONY: openapi
 openapi: .venv/ready ## Write openapi.json anew
 	$(BIN)/taskapi openapi > openapi.json
+
+.venv/bench: .venv/ready requirements-bench.txt
+	@echo "Preparing what the benchmark needs, once…"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
+	@touch $@
+
+.PHONY: bench
+bench: .venv/bench ## Measure this service and its peers; `make bench OPTIONS=--quick` in a minute
+	@$(BIN)/python -m bench peers $(OPTIONS)
+
+.PHONY: bench-growth
+bench-growth: .venv/bench ## Measure how costs grow with the table and with a user's tasks
+	@$(BIN)/python -m bench growth $(OPTIONS)
 
 .PHONY: lock
 lock: .venv/ready ## Write the locked requirements anew from pyproject.toml
