@@ -57,9 +57,9 @@ class Access:
 
 
 def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and ACCEPTABLE_ID.fullmatch(value):
-            return bytes(value).decode()
+    sent = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    if len(sent) == 1 and ACCEPTABLE_ID.fullmatch(sent[0]):
+        return bytes(sent[0]).decode()
     return f"{random.getrandbits(128):032x}"
 
 

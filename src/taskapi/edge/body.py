@@ -28,7 +28,9 @@ class JsonRequest(Request):
         body = await self._bounded(bound)
         if not body:
             return
-        _check_type(self.headers.get("content-type"), self.headers.get("content-encoding"))
+        _check_type(
+            self.headers.getlist("content-type"), self.headers.getlist("content-encoding")
+        )
         try:
             value = from_json(body, allow_inf_nan=False)
         except ValueError as error:
@@ -55,9 +57,10 @@ def invalid(place: tuple[str, ...], kind: str, message: str) -> RequestValidatio
     return RequestValidationError([{"loc": place, "type": kind, "msg": message}])
 
 
-def _check_type(content_type: str | None, encoding: str | None) -> None:
+def _check_type(content_types: list[str], encodings: list[str]) -> None:
     message = Message()
-    message["content-type"] = content_type or ""
+    # Two types are none: another reader could take the other one.
+    message["content-type"] = content_types[0] if len(content_types) == 1 else ""
     kind = message.get_content_type()
     if kind != "application/json" and not (
         kind.startswith("application/") and kind.endswith("+json")
@@ -65,5 +68,5 @@ def _check_type(content_type: str | None, encoding: str | None) -> None:
         raise NotJson
     if message.get_content_charset("utf-8") not in {"utf-8", "utf8"}:
         raise NotJson("Send the body in UTF-8.")
-    if encoding not in {None, "identity"}:
+    if set(encodings) - {"identity"}:
         raise NotJson("Send the body without a content encoding.")
