@@ -212,7 +212,10 @@ class UserStatements:
             user_id=OWNER, key=bindparam("key"), request=bindparam("request"), body=EMPTY
         )
         if create_unknown_users:
-            arrival = upsert(users).values(id=OWNER).on_conflict_do_nothing().cte("arrival")
+            # A known user is left alone: also where the table wants more than an id of a new one.
+            newcomer = select(OWNER).where(not_(self.known))
+            arrival = upsert(users).from_select(["id"], newcomer).on_conflict_do_nothing()
+            arrival = arrival.cte("arrival")
             create, claim = create.add_cte(arrival), claim.add_cte(arrival)
         self.create = compiled(create.returning(*TASK))
         self.create_kept = _keeping(create)
