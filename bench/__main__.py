@@ -35,7 +35,7 @@ Seconds = Annotated[int, typer.Option(help="How long each measurement takes.", m
 Only = Annotated[
     list[str] | None, typer.Option(help="Part of the name of a peer or an operation; repeatable.")
 ]
-Quick = Annotated[bool, typer.Option("--quick", help="A part of it, once and briefly: a smoke test.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A part of it, briefly: a smoke test.")]
 
 
 @cli.command()

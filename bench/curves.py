@@ -17,8 +17,7 @@ LISTS = "list of all"
 
 def cost(result: Result, size: int, kind: int, operation: str) -> float:
     """Microseconds of CPU for a request, API and database together."""
-    setting = Case(size, kind, operation).setting
-    return result.median("cpu", peer=setting, operation=operation) or 0.0
+    return result.median("cpu", **Case(size, kind, operation).chosen) or 0.0
 
 
 def over_sizes(result: Result, kind: int, operation: str) -> list[float]:

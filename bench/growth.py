@@ -105,6 +105,11 @@ class Case:
         """What it is without the operation, as results name it."""
         return f"{self.size} tasks, {self.kind} per user"
 
+    @property
+    def chosen(self) -> dict[str, object]:
+        """What its samples have in common."""
+        return {"peer": self.setting, "operation": self.operation}
+
     def __str__(self) -> str:
         return f"{self.operation}: {self.setting}"
 

@@ -8,7 +8,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from bench.curves import LISTS, over_sizes
 from bench.goals import COMPARED_AT
+from bench.growth import KINDS, OPERATIONS
 from bench.results import Result
 from bench.tables import count
 from bench.tournament import PACED
@@ -45,6 +47,26 @@ def plot_peers(result: Result, file: Path) -> None:
             axis.tick_params(left=False)
             axis.xaxis.set_visible(False)
             axis.spines["bottom"].set_visible(False)
+
+
+def plot_growth(result: Result, file: Path) -> None:
+    """Curves: the cost of each operation over the size of the table, a line for each kind."""
+    sizes = result.about["sizes"]
+    with _saved(file, rows=-(-len(OPERATIONS) // 2), height=2.4) as axes:
+        for axis, operation in zip(axes, OPERATIONS, strict=False):
+            for kind, color in zip(KINDS, COLORS, strict=False):
+                costs = over_sizes(result, kind, operation)
+                label = f"{kind} per user"
+                axis.plot(sizes, costs, color=color, marker="o", markersize=3, label=label)
+            axis.set_title(f"{operation}, µs of CPU")
+            axis.set_xscale("log")
+            axis.set_xticks(sizes, [f"{count(size)} tasks" for size in sizes])
+            axis.minorticks_off()
+            if operation == LISTS:
+                axis.set_yscale("log")
+            else:
+                axis.set_ylim(bottom=0)
+        axes[0].legend(frameon=False)
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
+from bench import curves
 from bench.goals import COMPARED_AT, verdicts
-from bench.plots import plot_peers
+from bench.growth import KINDS, OPERATIONS, Case
+from bench.plots import plot_growth, plot_peers
 from bench.processes import ROOT
 from bench.results import Result
-from bench.tables import NOTHING, count, table
+from bench.tables import NOTHING, count, table, times
 from bench.tournament import PACED
 
 DOCUMENT = ROOT / "docs" / "performance.md"
@@ -32,6 +34,13 @@ PEERS = """\
 """
 
 
+GROWTH = """\
+Microseconds of CPU for a request, API + database, at 32 connections, in tables of several sizes. A
+third of each table belongs to users with one task, a third to users with 100, a third to users with
+1000, all scattered over it; requests are about 20,000 tasks of each kind. Flat means at most 1.2
+times; linear, that a further task of a user costs at most 1.5 times what others cost.
+"""
+
 Figure = Callable[[Result, dict[str, object]], str]
 
 
@@ -43,6 +52,10 @@ def write() -> None:
     if peers is not None:
         plot_peers(peers, DOCUMENT.with_name("performance-peers.svg"))
         parts += _peers(peers)
+    growth = Result.load("growth")
+    if growth is not None:
+        plot_growth(growth, DOCUMENT.with_name("performance-growth.svg"))
+        parts += _growth(growth)
     DOCUMENT.write_text("\n".join(parts) + "\n")
 
 
@@ -68,8 +81,7 @@ def _peers(result: Result) -> Iterator[str]:
     yield from _paced(result)
     yield "### The run\n"
     yield "Medians over the rounds. Before each measurement the table is vacuumed and the same.\n"
-    about = [(name, str(value)) for name, value in result.about.items()]
-    yield table(("", ""), about, numbers=False)
+    yield _about(result)
 
 
 def _figures(result: Result, title: str, figure: Figure) -> Iterator[str]:
@@ -136,3 +148,38 @@ def _paced(result: Result) -> Iterator[str]:
         rows.append((operation, count(rate), *latencies))
     head = ("", "requests a second", f"ms from {few} connections", f"ms from {many}")
     yield table(head, rows) + "\n"
+
+
+def _growth(result: Result) -> Iterator[str]:
+    yield "\n## Growth\n"
+    yield GROWTH
+    yield "![CPU for a request in tables of several sizes](performance-growth.svg)\n"
+    sizes = result.about["sizes"]
+    for kind in KINDS:
+        rows = []
+        for operation in OPERATIONS:
+            costs = curves.over_sizes(result, kind, operation)
+            cells = [_cpu(result, Case(size, kind, operation).chosen) for size in sizes]
+            rows.append((operation, *cells, times(costs[-1] / costs[0])))
+        plural = "s" if kind > 1 else ""
+        head = (f"{kind} task{plural} per user", *map(count, sizes), "last to first")
+        yield table(head, rows) + "\n"
+    yield from _explained(result)
+    yield "### The run\n"
+    yield _about(result)
+
+
+def _explained(result: Result) -> Iterator[str]:
+    yield "### Curves that are not flat or linear\n"
+    names = list(curves.explained(result))
+    if not names:
+        yield "There are none.\n"
+    for name in names:
+        yield f"<details><summary>{name}</summary>\n"
+        yield f"```\n{result.about['plans'][name]}\n```\n"
+        yield "</details>\n"
+
+
+def _about(result: Result) -> str:
+    told = {name: str(value) for name, value in result.about.items() if name != "plans"}
+    return table(("", ""), told.items(), numbers=False)
