@@ -34,5 +34,6 @@ def _complete(received: bytes) -> bool:
 
 
 def head_of(method: str, path: str, *headers: str) -> bytes:
-    """The head of a request."""
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: test", *headers, "", ""]).encode()
+    """The head of a request, after whose answer the service closes the connection."""
+    always = ("Host: test", "Connection: close")
+    return "\r\n".join([f"{method} {path} HTTP/1.1", *always, *headers, "", ""]).encode()
