@@ -214,8 +214,8 @@ class UserStatements:
         if create_unknown_users:
             # A known user is left alone: also where the table wants more than an id of a new one.
             newcomer = select(OWNER).where(not_(self.known))
-            arrival = upsert(users).from_select(["id"], newcomer).on_conflict_do_nothing()
-            arrival = arrival.cte("arrival")
+            new_user = upsert(users).from_select(["id"], newcomer).on_conflict_do_nothing()
+            arrival = new_user.cte("arrival")
             create, claim = create.add_cte(arrival), claim.add_cte(arrival)
         self.create = compiled(create.returning(*TASK))
         self.create_kept = _keeping(create)
