@@ -11,7 +11,14 @@ from pydantic import BaseModel
 
 from taskapi import __version__
 from taskapi.config import LARGEST_ID, UserIdType
-from taskapi.errors import PROBLEM_JSON, ApiError, plain, problem_of, rfc_9457
+from taskapi.errors import (
+    PROBLEM_JSON,
+    ApiError,
+    IdempotencyKeyReused,
+    plain,
+    problem_of,
+    rfc_9457,
+)
 
 DESCRIPTION = """
 Tasks of a user, safe behind a JWT.
@@ -58,14 +65,21 @@ class Problem(BaseModel):
 EXAMPLE_REQUEST_ID = "0f9c5a4be1d94f0c8f3f5f0f6a1d2c3b"
 
 HEADERS = {
-    "ETag": "The version of what is sent (RFC 9110).",
-    "Idempotency-Replayed": "`true` where this is the kept answer to an earlier request.",
-    "Link": 'The next page, `rel="next"` (RFC 8288), where there is one.',
-    "Location": "Where the new task is.",
-    "Retry-After": "Seconds after which another try makes sense.",
-    "WWW-Authenticate": "What is wrong with the token (RFC 6750).",
-    "X-Request-ID": "Names this exchange in the logs.",
+    "ETag": ("The version of what is sent (RFC 9110).", '"63f4a1c2b7d40"'),
+    "Idempotency-Replayed": ("Only where this is the kept answer to an earlier request.", "true"),
+    "Link": (
+        "The next page (RFC 8288), where there is one.",
+        '</api/1/tasks?cursor=tZHPJ9xbxuvRbXRoCSzKtlsxNzY5ODUxODAwMTIzNDU2LDFd>; rel="next"',
+    ),
+    "Location": ("Where the new task is.", "/api/1/tasks/1"),
+    "Retry-After": ("Seconds after which another try makes sense.", "1"),
+    "WWW-Authenticate": (
+        "What is wrong with the token (RFC 6750).",
+        'Bearer realm="taskapi", error="invalid_token", error_description="The token has expired."',
+    ),
+    "X-Request-ID": ("Names this exchange in the logs.", EXAMPLE_REQUEST_ID),
 }
+"""What each says, and an example."""
 
 ERROR_HEADERS = {401: ("WWW-Authenticate",), 412: ("ETag",), 503: ("Retry-After",)}
 
@@ -83,20 +97,26 @@ def answers(status: int, *headers: str, example: object = None) -> dict[int | st
     return {status: described | content}
 
 
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these errors, each with its examples."""
-    return {status: _error_response(status) for status in statuses}
+def errors(*statuses: int, keyed: bool = False) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer with these errors, each with its examples.
+
+    Args:
+        statuses: of the errors.
+        keyed: whether the route takes an `Idempotency-Key`, which may have been used before.
+    """
+    return {status: _error_response(status, keyed=keyed) for status in statuses}
 
 
 def _headers(*names: str) -> dict[str, Any]:
+    told = {name: HEADERS[name] for name in (*names, "X-Request-ID")}
     return {
-        name: {"description": HEADERS[name], "schema": {"type": "string"}}
-        for name in (*names, "X-Request-ID")
+        name: {"description": description, "schema": {"type": "string"}, "example": example}
+        for name, (description, example) in told.items()
     }
 
 
-def _error_response(status: int) -> dict[str, Any]:
-    problems = _problems(status)
+def _error_response(status: int, *, keyed: bool) -> dict[str, Any]:
+    problems = _problems(status, keyed=keyed)
     return {
         "description": HTTPStatus(status).phrase,
         "model": Error,
@@ -111,11 +131,12 @@ def _error_response(status: int) -> dict[str, Any]:
     }
 
 
-def _problems(status: int) -> list[dict[str, Any]]:
+def _problems(status: int, *, keyed: bool) -> list[dict[str, Any]]:
     """What can lead to this status, as the service itself would say it."""
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         missing = {"loc": ["body", "title"], "msg": "Field required", "type": "missing"}
-        return [problem_of(RequestValidationError([missing]))]
+        broken = problem_of(RequestValidationError([missing]))
+        return [broken, problem_of(IdempotencyKeyReused())] if keyed else [broken]
     return [
         {"status": kind.status, "code": kind.code, "detail": kind.detail}
         for kind in _kinds(ApiError)
@@ -154,6 +175,7 @@ def openapi_document(app: FastAPI, user_id_type: UserIdType) -> dict[str, Any]:
     schemas["Problem"] = problem
     _type_user_ids(document, USER_ID_SCHEMAS[user_id_type])
     _omit_null_bodies(document)
+    _omit_null_parameters(document)
     exact: dict[str, Any] = _exact(document)
     return exact
 
@@ -173,6 +195,18 @@ def _omit_null_bodies(document: dict[str, Any]) -> None:
         for operation in path.values():
             for media in operation.get("requestBody", {"content": {}})["content"].values():
                 media["schema"] = media["schema"].get("anyOf", [media["schema"]])[0]
+
+
+def _omit_null_parameters(document: dict[str, Any]) -> None:
+    """A parameter that may be left out cannot be null either: no address and no header has one."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                schema = parameter["schema"]
+                [kind, *_] = schema.pop("anyOf", [{}])
+                parameter["schema"] = schema = kind | schema
+                if description := schema.pop("description", None):
+                    parameter["description"] = description
 
 
 def _exact(node: Any) -> Any:

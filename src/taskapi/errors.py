@@ -20,6 +20,8 @@ class ApiError(Exception):
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
     detail: str = ""
+    place: ClassVar[tuple[str, ...]] = ()
+    """Where in the request the mistake is; every 422 has one."""
 
     def __init__(self, detail: str | None = None) -> None:
         self.detail = detail or self.detail
@@ -125,6 +127,7 @@ class IdempotencyKeyReused(ApiError):
     """The `Idempotency-Key` belongs to another request of this user."""
 
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"
+    place = ("header", "Idempotency-Key")
     detail = "This Idempotency-Key was used for another request."
 
 
@@ -208,7 +211,9 @@ def problem_of(error: Exception) -> dict[str, Any]:
     """Status, code, detail and, for 422, the list of errors: what both shapes are made of."""
     match error:
         case ApiError():
-            return {"status": error.status, "code": error.code, "detail": error.detail}
+            problem = {"status": error.status, "code": error.code, "detail": error.detail}
+            item = {"loc": list(error.place), "msg": error.detail, "type": error.code}
+            return problem | ({"errors": [item]} if error.place else {})
         case RequestValidationError():
             return {
                 "status": HTTPStatus.UNPROCESSABLE_ENTITY,

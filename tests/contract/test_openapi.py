@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 import schemathesis
 
-from contract.calls import CALLS, NO_TASK, WITH_BODY, call
+from contract.calls import CALLS, CONDITIONAL, NO_TASK, REPEATABLE, WITH_BODY, call
 from support import Person, settings_for
 from taskapi.app import create_app
 from taskapi.config import LARGEST_ID
@@ -106,11 +106,62 @@ def test_every_answer_has_a_schema_and_an_example_that_fits(document: Json, oper
 
 @pytest.mark.parametrize("operation", WITH_BODY)
 def test_every_body_has_a_schema_and_an_example_that_fits(document: Json, operation: str) -> None:
-    [media] = operation_in(document, operation)["requestBody"]["content"].values()
-    examples = examples_of(document, media)
-    assert examples
-    for example in examples:
-        jsonschema_rs.validate(schema_of(document, media), example)
+    for media in operation_in(document, operation)["requestBody"]["content"].values():
+        examples = examples_of(document, media)
+        assert examples
+        for example in examples:
+            jsonschema_rs.validate(schema_of(document, media), example)
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_every_parameter_is_described_with_an_example_that_fits(
+    document: Json, operation: str
+) -> None:
+    for parameter in operation_in(document, operation)["parameters"]:
+        assert parameter["description"], parameter["name"]
+        for example in parameter["schema"]["examples"]:
+            jsonschema_rs.validate(parameter["schema"], example)
+        assert "anyOf" not in parameter["schema"]  # no address and no header holds a null
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_every_header_is_described_with_an_example(document: Json, operation: str) -> None:
+    for described in operation_in(document, operation)["responses"].values():
+        assert "X-Request-ID" in described["headers"]
+        for header in described["headers"].values():
+            assert header["description"]
+            jsonschema_rs.validate(header["schema"], header["example"])
+
+
+def parameters_of(document: Json, operation: str) -> set[str]:
+    return {parameter["name"] for parameter in operation_in(document, operation)["parameters"]}
+
+
+def headers_of(document: Json, operation: str, status: int) -> set[str]:
+    return set(operation_in(document, operation)["responses"][str(status)]["headers"])
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_what_makes_writes_safe_is_described_where_it_is_done(
+    document: Json, operation: str
+) -> None:
+    success, parameters = CALLS[operation].success, parameters_of(document, operation)
+    responses = operation_in(document, operation)["responses"]
+    assert ("Idempotency-Key" in parameters) is (operation in REPEATABLE)
+    assert ("Idempotency-Replayed" in headers_of(document, operation, success)) is (
+        operation in REPEATABLE
+    )
+    told = responses["422"]["content"]["application/json"]["examples"]
+    assert ("idempotency_key_reused" in told) is (operation in REPEATABLE)
+    assert ("If-Match" in parameters) is (operation in CONDITIONAL)
+    assert ("412" in responses) is (operation in CONDITIONAL)
+    assert ("If-None-Match" in parameters) is operation.startswith("GET")
+    assert ("304" in responses) is operation.startswith("GET")
+
+
+def test_a_merge_patch_is_described_by_its_own_type_too(document: Json) -> None:
+    described = operation_in(document, "PATCH /api/{user_id}/tasks/{task_id}")["requestBody"]
+    assert described["content"].keys() == {"application/json", "application/merge-patch+json"}
 
 
 def test_an_error_is_described_in_both_its_shapes(document: Json) -> None:

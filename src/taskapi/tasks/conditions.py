@@ -17,14 +17,26 @@ Parsed = TypeVar("Parsed")
 
 IfMatch = Annotated[
     str | None,
-    Header(description="Only if the task still has this `ETag`; otherwise 412. `*` for any."),
+    Header(
+        alias="If-Match",
+        description=(
+            "Only if the task still has this `ETag`, or one of several; otherwise 412. `*` for any."
+        ),
+        examples=['"63f4a1c2b7d40"'],
+    ),
 ]
 IfNoneMatch = Annotated[
-    str | None, Header(description="Only if it has another `ETag` by now; otherwise 304.")
+    str | None,
+    Header(
+        alias="If-None-Match",
+        description="Only if it has another `ETag` by now; otherwise 304.",
+        examples=['"63f4a1c2b7d40"'],
+    ),
 ]
 IdempotencyKey = Annotated[
     str | None,
     Header(
+        alias="Idempotency-Key",
         min_length=1,
         max_length=KEY_LENGTH,
         pattern=r"^[!-~]+$",
@@ -32,6 +44,7 @@ IdempotencyKey = Annotated[
             "Makes the request safe to repeat for 24 hours: the first answer comes again, with "
             "`Idempotency-Replayed: true`."
         ),
+        examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
     ),
 ]
 

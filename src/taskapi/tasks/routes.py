@@ -40,13 +40,16 @@ async def own_tasks(request: Request, user: Annotated[User, Depends(current_user
 
 
 OwnTasks = Annotated[TaskStore, Depends(own_tasks)]
-NOT_MODIFIED = answers(304, "ETag")
 
 LARGEST_BATCH_BYTES = 1024 * 1024
 
+MERGE_PATCH = {"schema": {"$ref": "#/components/schemas/TaskPatch"}}
+
 REPLAYED = {"Idempotency-Replayed": "true"}
 
-TaskId = Annotated[int, Path(ge=1, le=LARGEST_ID), PlainDigits]
+TaskId = Annotated[
+    int, Path(ge=1, le=LARGEST_ID, description="A task of yours.", examples=[1]), PlainDigits
+]
 
 
 class Json(Response):
@@ -58,7 +61,9 @@ class Json(Response):
 @router.get(
     "",
     response_model=TaskList,
-    responses=answers(200, "ETag", "Link") | NOT_MODIFIED | errors(401, 403, 404, 422, 503),
+    responses=answers(200, "ETag", "Link")
+    | answers(304, "ETag", "Link")
+    | errors(401, 403, 404, 422, 503),
 )
 async def list_tasks(
     request: Request,
@@ -84,7 +89,7 @@ async def list_tasks(
     status_code=201,
     response_model=Task,
     responses=answers(201, "ETag", "Location", "Idempotency-Replayed")
-    | errors(401, 403, 404, 413, 415, 422, 503),
+    | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
 )
 async def create_task(
     new: TaskCreate, request: Request, tasks: OwnTasks, once: OnlyOnce
@@ -99,7 +104,8 @@ async def create_task(
 @router.post(
     "/batch",
     response_model=BatchResults,
-    responses=answers(200) | errors(401, 403, 404, 413, 415, 422, 503),
+    responses=answers(200, "Idempotency-Replayed")
+    | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
     max_body_size=None,
 )
 @at_least(LARGEST_BATCH_BYTES)
@@ -118,7 +124,11 @@ async def do_batch(
 @router.get(
     "/{task_id}",
     response_model=Task,
-    responses={**answers(200, "ETag"), **NOT_MODIFIED, **errors(401, 403, 404, 422, 503)},
+    responses={
+        **answers(200, "ETag"),
+        **answers(304, "ETag"),
+        **errors(401, 403, 404, 422, 503),
+    },
 )
 async def get_task(task_id: TaskId, tasks: OwnTasks, if_none_match: IfNoneMatch = None) -> Response:
     """Read one task."""
@@ -144,7 +154,8 @@ async def update_task(
     "/{task_id}",
     response_model=Task,
     responses=answers(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503),
+    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
+    openapi_extra={"requestBody": {"content": {"application/merge-patch+json": MERGE_PATCH}}},
 )
 async def patch_task(
     task_id: TaskId,
@@ -172,7 +183,7 @@ async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersio
     "/{task_id}/complete",
     response_model=Task,
     responses=answers(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503),
+    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
 )
 async def complete_task(
     task_id: TaskId,

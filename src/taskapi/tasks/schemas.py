@@ -85,7 +85,7 @@ Moment = Annotated[
     AwareDatetime,
     BeforeValidator(_rfc_3339),
     AfterValidator(_in_utc),
-    Field(description="RFC 3339 with an offset. `since` is inclusive, `before` is not."),
+    Field(examples=["2026-01-31T09:30:00Z"]),
 ]
 
 LONGEST_PAGE = 1000
@@ -107,6 +107,8 @@ EXAMPLE_TASK: dict[str, JsonValue] = {
     "updated_at": "2026-01-31T09:30:00.123456Z",
     "user_id": 1,
 }
+
+EXAMPLE_CURSOR = "tZHPJ9xbxuvRbXRoCSzKtlsxNzY5ODUxODAwMTIzNDU2LDFd"
 
 
 class TaskCreate(BaseModel):
@@ -231,26 +233,42 @@ class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     is_completed: Annotated[
-        Literal["true", "false"] | None, Field(description="Only those done, or to be done.")
+        Literal["true", "false"] | None,
+        Field(description="Only those done, or to be done.", examples=["false"]),
     ] = None
     q: Annotated[
         str | None,
         StringConstraints(min_length=1, max_length=TITLE_LENGTH),
         AfterValidator(_without_nul),
-        Field(description="Text in title or description, in upper or lower case."),
+        Field(
+            description="Text in title or description, in upper or lower case. No wildcards.",
+            examples=["milk"],
+        ),
     ] = None
-    created_since: Moment | None = None
-    created_before: Moment | None = None
-    updated_since: Moment | None = None
-    updated_before: Moment | None = None
-    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"] = (
-        "-created_at"
-    )
-    limit: Annotated[int, Field(ge=1, le=LONGEST_PAGE), PlainDigits] = LONGEST_PAGE
-    offset: Annotated[int, Field(ge=0, le=LARGEST_ID), PlainDigits] = 0
+    created_since: Annotated[Moment | None, Field(description="Created then or later.")] = None
+    created_before: Annotated[Moment | None, Field(description="Created earlier.")] = None
+    updated_since: Annotated[Moment | None, Field(description="Changed then or later.")] = None
+    updated_before: Annotated[Moment | None, Field(description="Last changed earlier.")] = None
+    sort: Annotated[
+        Literal["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"],
+        Field(description="The order, with a minus the other way round.", examples=["title"]),
+    ] = "-created_at"
+    limit: Annotated[
+        int,
+        Field(ge=1, le=LONGEST_PAGE, description="Tasks in a page.", examples=[50]),
+        PlainDigits,
+    ] = LONGEST_PAGE
+    offset: Annotated[
+        int,
+        Field(ge=0, le=LARGEST_ID, description="Tasks before the page.", examples=[100]),
+        PlainDigits,
+    ] = 0
     cursor: Annotated[
         str | None,
-        Field(description="`next_cursor` of the page before; not together with `offset`."),
+        Field(
+            description="`next_cursor` of the page before; not together with `offset`.",
+            examples=[EXAMPLE_CURSOR],
+        ),
     ] = None
 
     def filters(self) -> dict[str, object]:
@@ -320,7 +338,7 @@ class TaskList(BaseModel):
                     "limit": 1,
                     "offset": 0,
                     "has_more": True,
-                    "next_cursor": "AAZgxgByhN8AAAAAAAAAAhAOPxhYUUKXW9PXISMkXZs",
+                    "next_cursor": EXAMPLE_CURSOR,
                 }
             ]
         }
