@@ -30,7 +30,7 @@ from taskapi.edge.presence import Presence
 from taskapi.edge.route import Route
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.logs import configure_logs
-from taskapi.operations import Readiness
+from taskapi.operations import Readiness, Sampler
 from taskapi.tasks import routes as tasks
 from taskapi.tasks.cursor import Cursors
 from taskapi.tasks.store import TaskStores
@@ -130,14 +130,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(database.close)
         await _ensure_schema(settings, address, database)
         app.state.readiness = Readiness(database, settings.user_id_type)
+        app.state.sampler = Sampler(database)
         app.state.database = database
         app.state.task_stores = TaskStores(
             Cursors(_cursor_key(settings)),
             users_table=settings.users_table,
             create_unknown_users=settings.creates_unknown_users,
         )
-        sweeping = asyncio.create_task(keep_sweeping(database))
-        stack.callback(sweeping.cancel)
+        for work in (keep_sweeping(database), app.state.sampler.keep_sampling()):
+            stack.callback(asyncio.create_task(work).cancel)
         stack.enter_context(app.state.drain.on_sigterm())
         yield
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
@@ -54,11 +54,28 @@ class HeadTooLarge(ApiError):
     detail = "The request's address and headers are too large."
 
 
+Refusal = Literal[
+    "missing",
+    "malformed",
+    "session",
+    "algorithm",
+    "key",
+    "signature",
+    "expired",
+    "not_yet",
+    "issuer",
+    "audience",
+    "user",
+]
+"""Why a request is answered 401, for the metrics: a client sees the sentence, and the code."""
+
+
 class NotAuthenticated(ApiError):
     """No token came with the request (RFC 6750, 3.1: then no error code is sent)."""
 
     status, code = HTTPStatus.UNAUTHORIZED, "not_authenticated"
     detail = "Send a token: Authorization: Bearer <JWT>."
+    reason: Refusal = "missing"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -70,6 +87,11 @@ class InvalidToken(ApiError):
 
     status, code = HTTPStatus.UNAUTHORIZED, "invalid_token"
     detail = "The token is not valid."
+    reason: Refusal = "malformed"
+
+    def __init__(self, detail: str | None = None, reason: Refusal | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason or self.reason
 
     @property
     def headers(self) -> dict[str, str]:
@@ -85,6 +107,7 @@ class TokenExpired(InvalidToken):
 
     code = "token_expired"
     detail = "The token has expired; fetch a new one."
+    reason = "expired"
 
 
 class NotYourPath(ApiError):

@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
+from taskapi import metrics
 from taskapi.config import Settings, SettingsError
 from taskapi.edge.protocol import Protocol
 
@@ -72,6 +73,24 @@ def manners(settings: Settings) -> dict[str, Any]:
     }
 
 
+class Workers(Multiprocess):
+    """uvicorn's supervisor, which also keeps the figures of workers that have ended out of sight.
+
+    It replaces a worker that dies, and all of them on SIGHUP.
+    """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._seen: set[int] = set()
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        known = {process.pid for process in self.processes if process.pid is not None}
+        for process_id in self._seen - known:
+            metrics.forget_worker(process_id)
+        self._seen = known
+
+
 def run(settings: Settings, listener: socket.socket, *, reload: bool) -> None:
     """Serve on this socket until a signal to stop; a start that fails ends the program."""
     config = uvicorn.Config(
@@ -88,8 +107,9 @@ def run(settings: Settings, listener: socket.socket, *, reload: bool) -> None:
     if reload:
         ChangeReload(config, target=server.run, sockets=[listener]).run()
     elif settings.workers > 1:
-        supervisor = Multiprocess(config, sockets=[listener])
-        supervisor.run()
+        with metrics.shared_by_workers():
+            supervisor = Workers(config, sockets=[listener])
+            supervisor.run()
         if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
             sys.exit(STARTUP_FAILURE)
     else:

@@ -54,9 +54,9 @@ class ClaimsCheck:
         """
         self._check_times(claims)
         if self.issuer is not None and claims.get("iss") != self.issuer:
-            raise InvalidToken("The token is from another issuer.")
+            raise InvalidToken("The token is from another issuer.", "issuer")
         if self.audience is not None and not _names(claims.get("aud"), self.audience):
-            raise InvalidToken("The token is for another audience.")
+            raise InvalidToken("The token is for another audience.", "audience")
         return self._user(claims.get("sub"))
 
     def _check_times(self, claims: dict[str, Any]) -> None:
@@ -67,17 +67,19 @@ class ClaimsCheck:
             raise TokenExpired
         for name in ("nbf", "iat"):
             if name in claims and _moment(claims, name) > now + LEEWAY:
-                raise InvalidToken(f"The token is not valid yet ({name}).")
+                raise InvalidToken(f"The token is not valid yet ({name}).", "not_yet")
 
     def _user(self, subject: object) -> User:
         if not isinstance(subject, str):
-            raise InvalidToken("The token names no user (sub).")
+            raise InvalidToken("The token names no user (sub).", "user")
         if self.user_id_type == "integer":
             if not POSITIVE_INTEGER.fullmatch(subject) or int(subject) > LARGEST_ID:
-                raise InvalidToken("The token's user (sub) is not an integer id; see USER_ID_TYPE.")
+                raise InvalidToken(
+                    "The token's user (sub) is not an integer id; see USER_ID_TYPE.", "user"
+                )
             return User(subject, int(subject))
         if not 0 < len(subject) <= LONGEST_SUBJECT or UNPRINTABLE.search(subject):
-            raise InvalidToken("The token's user (sub) is not an id.")
+            raise InvalidToken("The token's user (sub) is not an id.", "user")
         return User(subject, subject)
 
 

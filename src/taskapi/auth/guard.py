@@ -40,7 +40,7 @@ class Guard:
         try:
             user = await self._verifier.user_of(_bearer_token(scope))
         except (NotAuthenticated, InvalidToken) as refusal:
-            metrics.TOKEN_REFUSALS.labels(refusal.code).inc()
+            metrics.TOKEN_REFUSALS.labels(refusal.reason).inc()
             raise
         if scope["path"][len(GUARDED) :].partition("/")[0] != user.subject:
             raise NotYourPath

@@ -80,10 +80,10 @@ class KeySet:
             KeysUnavailable: no set has been fetched for too long.
         """
         if token.key_id is None:
-            raise InvalidToken("The token names no key (kid).")
+            raise InvalidToken("The token names no key (kid).", "key")
         key = await self._key(token.key_id)
         if key is None:
-            raise InvalidToken("The token's key is not known to the auth server.")
+            raise InvalidToken("The token's key is not known to the auth server.", "key")
         key.verify(token)
 
     async def known(self) -> Mapping[str, VerificationKey]:

@@ -29,12 +29,12 @@ class VerificationKey(NamedTuple):
             InvalidToken: it was not made with this key, or names another algorithm.
         """
         if token.algorithm != self.algorithm:
-            raise InvalidToken("The token's algorithm is not that of its key.")
+            raise InvalidToken("The token's algorithm is not that of its key.", "algorithm")
         # Not joserfc's deserialize_compact: it would read again what the syntax gate has read more
         # strictly, and it warns about EdDSA, the name under which Better Auth signs (RFC 9864).
         algorithm = JWSRegistry.algorithms[self.algorithm]
         if not algorithm.verify(token.signed, token.signature, self.key):
-            raise InvalidToken("The token's signature is wrong.")
+            raise InvalidToken("The token's signature is wrong.", "signature")
 
 
 def shared_secret(secret: str) -> VerificationKey:

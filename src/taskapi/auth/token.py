@@ -65,7 +65,8 @@ def parse(compact: bytes) -> Token:
     claims = _json_object(parts[2], "payload")
     if _is_session_cookie(header, claims):
         raise InvalidToken(
-            "This is a Better Auth session cookie; send the JWT that authClient.token() gives."
+            "This is a Better Auth session cookie; send the JWT that authClient.token() gives.",
+            "session",
         )
     _check_header(header)
     return Token(
@@ -80,7 +81,8 @@ def parse(compact: bytes) -> Token:
 def _explain(compact: bytes) -> NoReturn:
     if SESSION_TOKEN.fullmatch(compact):
         raise InvalidToken(
-            "This is a Better Auth session token; send the JWT that authClient.token() gives."
+            "This is a Better Auth session token; send the JWT that authClient.token() gives.",
+            "session",
         )
     raise InvalidToken("The token is not a JWT: three base64url parts with dots between them.")
 

@@ -39,5 +39,5 @@ class Verifier:
         elif token.algorithm in KEY_SET_ALGORITHMS and self.key_set is not None:
             await self.key_set.verify(token)
         else:
-            raise InvalidToken("The token's algorithm is not accepted here.")
+            raise InvalidToken("The token's algorithm is not accepted here.", "algorithm")
         return self.claims.user_of(token.claims)

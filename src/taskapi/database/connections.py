@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 import asyncpg
 
+from taskapi import metrics
 from taskapi.database.dial import Connection
 from taskapi.errors import ApiError, Overloaded
 
@@ -46,6 +48,26 @@ class Connections:
         # The last one used goes first, so that those which are not needed grow old and are closed.
         self._idle: deque[Connection] = deque()
         self._ending: set[asyncio.Task[None]] = set()
+
+    @property
+    def size(self) -> int:
+        """How many there may be."""
+        return self._size
+
+    @property
+    def in_use(self) -> int:
+        """How many are lent, are being made, or are being ended."""
+        return self._size - self._slots._value  # noqa: SLF001 - asyncio tells only whether it is 0
+
+    @property
+    def open(self) -> int:
+        """How many are in use or idle."""
+        return self.in_use + len(self._idle)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for one."""
+        return self._waiting
 
     def lend(self) -> "Loan":
         """A connection, for `async with`.
@@ -100,15 +122,19 @@ class Connections:
             await self._slots.acquire()
             return
         if self._waiting >= WAITING_PER_CONNECTION * self._size:
+            metrics.NO_CONNECTION.labels("queue_full").inc()
             raise Overloaded
         self._waiting += 1
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(self._patience):
                 await self._slots.acquire()
         except TimeoutError:
+            metrics.NO_CONNECTION.labels("timed_out").inc()
             raise Overloaded from None
         finally:
             self._waiting -= 1
+            metrics.WAIT_SECONDS.observe(time.perf_counter() - began)
 
     def _idle_connection(self) -> Connection | None:
         while self._idle:

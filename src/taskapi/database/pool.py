@@ -32,6 +32,9 @@ class Database:
     way to it, and asyncpg's own errors only for what a statement itself did wrong. How long all of
     it may take is the request's deadline, which cancels what is under way (`edge.answers`).
 
+    Attributes:
+        connections: what they run on.
+
     Args:
         address: where it is.
         pool_size: the most connections at a time.
@@ -48,7 +51,7 @@ class Database:
         statement_timeout: float | None = None,
     ) -> None:
         dialer = Dialer(address, connect_timeout, statement_timeout)
-        self._connections = Connections(dialer.dial, size=pool_size, patience=connect_timeout)
+        self.connections = Connections(dialer.dial, size=pool_size, patience=connect_timeout)
         self._housekeeping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -59,7 +62,7 @@ class Database:
         """Close every connection, waiting a moment for the statements under way."""
         if self._housekeeping is not None:
             self._housekeeping.cancel()
-        await self._connections.close()
+        await self.connections.close()
 
     async def fetch_row(
         self, statement: Statement, values: Mapping[str, object], *, repeatable: bool = False
@@ -102,7 +105,7 @@ class Database:
         while True:
             attempt = Attempt()
             try:
-                async with self._connections.lend() as connection:
+                async with self.connections.lend() as connection:
                     attempt.connected = True
                     return await use(connection, attempt)
             except Exception as error:
@@ -117,7 +120,7 @@ class Database:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            self._connections.close_unused()
+            self.connections.close_unused()
 
 
 class Attempt:

@@ -9,10 +9,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskapi import metrics
 from taskapi.edge.drain import Drain
 from taskapi.edge.route import allowed_methods
 from taskapi.edge.start import start_or_explain
-from taskapi.errors import ApiError, TimedOut, answer
+from taskapi.errors import ApiError, TimedOut, Unavailable, answer
 
 log = structlog.get_logger("taskapi")
 
@@ -65,7 +66,10 @@ async def _answer_error(
     error: Exception, scope: Scope, receive: Receive, send: Send, *, begun: bool
 ) -> None:
     if not isinstance(error, ApiError | HTTPException | RequestValidationError):
+        metrics.UNHANDLED.inc()
         log.error("unhandled", request_id=scope["state"]["request_id"], exc_info=error)
+    elif isinstance(error, Unavailable):
+        metrics.UNAVAILABLE.labels(error.code).inc()
     if begun:
         # Too late for another answer; the server closes the connection, and the client sees a cut
         # answer rather than a wrong one.

@@ -1,0 +1,31 @@
+"""What `/metrics` says, for tests to compare."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+Series = Mapping[str, dict[frozenset[tuple[str, str]], float]]
+
+
+def figures(http: httpx.Client) -> Series:
+    """The value of each series, by its name and its labels."""
+    response = http.get("/metrics")
+    assert response.status_code == 200
+    found: dict[str, dict[frozenset[tuple[str, str]], float]] = defaultdict(dict)
+    for family in text_string_to_metric_families(response.text):
+        for sample in family.samples:
+            found[sample.name][frozenset(sample.labels.items())] = sample.value
+    return found
+
+
+def value(series: Series, name: str, **labels: str) -> float:
+    """The sum of the series of this name that have these labels."""
+    wanted = set(labels.items())
+    return sum(number for held, number in series[name].items() if wanted <= held)
+
+
+def labels(series: Series) -> dict[str, set[str]]:
+    """The names of the labels that each metric has."""
+    return {name: {label for held in rows for label, _ in held} for name, rows in series.items()}
