@@ -128,15 +128,12 @@ class Postgres:
     @contextmanager
     def setting(self, name: str, value: str) -> Iterator[None]:
         """Have a setting for a while, in every session."""
-        self.run(f"ALTER SYSTEM SET {name} = '{value}'")
-        self._reload()
+        before = self._shown(name)
+        self._set(f"SET {name} = '{value}'", name, value)
         try:
             yield
         finally:
-            with self.session() as session:
-                session.run("SET default_transaction_read_only = off")
-                session.run(f"ALTER SYSTEM RESET {name}")
-            self._reload()
+            self._set(f"RESET {name}", name, before)
 
     @contextmanager
     def locked(self, user_id: str) -> Iterator[Session]:
@@ -155,9 +152,9 @@ class Postgres:
                     crowd.enter_context(self.session())
             yield
 
-    def busy(self) -> int:
-        """How many statements of the service run, or wait for a lock."""
-        return self._count(f"{OURS} AND state = 'active'")
+    def waiting(self) -> int:
+        """How many statements wait for a lock; those of the service, as the tests' never do."""
+        return self._count("wait_event_type = 'Lock'")
 
     def connections(self) -> int:
         """How many connections the service has."""
@@ -173,8 +170,17 @@ class Postgres:
         count: int = rows[0]["n"]
         return count
 
-    def _reload(self) -> None:
-        self.run("SELECT pg_reload_conf()")
+    def _set(self, change: str, name: str, value: str) -> None:
+        with self.session() as session:
+            session.run("SET default_transaction_read_only = off")
+            session.run(f"ALTER SYSTEM {change}")
+            session.run("SELECT pg_reload_conf()")
+        # A new session has the new value only after all others were told of it.
+        eventually(lambda: self._shown(name) == value, f"{name} is {value}")
+
+    def _shown(self, name: str) -> str:
+        shown: str = self.run(f"SHOW {name}")[0][0]
+        return shown
 
     def _signal(self, number: int) -> None:
         for process in self._processes():

@@ -18,7 +18,7 @@ from support import Person, serving, settings_for, token_for
 from taskapi.database.address import Address
 
 POOL_SIZE = 5
-WAITING = 50 * POOL_SIZE
+WAITING_PER_CONNECTION = 50
 
 
 @pytest.fixture
@@ -78,8 +78,12 @@ def _answers_are_cut(proxy: FaultProxy, times: int) -> Iterator[None]:
 
 def test_requests_beyond_those_that_may_wait_are_refused_at_once(postgres: Postgres) -> None:
     """Early, while the others still wait, and these are then served."""
-    beyond, crowd = 20, POOL_SIZE + WAITING + 20
-    patient = {"request_timeout": 60.0, "database_connect_timeout": 60.0}
+    beyond, crowd = 20, 1 + WAITING_PER_CONNECTION + 20
+    patient = {
+        "request_timeout": 60.0,
+        "database_connect_timeout": 60.0,
+        "database_pool_size": 1,
+    }
     limits = httpx.Limits(max_connections=crowd)
     with (
         serving(settings_for(postgres.address, **patient)) as service,
@@ -121,9 +125,10 @@ def test_clients_that_hang_up_leave_nothing_running(postgres: Postgres, alice: P
         with ExitStack() as phones:
             for _ in range(100):
                 phones.enter_context(_call(alice, f"/{task['id']}"))
-            eventually(lambda: postgres.busy() == POOL_SIZE, "every connection is in use")
-        eventually(lambda: postgres.busy() == 0, "every statement was cancelled")
+            eventually(lambda: postgres.waiting() == POOL_SIZE, "every connection is in use")
+        eventually(lambda: postgres.waiting() == 0, "every statement was cancelled")
         assert alice.get().status_code == 200, "connections are free while the lock is still held"
+        assert 'status="499"' in alice.http.get("/metrics").text
     _use_every_connection(alice)
 
 
@@ -150,7 +155,7 @@ def test_a_request_that_is_given_up_is_ended_in_the_database_too(
     with postgres.locked(alice.id):
         answer = alice.put(f"/{task['id']}", json={"title": "Late"})
         assert (answer.status_code, answer.json()["code"]) == (503, "timed_out")
-        eventually(lambda: postgres.busy() == 0, "the statement was cancelled")
+        eventually(lambda: postgres.waiting() == 0, "the statement was cancelled")
     assert alice.get(f"/{task['id']}").json()["title"] == "Unchanged"
 
 
@@ -161,10 +166,10 @@ def test_a_statement_that_nobody_can_cancel_is_ended_by_the_server(
     task = alice.create("Unchanged")
     with postgres.locked(alice.id), ThreadPoolExecutor(1) as threads:
         answer = threads.submit(alice.put, f"/{task['id']}", json={"title": "Late"})
-        eventually(lambda: postgres.busy() == 1, "the statement waits")
+        eventually(lambda: postgres.waiting() == 1, "the statement waits")
         proxy.silent = True
         assert answer.result().status_code == 503
-        eventually(lambda: postgres.busy() == 0, "the server has given it up")
+        eventually(lambda: postgres.waiting() == 0, "the server has given it up")
     proxy.silent = False
     eventually(lambda: alice.get(f"/{task['id']}").json()["title"] == "Unchanged", "it is there")
 
@@ -186,7 +191,7 @@ def test_there_are_never_more_connections_than_allowed(postgres: Postgres, alice
             with postgres.locked(alice.id), ExitStack() as phones:
                 for _ in range(20):
                     phones.enter_context(_call(alice, f"/{task['id']}"))
-                eventually(lambda: postgres.busy() > 0, "statements wait")
+                eventually(lambda: postgres.waiting() > 0, "statements wait")
             _use_every_connection(alice)
         over.set()
         watching.result()

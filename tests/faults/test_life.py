@@ -40,7 +40,7 @@ def running(postgres: Postgres, folder: Path, **settings: object) -> Iterator[Ru
         "api_host": "127.0.0.1",
     }
     command = ("taskapi", "serve", "--port", 0)
-    with started(*command, folder=folder, prefix=(), **(usual | settings)) as service:
+    with started(*command, folder=folder, settings=usual | settings) as service:
         yield Running(service)
 
 
@@ -69,7 +69,7 @@ def test_a_service_that_is_told_to_stop_serves_what_it_has_accepted(
         assert http.get("/readyz").status_code == 200
         with postgres.locked(alice.id):
             slow = threads.submit(alice.put, f"/{task['id']}", json={"title": "Late"})
-            eventually(lambda: postgres.busy() == 1, "the statement waits")
+            eventually(lambda: postgres.waiting() == 1, "the statement waits")
             it.service.process.send_signal(signal.SIGTERM)
             eventually(lambda: http.get("/readyz").status_code == 503, "not ready any more")
             served = alice.get()
@@ -189,7 +189,7 @@ def test_a_service_killed_in_mid_write_leaves_nothing_half_done_and_nothing_runn
         task = alice.create("Unchanged")
         with postgres.locked(alice.id):
             slow = threads.submit(alice.put, f"/{task['id']}", json={"title": "Never"})
-            eventually(lambda: _waits_for_a_lock(postgres), "the write waits")
+            eventually(lambda: postgres.waiting() == 1, "the write waits")
             it.service.end(signal.SIGKILL)
             load.end()
             assert isinstance(slow.exception(), httpx.HTTPError)
@@ -198,8 +198,3 @@ def test_a_service_killed_in_mid_write_leaves_nothing_half_done_and_nothing_runn
     assert len(titles) == len(set(titles)), "nothing was done twice"
     assert load.acknowledged <= set(titles), "nothing acknowledged is missing"
     assert postgres.run("SELECT title FROM tasks WHERE id = $1", task["id"])[0][0] == "Unchanged"
-
-
-def _waits_for_a_lock(postgres: Postgres) -> bool:
-    waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    return bool(postgres.run(waiting)[0]["n"])

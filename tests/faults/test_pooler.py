@@ -1,8 +1,10 @@
 """PgBouncer in transaction mode: every statement may meet another connection to the server."""
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import asyncpg
 import httpx
@@ -16,6 +18,7 @@ from support import Person, serving, settings_for, token_for
 from taskapi.database.address import Address
 
 PEOPLE = 100
+TURNS = 3
 
 
 @pytest.fixture
@@ -39,15 +42,20 @@ def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
     settings = settings_for(pgbouncer.address(**said), database_pool_size=20)
     with serving(settings) as service:
         statuses = background.run(_everybody_at_once(service), timeout=60)
-    assert statuses == {201: PEOPLE, 200: 6 * PEOPLE, 204: PEOPLE}
+    turns = PEOPLE * TURNS
+    assert statuses == {201: turns, 200: 6 * turns, 204: turns}
 
 
 async def _everybody_at_once(service: str) -> Counter[int]:
     statuses: Counter[int] = Counter()
-    limits = httpx.Limits(max_connections=PEOPLE)
-    async with httpx.AsyncClient(base_url=service, timeout=CLIENT_SECONDS, limits=limits) as http:
-        people = [_Caller(http, 10_000 + number, statuses) for number in range(PEOPLE)]
-        await asyncio.gather(*(person.live() for person in people))
+    tls = ssl.create_default_context()  # which nobody uses, and each client would make for itself
+    async with AsyncExitStack() as stack:
+        callers = []
+        for number in range(PEOPLE):
+            http = httpx.AsyncClient(base_url=service, timeout=CLIENT_SECONDS, verify=tls)
+            await stack.enter_async_context(http)
+            callers.append(_Caller(http, 10_000 + number, statuses))
+        await asyncio.gather(*(caller.live() for caller in callers))
     return statuses
 
 
@@ -62,7 +70,11 @@ class _Caller:
         self._headers = {"Authorization": f"Bearer {token_for(str(number))}"}
 
     async def live(self) -> None:
-        """Use every operation, and look at what it says."""
+        """Use every operation again and again, and look at what it says."""
+        for _ in range(TURNS):
+            await self._turn()
+
+    async def _turn(self) -> None:
         title = f"task of {self._number}"
         task = (await self._call("POST", "", json={"title": title})).json()
         one = f"/{task['id']}"
@@ -135,10 +147,9 @@ def test_a_statement_given_up_behind_a_pooler_is_ended_on_the_server(
 ) -> None:
     """The request to cancel goes through the pooler too, which knows where the statement runs."""
     task = alice.create("Unchanged")
-    waiting = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
     with postgres.locked(alice.id):
         assert alice.put(f"/{task['id']}", json={"title": "Late"}).status_code == 503
-        eventually(lambda: postgres.run(waiting)[0]["n"] == 0, "the statement was cancelled")
+        eventually(lambda: postgres.waiting() == 0, "the statement was cancelled")
     assert alice.get(f"/{task['id']}").json()["title"] == "Unchanged"
 
 
@@ -150,8 +161,7 @@ def test_a_pooler_that_is_passed_off_as_a_server_serves_nothing_rather_than_some
         serving(settings_for(pgbouncer.address(pgbouncer="false"), **PATIENCE)) as service,
         httpx.Client(base_url=service, timeout=CLIENT_SECONDS) as http,
     ):
-        answer = Person("1", token_for("1"), http).get()
-    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+        assert Person("1", token_for("1"), http).get().status_code == 503
 
 
 def test_named_statements_would_fail_here(pgbouncer: PgBouncer, background: Background) -> None:
