@@ -10,7 +10,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     JsonValue,
     StrictBool,
@@ -18,6 +17,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from taskapi.config import LARGEST_ID
 from taskapi.tasks.models import DESCRIPTION_LENGTH, TITLE_LENGTH
@@ -196,13 +196,16 @@ class BatchDelete(_OfOneTask):
 
 BatchOperation = BatchCreate | BatchUpdate | BatchComplete | BatchDelete
 
+OPERATIONS = ("create", "update", "complete", "delete")
 
-# With a message of its own: pydantic's would say back what was sent.
-OPERATION = Discriminator(
-    "op",
-    custom_error_type="unknown_operation",
-    custom_error_message="op should be create, update, complete or delete",
-)
+
+def _known_operation(value: object) -> object:
+    """Before pydantic chooses by `op`, which would say back what was sent."""
+    if isinstance(value, dict) and value.get("op") not in OPERATIONS:
+        raise PydanticCustomError(
+            "unknown_operation", "op should be create, update, complete or delete"
+        )
+    return value
 
 
 class Batch(BaseModel):
@@ -222,7 +225,9 @@ class Batch(BaseModel):
     )
 
     operations: Annotated[
-        list[Annotated[BatchOperation, Field(discriminator=OPERATION)]],
+        list[
+            Annotated[BatchOperation, Field(discriminator="op"), BeforeValidator(_known_operation)]
+        ],
         Field(min_length=1, max_length=LARGEST_BATCH),
     ]
 
