@@ -63,6 +63,7 @@ bench-growth: .venv/bench ## Measure how costs grow with the table and with a us
 lock: .venv/ready ## Write the locked requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --output-file requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml --output-file requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group build --constraint requirements-dev.txt --output-file requirements-build.txt
 
 .PHONY: clean
 clean: ## Remove what make made, but not .taskapi, where the tasks are
