@@ -2,6 +2,7 @@
 
 import json
 import re
+import select
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,9 +44,12 @@ class Wire:
         except (BrokenPipeError, ConnectionResetError):
             pass  # what it said before is there to be read
 
-    def half_close(self) -> None:
-        """Say that nothing more will be sent."""
-        self._connection.shutdown(socket.SHUT_WR)
+    def ended(self) -> bool:
+        """Whether the service has closed the connection; does not wait for it."""
+        while select.select([self._connection], [], [], 0)[0]:
+            if not self._receive():
+                return True
+        return False
 
     def answer(self, *, bodiless: bool = False) -> Answer:
         """The next answer, whole; without a body where the request was a HEAD."""

@@ -28,9 +28,7 @@ class JsonRequest(Request):
         body = await self._bounded(bound)
         if not body:
             return
-        _check_type(
-            self.headers.getlist("content-type"), self.headers.getlist("content-encoding")
-        )
+        _check_type(self.headers.getlist("content-type"), self.headers.getlist("content-encoding"))
         try:
             value = from_json(body, allow_inf_nan=False)
         except ValueError as error:

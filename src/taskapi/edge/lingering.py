@@ -6,7 +6,11 @@ http.client always. So the way out is closed first, and what still comes in is r
 """
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
+
+AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class LingeringTransport(asyncio.Transport):
@@ -46,7 +50,10 @@ class LingeringTransport(asyncio.Transport):
             self._transport.resume_reading()
             self._loop.call_later(self._patience, self._transport.close)
 
-    def abort(self) -> None:
+    def reset(self) -> None:
+        """Close at once, and have the kernel drop what was not taken."""
+        connection = self._transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self._transport.abort()
 
     def get_write_buffer_size(self) -> int:

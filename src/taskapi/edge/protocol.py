@@ -7,7 +7,6 @@ every refusal is an answer like any other: in its turn, in the one shape, logged
 
 import asyncio
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import httptools
@@ -15,19 +14,12 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from taskapi.edge.access import Access
+from taskapi.edge.framing import LONGEST_HEAD, MOST_HEADERS, body_parser, check_head
 from taskapi.edge.lingering import LingeringTransport
 from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest, answer
 
-LONGEST_HEAD = 1024 * 1024
-"""Bytes. Enough for any token to be refused as one, with 401."""
-
-MOST_HEADERS = 500
-
 MOST_PIPELINED = 100
 """Requests that may wait for the answer to an earlier one of their connection."""
-
-VERSIONS = {"1.0", "1.1"}
-"""llhttp also takes 0.9 and 2.0, each with the syntax of 1.1."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -73,9 +65,7 @@ class Protocol(HttpToolsProtocol):
         self._unread += len(data)
         self._feeding = True
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.cycle.keep_alive = False  # No other protocol is spoken here, whatever comes next.
+            self._feed(data)
         except httptools.HttpParserError as error:
             self._refuse(_reason(error))
         else:
@@ -87,12 +77,22 @@ class Protocol(HttpToolsProtocol):
         elif self.cycle is None or self.cycle.response_complete:
             self._expect_head()
 
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Not to another protocol: its body is read (RFC 9110, 7.8), and nothing behind it.
+            self.cycle.keep_alive = False
+            complete = super().on_message_complete
+            self.parser = body_parser(self.scope["headers"], self.on_body, complete)
+            self.parser.feed_data(data[upgrade.args[0] :])
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_head = True
 
     def on_headers_complete(self) -> None:
-        _check_head(self.parser.get_http_version(), self.url, self.headers)
+        check_head(self.parser.get_http_version(), self.url, self.headers)
         if len(self.pipeline) >= MOST_PIPELINED:
             raise MalformedRequest("Too many requests at once on one connection.")
         super().on_headers_complete()
@@ -104,6 +104,10 @@ class Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
         self._unread = 0
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():  # where the parser says so in front of the body
+            super().on_message_complete()
 
     def _expect_head(self) -> None:
         """Give the next head, and what is left of a body that nobody reads, so much time."""
@@ -184,29 +188,9 @@ class Protocol(HttpToolsProtocol):
         """Cut off a client that took nothing of its answer since the last look."""
         unsent = self.transport.get_write_buffer_size()
         if unsent == before:
-            self.transport.abort()
+            self._lingering.reset()
         else:
             self._stall = self.loop.call_later(self._patience, self._watch_client, unsent)
-
-
-def _check_head(version: str, url: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    """Refuse what is too large, and what RFC 9112 has a server refuse and the parser does not."""
-    if len(headers) > MOST_HEADERS or len(url) + _size(headers) > LONGEST_HEAD:
-        raise HeadTooLarge
-    if version not in VERSIONS:
-        raise MalformedRequest("Speak HTTP/1.1.")
-    names = [name for name, _ in headers]
-    hosts = names.count(b"host")
-    if hosts > 1 or (hosts == 0 and version == "1.1"):
-        raise MalformedRequest("A request names one Host.")
-    if b"transfer-encoding" in names:
-        codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
-        if codings != [b"chunked"] or version == "1.0":
-            raise MalformedRequest("The only transfer coding is chunked, in HTTP/1.1.")
-
-
-def _size(headers: list[tuple[bytes, bytes]]) -> int:
-    return sum(map(len, chain.from_iterable(headers)))
 
 
 def _reason(error: httptools.HttpParserError) -> ApiError:
