@@ -1,6 +1,7 @@
 """The rows behind the API, for what no client can do: turn clocks back, count, hold locks."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,8 +26,11 @@ def execute(database: Address, statement: str, *arguments: object) -> list[Any]:
 
 
 @contextmanager
-def held(database: Address, statement: str, *arguments: object) -> Iterator[None]:
-    """Hold the locks that a statement takes, and undo what it did afterwards."""
+def held(database: Address, statement: str, *arguments: object) -> Iterator[int]:
+    """Hold the locks that a statement takes, and undo what it did afterwards.
+
+    Gives the process of the server that holds them.
+    """
     with asyncio.Runner() as runner:
 
         async def begin() -> Any:
@@ -37,6 +41,14 @@ def held(database: Address, statement: str, *arguments: object) -> Iterator[None
 
         connection = runner.run(begin())
         try:
-            yield
+            yield connection.get_server_pid()
         finally:
             runner.run(connection.close())
+
+
+def wait_for_a_waiter(database: Address, holder: int) -> None:
+    """Return when somebody waits for the locks that this process holds."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE $1::int = ANY(pg_blocking_pids(pid))"
+    until = time.monotonic() + 15
+    while not execute(database, waiting, holder):
+        assert time.monotonic() < until, "nobody waits"

@@ -1,63 +1,28 @@
 """Safe retries: the same `Idempotency-Key` gives one effect and the same answer (section 6).
 
-That a connection which is lost between a write and its answer changes nothing of this is in
-tests/faults/test_connections.py.
+That a connection to the database which is lost in between changes nothing of this is in
+tests/faults/test_retries.py.
 """
 
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
-from contract.calls import NO_TASK, REPEATABLE, assert_refused, at_once, call
-from contract.rows import execute, held
+from contract.calls import NO_TASK, REPEATABLE, assert_refused, at_once
+from contract.retries import BATCH, COMPLETE, CREATE, PATCH, Write, assert_same
+from contract.rows import execute, held, wait_for_a_waiter
+from contract.wire import connection_to, head_of
 from support import Person
 from taskapi.database.address import Address
 from taskapi.database.pool import Database
 from taskapi.tasks.statements import SWEEP, SWEPT_AT_ONCE
 from taskapi.tasks.sweeper import sweep
 
-CREATE, PATCH, COMPLETE, BATCH = REPEATABLE
-
 Json = dict[str, Any]
-
-
-@dataclass
-class Write:
-    """A write of Alice's that shows when it takes effect twice, and the key that it is sent with.
-
-    Attributes:
-        person: who sends it.
-        operation: a key of `calls.CALLS`.
-        task_id: the task that it is about.
-        key: the `Idempotency-Key`, or None for none.
-    """
-
-    person: Person
-    operation: str
-    task_id: object
-    key: str | None = "a-key"
-
-    def __call__(self, **changed: Any) -> httpx.Response:
-        """Send it, with this change of the request."""
-        headers = {} if self.key is None else {"Idempotency-Key": self.key}
-        options: Json = self.body() | changed | {"headers": headers | changed.get("headers", {})}
-        ids: Json = {"user_id": self.person.id, "task_id": self.task_id}
-        return call(self.person.http, self.operation, **ids, token=self.person.token, **options)
-
-    def body(self) -> Json:
-        toggle = {"op": "complete", "id": self.task_id}
-        bodies: dict[str, Json] = {
-            CREATE: {"json": {"title": "Buy tea", "description": "Green"}},
-            PATCH: {"json": {"title": "Buy tea"}},
-            COMPLETE: {"content": b""},
-            BATCH: {"json": {"operations": [{"op": "create", "title": "Buy tea"}, toggle]}},
-        }
-        return bodies[self.operation]
 
 
 @pytest.fixture
@@ -69,14 +34,6 @@ def state(alice: Person) -> Callable[[], bytes]:
 @pytest.fixture(params=REPEATABLE)
 def write(alice: Person, request: pytest.FixtureRequest) -> Write:
     return Write(alice, request.param, alice.create("Buy milk", "Two litres")["id"])
-
-
-def assert_same(again: httpx.Response, first: httpx.Response) -> None:
-    """Hold that this is the first answer once more, and says so."""
-    assert again.headers.get("Idempotency-Replayed") == "true"
-    assert (again.status_code, again.content) == (first.status_code, first.content)
-    for name in ("Content-Type", "ETag", "Location"):
-        assert again.headers.get(name) == first.headers.get(name)
 
 
 def assert_reused(response: httpx.Response) -> None:
@@ -261,6 +218,58 @@ def test_of_concurrent_requests_with_one_key_one_is_done(alice: Person) -> None:
         if answer is not done:
             assert_reused(answer)
     assert alice.get().json()["tasks"] == [done.json()]
+
+
+# An answer that does not arrive
+
+
+def bytes_of(write: Write) -> bytes:
+    """The write as it travels."""
+    body = write.body()
+    content = json.dumps(body["json"]).encode() if "json" in body else b""
+    method, _, path = write.operation.partition(" ")
+    return (
+        head_of(
+            method,
+            path.format(user_id=write.person.id, task_id=write.task_id),
+            f"Authorization: Bearer {write.person.token}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(content)}",
+            f"Idempotency-Key: {write.key}",
+        )
+        + content
+    )
+
+
+def test_an_answer_that_is_lost_on_its_way_comes_again(
+    alice: Person, write: Write, state: Callable[[], bytes]
+) -> None:
+    """The connection breaks when the answer is about to arrive."""
+    with connection_to(alice.http) as connection:
+        connection.sendall(bytes_of(write))
+        connection.recv(1)
+    after = state()
+    again = write()
+    assert again.is_success
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert state() == after
+    assert_took_effect_once(write, json.loads(after)["tasks"])
+
+
+@pytest.mark.parametrize("operation", [PATCH, COMPLETE, BATCH])
+def test_a_client_that_leaves_before_it_is_done_may_repeat_it(
+    database: Address, alice: Person, operation: str
+) -> None:
+    """Whether the write was still done, or ended with its client, its effect is one."""
+    write = Write(alice, operation, alice.create()["id"])
+    lock = "SELECT 1 FROM tasks WHERE id = $1 FOR UPDATE"
+    with held(database, lock, write.task_id) as holder, connection_to(alice.http) as connection:
+        connection.sendall(bytes_of(write))
+        wait_for_a_waiter(database, holder)
+    first = write()
+    assert first.is_success
+    assert_same(write(), first)
+    assert_took_effect_once(write, alice.get().json()["tasks"])
 
 
 # A request that fails leaves its key free

@@ -5,10 +5,15 @@ import socket
 import httpx
 
 
+def connection_to(http: httpx.Client) -> socket.socket:
+    """A connection to the service that this client calls."""
+    address = (http.base_url.host, http.base_url.port)
+    return socket.create_connection(address, timeout=30)
+
+
 def answer_to(http: httpx.Client, *sent: bytes) -> bytes:
     """What the service sends back, up to the end of one answer or of the connection."""
-    address = (http.base_url.host, http.base_url.port)
-    with socket.create_connection(address, timeout=30) as connection:
+    with connection_to(http) as connection:
         for part in sent:
             connection.sendall(part)
         received = b""
