@@ -1,4 +1,4 @@
-"""Databases of their own, for tests that change the schema."""
+"""Databases for tests that change the schema, and a service as `taskapi serve` starts it."""
 
 import asyncio
 import secrets
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
+from integration.programs import Service, development_service
+from support import Person
 from taskapi.database.address import Address
 
 
@@ -42,3 +44,10 @@ def empty(database: Address) -> Iterator[Empty]:
     run_sql(database, f"CREATE DATABASE {name}")
     yield Empty(Address(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
     run_sql(database, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Person]]:
+    """`taskapi serve` with no settings at all, and the person whose token it prints."""
+    with development_service(tmp_path_factory.mktemp("development")) as both:
+        yield both

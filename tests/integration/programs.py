@@ -9,17 +9,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
 from support import Person
-from taskapi.config import Settings
+from taskapi import config
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = Path(sys.executable).parent
+
+Settings = Mapping[str, object]
+NONE: Settings = {}
 
 PATIENCE = 60
 """Seconds after which something that should have happened never will."""
@@ -29,15 +32,15 @@ READY = re.compile(r"Application startup complete")
 TOKEN = re.compile(r"^(?P<token>eyJ\S+)$")
 
 
-def environment(settings: dict[str, object]) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     """This environment with these settings and no others."""
-    names = {name.upper() for name in Settings.model_fields}
+    names = {name.upper() for name in config.Settings.model_fields}
     kept = {name: value for name, value in os.environ.items() if name not in names}
     return kept | {name: str(value) for name, value in settings.items()}
 
 
 def run(
-    *command: object, folder: Path, prefix: Sequence[str] = (), **settings: object
+    *command: object, folder: Path, prefix: Sequence[str] = (), settings: Settings = NONE
 ) -> subprocess.CompletedProcess[str]:
     """Run a program of this environment to its end."""
     program, *arguments = map(str, command)
@@ -67,7 +70,7 @@ class Service:
         command: Sequence[object],
         folder: Path,
         prefix: Sequence[str],
-        settings: dict[str, object],
+        settings: Settings,
     ) -> None:
         self.folder = folder
         self.lines: list[str] = []
@@ -132,7 +135,7 @@ class Service:
 
 @contextmanager
 def started(
-    *command: object, folder: Path, prefix: Sequence[str] = (), **settings: object
+    *command: object, folder: Path, prefix: Sequence[str] = (), settings: Settings = NONE
 ) -> Iterator[Service]:
     """A service that has been started, but may not be ready yet."""
     service = Service(command, folder, prefix, settings)
@@ -144,11 +147,11 @@ def started(
 
 @contextmanager
 def development_service(
-    folder: Path, *arguments: object, prefix: Sequence[str] = (), **settings: object
+    folder: Path, *arguments: object, prefix: Sequence[str] = (), settings: Settings = NONE
 ) -> Iterator[tuple[Service, Person]]:
     """`taskapi serve` on its own database, and the person whose token it prints."""
     command = ("taskapi", "serve", "--port", 0, *arguments)
-    with started(*command, folder=folder, prefix=prefix, **settings) as service:
+    with started(*command, folder=folder, prefix=prefix, settings=settings) as service:
         address = service.wait_for(ADDRESS)["url"]
         token = service.wait_for(TOKEN)["token"]
         service.wait_for(READY)
@@ -198,13 +201,18 @@ def _command_line(process: Path) -> str:
 
 
 def members_of(service: Service) -> list[int]:
-    """The processes of a service's session: the service itself and its workers."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            session = (entry / "stat").read_text().rpartition(")")[2].split()[3]
-        except OSError:
-            continue
-        if session == str(service.process.pid):
-            found.append(int(entry.name))
-    return found
+    """The processes of a service's session that still run: the service itself and its workers."""
+    session = str(service.process.pid)
+    return [
+        int(entry.name)
+        for entry in Path("/proc").glob("[0-9]*")
+        if (fields := _status(entry)) and fields[0] != "Z" and fields[3] == session
+    ]
+
+
+def _status(process: Path) -> list[str]:
+    """What `/proc/…/stat` says behind the command: state, parent, group, session, and more."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:  # it has ended meanwhile
+        return []

@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -162,7 +161,7 @@ def test_eight_replicas_that_migrate_an_empty_database_at_once_all_succeed(empty
         alice.create()
 
 
-def process_settings(empty: Empty) -> dict[str, Any]:
+def process_settings(empty: Empty) -> dict[str, object]:
     return {
         "DATABASE_URL": empty.address.dsn,
         "BETTER_AUTH_SECRET": SECRET,
@@ -184,7 +183,7 @@ def test_a_service_whose_schema_is_behind_does_not_serve_and_says_what_to_run(
     program: tuple[str, ...], empty: Empty, tmp_path: Path
 ) -> None:
     migrate(settings_of(empty), empty.address, "001")
-    with started(*program, folder=tmp_path, **process_settings(empty)) as service:
+    with started(*program, folder=tmp_path, settings=process_settings(empty)) as service:
         assert service.wait() != 0
     said = {line for line in service.lines if "run 'taskapi migrate'" in line}
     assert said
@@ -205,19 +204,20 @@ def test_a_newer_schema_is_served(empty: Empty) -> None:
 
 def test_alembic_in_a_checkout_does_the_same_and_says_what_it_does(empty: Empty) -> None:
     """The quickstart's `alembic upgrade head`, and its way back."""
-    settings: dict[str, Any] = {"DATABASE_URL": empty.address.dsn}
-    done = run("alembic", "upgrade", "head", folder=ROOT, **settings)
+    settings = {"DATABASE_URL": empty.address.dsn}
+    done = run("alembic", "upgrade", "head", folder=ROOT, settings=settings)
     assert done.returncode == 0
     assert "Running upgrade  -> 001" in done.stderr
     command.check(alembic(settings_of(empty), empty))
-    done = run("alembic", "downgrade", "base", folder=ROOT, **settings)
+    done = run("alembic", "downgrade", "base", folder=ROOT, settings=settings)
     assert done.returncode == 0
     assert tables(empty) == set()
 
 
 @pytest.mark.parametrize("program", [("alembic", "upgrade", "head"), ("taskapi", "migrate")])
 def test_a_migration_of_a_database_that_is_not_there_says_so(program: tuple[str, ...]) -> None:
-    done = run(*program, folder=ROOT, DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/tasks")
+    settings = {"DATABASE_URL": "postgresql://user:hidden@127.0.0.1:1/tasks"}
+    done = run(*program, folder=ROOT, settings=settings)
     assert done.returncode != 0
     assert "the database 127.0.0.1:1/tasks cannot be reached" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,46 @@
+"""The quickstart of a checkout in which nothing is installed but the requirements."""
+
+import re
+import shutil
+import sysconfig
+import venv
+from pathlib import Path
+
+import httpx
+import pytest
+
+from integration.programs import PATIENCE, READY, ROOT, run, started
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """An interpreter that has this environment's packages, but not the one under test."""
+    venv.create(tmp_path / "venv", symlinks=True)
+    (packages,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    # An editable installation is a .pth file too, and those of another folder are not read.
+    (packages / "requirements.pth").write_text(sysconfig.get_path("purelib"))
+    return tmp_path / "venv" / "bin" / "python"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What a clone has of what the quickstart needs."""
+    folder = tmp_path / "checkout"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=ignored)
+    shutil.copy(ROOT / "taskapi", folder / "taskapi", follow_symlinks=False)
+    shutil.copy(ROOT / "alembic.ini", folder)
+    return folder
+
+
+def test_a_checkout_serves_without_being_installed(python: Path, checkout: Path) -> None:
+    """`alembic upgrade head`, `uvicorn taskapi.main:app --reload`, `/docs`."""
+    module = (python, "-P", "-m")  # -P: nothing of the working directory, as for a command
+    done = run(*module, "alembic", "upgrade", "head", folder=checkout)
+    assert done.returncode == 0, done.stderr
+    command = (*module, "uvicorn", "taskapi.main:app", "--reload", "--port", 0)
+    with started(*command, folder=checkout) as service:
+        address = service.wait_for(re.compile(r"running on (?P<url>\S+)"))["url"]
+        service.wait_for(READY)
+        assert httpx.get(f"{address}/docs", timeout=PATIENCE).status_code == 200
+        assert httpx.get(f"{address}/readyz", timeout=PATIENCE).status_code == 200
