@@ -43,9 +43,9 @@ class Cors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
         if scope["type"] == "http":
-            for name, value in scope["headers"]:
-                if name == b"origin" and value in self._origins:
-                    app = self._listed
+            origins = [value for name, value in scope["headers"] if name == b"origin"]
+            if len(origins) == 1 and origins[0] in self._origins:
+                app = self._listed
         await app(scope, receive, send)
 
 
