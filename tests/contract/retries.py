@@ -53,3 +53,10 @@ def assert_same(again: httpx.Response, first: httpx.Response) -> None:
     assert (again.status_code, again.content) == (first.status_code, first.content)
     for name in ("Content-Type", "ETag", "Location"):
         assert again.headers.get(name) == first.headers.get(name)
+
+
+def assert_took_effect_once(write: Write, tasks: list[Json]) -> None:
+    """Hold that these are all tasks of a person who had one, and sent this write to it."""
+    [task] = [task for task in tasks if task["id"] == write.task_id]
+    assert len(tasks) == (2 if write.operation in {CREATE, BATCH} else 1)
+    assert task["is_completed"] is (write.operation in {COMPLETE, BATCH})

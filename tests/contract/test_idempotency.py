@@ -13,7 +13,15 @@ import httpx
 import pytest
 
 from contract.calls import NO_TASK, REPEATABLE, assert_refused, at_once
-from contract.retries import BATCH, COMPLETE, CREATE, PATCH, Write, assert_same
+from contract.retries import (
+    BATCH,
+    COMPLETE,
+    CREATE,
+    PATCH,
+    Write,
+    assert_same,
+    assert_took_effect_once,
+)
 from contract.rows import execute, held, wait_for_a_waiter
 from contract.wire import connection_to, head_of
 from support import Person
@@ -199,12 +207,6 @@ def test_twenty_concurrent_duplicates_have_one_effect_and_one_answer(
     assert_same(write(), first)
     assert state() == after
     assert_took_effect_once(write, json.loads(after)["tasks"])
-
-
-def assert_took_effect_once(write: Write, tasks: list[Json]) -> None:
-    [task] = [task for task in tasks if task["id"] == write.task_id]
-    assert len(tasks) == (2 if write.operation in {CREATE, BATCH} else 1)
-    assert task["is_completed"] is (write.operation in {COMPLETE, BATCH})
 
 
 def test_of_concurrent_requests_with_one_key_one_is_done(alice: Person) -> None:
