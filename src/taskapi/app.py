@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from taskapi import operations
+from taskapi import operations, tracing
 from taskapi.auth.claims import ClaimsCheck
 from taskapi.auth.guard import Guard
 from taskapi.auth.key_set import KeySet
@@ -116,6 +116,7 @@ def verifier_for(settings: Settings) -> Verifier:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
+        stack.enter_context(tracing.exported())
         if app.state.key_set is not None:
             app.state.key_set.refresh()  # in the background: a start does not wait for it
             stack.push_async_callback(app.state.key_set.close)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from taskapi import metrics
+from taskapi import metrics, tracing
 from taskapi.database import faults
 from taskapi.database.address import Address
 from taskapi.database.connections import Connections
@@ -79,7 +79,10 @@ class Database:
 
         async def fetch(connection: Connection, attempt: Attempt) -> Any:
             attempt.may_have_effect = statement.writes and not repeatable
-            return await connection.fetch_row(statement.text, arguments)
+            if tracing.spans is None:
+                return await connection.fetch_row(statement.text, arguments)
+            with tracing.spans.statement(statement.text):
+                return await connection.fetch_row(statement.text, arguments)
 
         return await self._do(fetch)
 
@@ -153,7 +156,11 @@ class Transaction:
         repeatable: bool = False,  # noqa: ARG002 - it is the transaction that is, or is not
     ) -> Any:
         """Run a statement that gives one row, or none: an `asyncpg.Record`, or None."""
-        return await self._connection.fetch_row(statement.text, statement.arguments(values))
+        arguments = statement.arguments(values)
+        if tracing.spans is None:
+            return await self._connection.fetch_row(statement.text, arguments)
+        with tracing.spans.statement(statement.text):
+            return await self._connection.fetch_row(statement.text, arguments)
 
 
 async def _pause(fault: Fault, repeats: int) -> None:

@@ -5,12 +5,16 @@ import re
 import time
 from collections.abc import Callable, MutableMapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskapi import metrics
+from taskapi import metrics, tracing
+from taskapi.tracing import Caller
+
+if TYPE_CHECKING:
+    from taskapi.spans import RequestSpan
 
 log = structlog.get_logger("taskapi.access")
 
@@ -22,6 +26,7 @@ METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 """What may be a metric's label; a client can invent others."""
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
+NO_TRACE: dict[str, str] = {}
 NO_STORE = (b"cache-control", b"no-store")
 
 
@@ -38,6 +43,12 @@ class Access:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
+        caller = _caller(scope)
+        span = None if tracing.spans is None else tracing.spans.request(caller)
+        if span is not None:
+            scope["state"]["trace"] = span.ids
+        elif caller is not None:
+            scope["state"]["trace"] = {"trace_id": caller.trace_id}
         added = [(b"x-request-id", request_id.encode()), NOSNIFF]
         if scope["path"].startswith("/api/"):
             added.append(NO_STORE)
@@ -53,7 +64,7 @@ class Access:
         try:
             await self._app(scope, receive, send_completed)
         finally:
-            _record(scope, status, time.perf_counter() - started)
+            _record(scope, status, time.perf_counter() - started, span)
 
 
 def _request_id(scope: Scope) -> str:
@@ -61,6 +72,11 @@ def _request_id(scope: Scope) -> str:
     if len(sent) == 1 and ACCEPTABLE_ID.fullmatch(sent[0]):
         return bytes(sent[0]).decode()
     return f"{random.getrandbits(128):032x}"
+
+
+def _caller(scope: Scope) -> Caller | None:
+    sent = [value for name, value in scope["headers"] if name == b"traceparent"]
+    return tracing.caller_of(sent[0]) if len(sent) == 1 else None
 
 
 @cache
@@ -72,7 +88,9 @@ def _counters(method: str, route: str, status: int) -> tuple[Callable[[], None],
     )
 
 
-def _record(scope: MutableMapping[str, Any], status: int, seconds: float) -> None:
+def _record(
+    scope: MutableMapping[str, Any], status: int, seconds: float, span: "RequestSpan | None"
+) -> None:
     method = scope["method"] if scope["method"] in METHODS else "other"
     route = getattr(scope.get("route"), "path", "unmatched")
     count, observe = _counters(method, route, status)
@@ -87,4 +105,7 @@ def _record(scope: MutableMapping[str, Any], status: int, seconds: float) -> Non
         status=status,
         ms=round(seconds * 1000, 2),
         user=state["user"].subject if "user" in state else None,
+        **state.get("trace", NO_TRACE),
     )
+    if span is not None:
+        span.end(state["request_id"], method, route, status)

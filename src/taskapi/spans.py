@@ -1,0 +1,126 @@
+"""Spans, recorded and sent by OpenTelemetry (the extra `taskapi[otel]`).
+
+Imported by nothing but `tracing`, and only where spans are wanted. OpenTelemetry reads the rest of
+the `OTEL_*` variables itself.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import context, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
+
+from taskapi import __version__
+
+UNNAMED = "unknown_service"
+"""OpenTelemetry's name for a service that was not given one."""
+
+SERVER_ERROR = 500
+
+
+class Spans:
+    """Records a span for each request, and in it one for each statement.
+
+    Args:
+        provider: knows where they go, and which are kept.
+    """
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._provider = provider
+        self._tracer = provider.get_tracer("taskapi", __version__)
+
+    @classmethod
+    def exporting(cls) -> "Spans":
+        """Spans that are sent where the environment says."""
+        provider = TracerProvider(resource=_resource())
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        return cls(provider)
+
+    def request(self, caller: tuple[str, str, bool] | None) -> "RequestSpan":
+        """Begin the span of a request; statements of this task are recorded within it.
+
+        Args:
+            caller: trace id, span id and whether it is sampled, where the request came with them.
+        """
+        parent = context.Context() if caller is None else _remote(*caller)
+        return RequestSpan(self._tracer.start_span("request", parent, SpanKind.SERVER))
+
+    @contextmanager
+    def statement(self, text: str) -> Iterator[None]:
+        """The span of one execution. Its text holds no values: those travel beside it."""
+        verb = text.split(None, 1)[0]
+        with self._tracer.start_as_current_span(
+            verb,
+            kind=SpanKind.CLIENT,
+            attributes={
+                "db.system.name": "postgresql",
+                "db.operation.name": verb,
+                "db.query.text": text,
+            },
+            # An error's words may quote what a user has written.
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield
+            except BaseException as error:
+                span.set_attribute("error.type", type(error).__qualname__)
+                span.set_status(StatusCode.ERROR)
+                raise
+
+    def close(self) -> None:
+        """Send what was recorded; in bounded time."""
+        self._provider.shutdown()
+
+
+class RequestSpan:
+    """The span of one request, from its head to the last byte of its answer.
+
+    Attributes:
+        ids: what the log line says of it.
+    """
+
+    __slots__ = ("_span", "_token", "ids")
+
+    def __init__(self, span: trace.Span) -> None:
+        self._span = span
+        self._token = context.attach(trace.set_span_in_context(span))
+        own = span.get_span_context()
+        self.ids = {
+            "trace_id": trace.format_trace_id(own.trace_id),
+            "span_id": trace.format_span_id(own.span_id),
+        }
+
+    def end(self, request_id: str, method: str, route: str, status: int) -> None:
+        """The answer has been sent."""
+        context.detach(self._token)
+        self._span.update_name(f"{method} {route}")
+        self._span.set_attributes(
+            {
+                "http.request.method": method,
+                "http.route": route,
+                "http.response.status_code": status,
+                "taskapi.request_id": request_id,
+            }
+        )
+        if not status or status >= SERVER_ERROR:
+            self._span.set_attribute("error.type", str(status))
+            self._span.set_status(StatusCode.ERROR)
+        self._span.end()
+
+
+def _remote(trace_id: str, span_id: str, sampled: bool) -> context.Context:
+    flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+    there = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=flags)
+    return trace.set_span_in_context(NonRecordingSpan(there), context.Context())
+
+
+def _resource() -> Resource:
+    found = Resource.create({SERVICE_VERSION: __version__})
+    if str(found.attributes[SERVICE_NAME]).startswith(UNNAMED):
+        return found.merge(Resource({SERVICE_NAME: "taskapi"}))
+    return found
