@@ -86,7 +86,8 @@ def call(  # noqa: PLR0913 - each of them is what some test changes about a righ
 
 def assert_refused(response: httpx.Response, status: int, code: str) -> None:
     """Hold that this is the refusal with this status and code, in the one shape of all errors."""
-    assert response.status_code == status, response.text
+    request = response.request
+    assert response.status_code == status, f"{request.method} {request.url}: {response.text}"
     assert response.headers["Content-Type"] == "application/json"
     answer = response.json()
     assert list(answer) == ["detail", "code", "request_id"]
