@@ -33,18 +33,18 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(GUARDED):
-            scope["state"]["user"] = await self._admit(scope)
+            # Before the path is looked at: the log says who was refused.
+            scope["state"]["user"] = user = await self._user_of(scope)
+            if scope["path"][len(GUARDED) :].partition("/")[0] != user.subject:
+                raise NotYourPath
         await self._app(scope, receive, send)
 
-    async def _admit(self, scope: Scope) -> User:
+    async def _user_of(self, scope: Scope) -> User:
         try:
-            user = await self._verifier.user_of(_bearer_token(scope))
+            return await self._verifier.user_of(_bearer_token(scope))
         except (NotAuthenticated, InvalidToken) as refusal:
             metrics.TOKEN_REFUSALS.labels(refusal.reason).inc()
             raise
-        if scope["path"][len(GUARDED) :].partition("/")[0] != user.subject:
-            raise NotYourPath
-        return user
 
 
 def _bearer_token(scope: Scope) -> bytes:
