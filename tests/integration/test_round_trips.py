@@ -9,9 +9,10 @@ import asyncio
 import itertools
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import httpx
@@ -27,25 +28,57 @@ from taskapi.database.statement import Constant, compiled
 
 
 class Operation(NamedTuple):
-    """A request of a client who does what most do: nothing fails, everything is there."""
+    """A request of a client who does what most do: nothing fails, everything is there.
+
+    Attributes:
+        path: behind the person's tasks, with the id of a task and the cursor of a second page.
+        headers: with a task's tag, and a new key for each request.
+    """
 
     method: str
     path: str
     body: object = None
-    key: bool = False
+    headers: Mapping[str, str] = MappingProxyType({})
 
+
+ONCE = {"Idempotency-Key": "{key}"}
+UNCHANGED = {"If-Match": '"another", {tag}'}
 
 OPERATIONS = {
     "list": Operation("GET", ""),
     "create": Operation("POST", "", {"title": "Buy milk"}),
-    "create once": Operation("POST", "", {"title": "Buy milk"}, key=True),
+    "create once": Operation("POST", "", {"title": "Buy milk"}, ONCE),
     "get": Operation("GET", "/{id}"),
+    "get if changed": Operation("GET", "/{id}", headers={"If-None-Match": "{tag}"}),
     "update": Operation("PUT", "/{id}", {"title": "Buy oat milk"}),
+    "update if unchanged": Operation("PUT", "/{id}", {"title": "Buy oat milk"}, UNCHANGED),
     "merge patch": Operation("PATCH", "/{id}", {"description": "Two litres"}),
+    "merge patch once, if unchanged": Operation(
+        "PATCH", "/{id}", {"description": "Two litres"}, ONCE | UNCHANGED
+    ),
     "toggle": Operation("PATCH", "/{id}/complete"),
+    "toggle once": Operation("PATCH", "/{id}/complete", headers=ONCE),
     "complete": Operation("PATCH", "/{id}/complete", {"is_completed": True}),
     "delete": Operation("DELETE", "/{id}"),
+    "delete if unchanged": Operation("DELETE", "/{id}", headers=UNCHANGED),
+    "list in another order": Operation("GET", "?sort=title&limit=5&offset=1"),
+    "list filtered": Operation(
+        "GET",
+        "?is_completed=false&q=milk&created_since=2026-01-31T09:30:00Z"
+        "&created_before=9999-01-31T09:30:00Z&updated_since=2026-01-31T09:30:00Z",
+    ),
+    "list if changed": Operation("GET", "", headers={"If-None-Match": '"another"'}),
+    "list from a cursor": Operation("GET", "?limit=1&cursor={cursor}"),
 }
+
+BATCHES = {
+    "batch": Operation(
+        "POST",
+        "/batch",
+        {"operations": [{"op": "create", "title": "Buy milk"}, {"op": "create", "title": "Tea"}]},
+    ),
+}
+BATCHES["batch once"] = BATCHES["batch"]._replace(headers=ONCE)
 
 TIMES = 10
 """Enough for PostgreSQL, which plans the first five executions for their values."""
@@ -60,6 +93,10 @@ KINDS = {b"P": "parse", b"B": "bind", b"E": "execute", b"S": "sync", b"Q": "quer
 each is a round trip."""
 
 ONE_ROUND_TRIP = {"bind": TIMES, "execute": TIMES, "sync": TIMES}
+
+ROUND_TRIPS_OF_A_BATCH = {"batch": 2, "batch once": 2 + 2}
+"""Between its beginning and its end: one for each operation, and to claim a key and to keep its
+answer."""
 
 replanned = table(
     "pg_prepared_statements", column("statement"), column("generic_plans"), column("custom_plans")
@@ -132,22 +169,30 @@ class Service:
             headers={"Authorization": f"Bearer {person.token}"},
         )
         self._keys = itertools.count()
+        self._tags: dict[int, str] = {}
+        self._cursor = ""
 
     async def call(self, operation: Operation, task_id: int) -> httpx.Response:
         """Do an operation."""
+        tag, key = self._tags.get(task_id), f"key-{next(self._keys)}"
         response = await self._client.request(
             operation.method,
-            self._person.tasks + operation.path.format(id=task_id),
+            self._person.tasks + operation.path.format(id=task_id, cursor=self._cursor),
             json=operation.body,
-            headers={"Idempotency-Key": f"key-{next(self._keys)}"} if operation.key else {},
+            headers={
+                name: value.format(tag=tag, key=key) for name, value in operation.headers.items()
+            },
         )
-        assert response.is_success, response.text
+        assert not response.is_error, response.text
         return response
 
     async def tasks(self, count: int) -> list[int]:
         """New tasks."""
         answers = [await self.call(OPERATIONS["create"], 0) for _ in range(count)]
-        return [answer.json()["id"] for answer in answers]
+        self._tags = {answer.json()["id"]: answer.headers["ETag"] for answer in answers}
+        page = await self.call(Operation("GET", "?limit=1"), 0)
+        self._cursor = page.json()["next_cursor"]
+        return list(self._tags)
 
 
 @asynccontextmanager
@@ -161,17 +206,32 @@ async def service(database: Address, person: Person) -> AsyncIterator[Service]:
 def test_an_operation_is_one_statement_in_one_round_trip(
     name: str, database: Address, alice: Person, tmp_path: Path
 ) -> None:
-    async def said() -> Counter[str]:
-        wire = Wire(tmp_path, database)
-        async with wire.open(), service(wire.address, alice) as serving:
+    assert said(OPERATIONS[name], database, alice, tmp_path) == ONE_ROUND_TRIP
+
+
+def said(operation: Operation, database: Address, person: Person, directory: Path) -> Counter[str]:
+    """What the service says to the database when an operation is done many times, once prepared."""
+
+    async def listen() -> Counter[str]:
+        wire = Wire(directory, database)
+        async with wire.open(), service(wire.address, person) as serving:
             first, *others = await serving.tasks(1 + TIMES)
-            await serving.call(OPERATIONS[name], first)
+            await serving.call(operation, first)
             wire.said.clear()
             for task_id in others:
-                await serving.call(OPERATIONS[name], task_id)
+                await serving.call(operation, task_id)
             return wire.said.copy()
 
-    assert asyncio.run(said()) == ONE_ROUND_TRIP
+    return asyncio.run(listen())
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_batch_is_one_transaction_of_one_statement_for_each_operation(
+    name: str, database: Address, alice: Person, tmp_path: Path
+) -> None:
+    steps = ROUND_TRIPS_OF_A_BATCH[name] * TIMES
+    expected = {"query": 2 * TIMES, "bind": steps, "execute": steps, "sync": steps}
+    assert said(BATCHES[name], database, alice, tmp_path) == expected
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -197,7 +257,7 @@ def test_a_request_makes_a_bounded_number_of_function_calls(
 
     async def calls() -> float:
         async with service(database, alice) as serving:
-            (task_id,) = await serving.tasks(1)
+            task_id, _ = await serving.tasks(2)
             path = f"{alice.tasks}/{task_id}"
             for _ in range(TIMES):
                 await _get(serving.app, path, alice.token)
