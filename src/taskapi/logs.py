@@ -3,9 +3,11 @@
 import json
 import logging
 import sys
+from io import StringIO
+from typing import TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from taskapi.config import Settings
 
@@ -18,7 +20,7 @@ SHARED: list[Processor] = [
 def configure_logs(settings: Settings) -> None:
     """Send everything, the server's own lines too, to standard output in one format.
 
-    Every value is escaped by its renderer, so nothing that a client sends can end a line or move
+    Whatever is not printable is escaped, so nothing that a client sends can end a line or move
     a cursor.
     """
     readable = settings.log_format == "console" or (
@@ -58,9 +60,29 @@ def _to_json(event: object, **_: object) -> str:
 
 def _for_people() -> list[Processor]:
     return [
+        _escape_event,
         structlog.dev.ConsoleRenderer(
             colors=sys.stdout.isatty(),
             repr_native_str=True,
-            exception_formatter=structlog.dev.plain_traceback,
-        )
+            exception_formatter=_write_traceback,
+        ),
     ]
+
+
+# The renderer escapes values. A library's sentence and an exception's words it writes as they are.
+
+
+def _escape_event(_logger: object, _method: str, event: EventDict) -> EventDict:
+    event["event"] = _printable(str(event["event"]))
+    return event
+
+
+def _write_traceback(output: TextIO, exc_info: ExcInfo) -> None:
+    """Write a traceback whose lines cannot be taken for lines of the log: all are indented."""
+    plain = StringIO()
+    structlog.dev.plain_traceback(plain, exc_info)
+    output.write("\n".join(f"    {_printable(line)}" for line in plain.getvalue().split("\n")))
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
