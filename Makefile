@@ -51,6 +51,10 @@ openapi: .venv/ready ## Write openapi.json anew
 	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
 	@touch $@
 
+.PHONY: soak
+soak: .venv/ready ## Use a fleet while everything under it is broken; `make soak MINUTES=20`
+	@PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),2)
+
 .PHONY: bench
 bench: .venv/bench ## Measure this service and its peers; `make bench OPTIONS=--quick` in a minute
 	@$(BIN)/python -m bench peers $(OPTIONS)

@@ -44,6 +44,10 @@ class Balancer:
         self._ready[port] = False
         self._background.run(self._begin_probing(port))
 
+    def remove(self, url: str) -> None:
+        """Forget a backend that has ended."""
+        self._ready.pop(urlsplit(url).port or 0, None)
+
     def is_ready(self, url: str) -> bool:
         """Whether a backend gets connections."""
         return self._ready.get(urlsplit(url).port or 0, False)
@@ -52,7 +56,7 @@ class Balancer:
         self._keep(asyncio.create_task(self._probe(port)))
 
     async def _probe(self, port: int) -> None:
-        while True:
+        while port in self._ready:
             self._ready[port] = await _answers_200(port)
             await asyncio.sleep(PROBE_SECONDS)
 
