@@ -20,6 +20,7 @@ from taskapi.database.address import Address
 from taskapi.database.embedded import EmbeddedServer, EmbeddedServerError
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.doctor import examine
+from taskapi.doctor.findings import Finding
 from taskapi.documentation import openapi_document
 from taskapi.errors import InvalidToken
 
@@ -166,12 +167,18 @@ MARKS = {True: "[green]ok[/] ", False: "[red]bad[/]", None: "[dim] · [/]"}
 
 async def _tell(settings: Settings, address: Address, token: str | None) -> bool:
     console = Console(highlight=False, soft_wrap=True)
-    healthy = True
+    bad: list[Finding] = []
     async for finding in examine(settings, address, token):
         console.print(MARKS[finding.good], end=" ")
         console.print(f"{finding.subject}: {finding.text}", markup=False)
-        healthy = healthy and finding.good is not False
-    return healthy
+        if finding.good is False:
+            bad.append(finding)
+    remedies = [finding.remedy for finding in bad if finding.remedy is not None]
+    if remedies:
+        console.print("\nWhat to do, in this order:")
+    for number, remedy in enumerate(remedies, 1):
+        console.print(f"  {number}. {remedy}", markup=False)
+    return not bad
 
 
 @cli.command()
