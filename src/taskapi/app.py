@@ -26,8 +26,8 @@ from taskapi.edge.access import Access
 from taskapi.edge.answers import Answers
 from taskapi.edge.cors import Cors
 from taskapi.edge.drain import Drain
-from taskapi.edge.presence import Presence
 from taskapi.edge.route import Route
+from taskapi.edge.supervisor import Supervisor
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.logs import configure_logs
 from taskapi.operations import Readiness, Sampler
@@ -68,9 +68,9 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[
             Middleware(Access),
             Middleware(Cors, origins=settings.cors_origins),
-            Middleware(Answers, seconds=settings.request_timeout, drain=drain),
+            Middleware(Answers, drain=drain),
+            Middleware(Supervisor, seconds=settings.request_timeout),
             Middleware(Guard, verifier=verifier),
-            Middleware(Presence),
         ],
     )
     app.router.route_class = Route

@@ -1,6 +1,5 @@
-"""The layer in which every exception becomes an answer, and no answer takes for ever."""
+"""The layer in which every exception becomes an answer."""
 
-import asyncio
 from http import HTTPStatus
 
 import structlog
@@ -13,7 +12,7 @@ from taskapi import metrics
 from taskapi.edge.drain import Drain
 from taskapi.edge.route import allowed_methods
 from taskapi.edge.start import start_or_explain
-from taskapi.errors import ApiError, TimedOut, Unavailable, answer
+from taskapi.errors import ApiError, Unavailable, answer
 
 log = structlog.get_logger("taskapi")
 
@@ -24,17 +23,15 @@ CLOSE = (b"connection", b"close")
 
 
 class Answers:
-    """Ends every request with an answer: the route's, an error's, or 503 after the deadline.
+    """Ends every request with an answer: the route's, or that to an error.
 
     Args:
         app: what answers.
-        seconds: the deadline for all of a request, its body included.
         drain: once it has begun, every answer closes its connection.
     """
 
-    def __init__(self, app: ASGIApp, seconds: float, drain: Drain) -> None:
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
         self._app = app
-        self._seconds = seconds
         self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,13 +48,10 @@ class Answers:
             await send(message)
 
         try:
-            async with asyncio.timeout(self._seconds):
-                await self._app(scope, receive, send_noted)
+            await self._app(scope, receive, send_noted)
         except ClientDisconnect:
             if not begun:
                 await send({"type": "http.response.start", "status": CLIENT_LEFT, "headers": []})
-        except TimeoutError:
-            await _answer_error(TimedOut(), scope, receive, send_noted, begun=begun)
         except Exception as error:  # noqa: BLE001 - every error is answered here, and bugs are logged
             await _answer_error(error, scope, receive, send_noted, begun=begun)
 

@@ -1,4 +1,4 @@
-"""The layer that notices when a client leaves, alone: what it does with messages, and when."""
+"""The layer that ends requests, alone: at a deadline, and when a client leaves."""
 
 import asyncio
 
@@ -6,7 +6,8 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskapi.edge.presence import Presence
+from taskapi.edge.supervisor import Supervisor
+from taskapi.errors import TimedOut
 
 LAST = {"type": "http.request", "body": b"two", "more_body": False}
 BODY: list[Message] = [{"type": "http.request", "body": b"one ", "more_body": True}, LAST]
@@ -32,9 +33,11 @@ async def _send(_: Message) -> None:
     raise AssertionError("nothing is sent here")
 
 
-def _run(app: ASGIApp, client: Client) -> None:
+def _run(app: ASGIApp, client: Client, seconds: float = 5.0) -> None:
     asyncio.run(
-        asyncio.wait_for(Presence(app)({"type": "http"}, client.receive, _send), timeout=10)
+        asyncio.wait_for(
+            Supervisor(app, seconds)({"type": "http"}, client.receive, _send), timeout=10
+        )
     )
 
 
@@ -59,6 +62,29 @@ def test_a_client_that_leaves_ends_what_runs_for_it() -> None:
     with pytest.raises(ClientDisconnect):
         _run(app, Client(LAST, GONE))
     assert ended
+
+
+def test_what_takes_too_long_is_ended_though_its_client_waits() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimedOut):
+        _run(app, Client(LAST), seconds=0.1)
+
+
+def test_the_cancellation_of_somebody_else_stays_one() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.Event().wait()
+
+    async def cancel_it() -> None:
+        layer = Supervisor(app, 5.0)
+        request = asyncio.create_task(layer({"type": "http"}, Client(LAST).receive, _send))
+        await asyncio.sleep(0)
+        request.cancel()
+        await request
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancel_it())
 
 
 def test_a_request_that_is_over_at_once_is_not_asked_for() -> None:
@@ -102,7 +128,7 @@ def test_a_body_that_comes_late_goes_to_the_application() -> None:
         client.asked.clear()
         return BODY[-1]
 
-    asyncio.run(Presence(app)({"type": "http"}, receive, _send))
+    asyncio.run(Supervisor(app, 5.0)({"type": "http"}, receive, _send))
     assert got == b"two"
 
 
