@@ -1,0 +1,40 @@
+"""The stage of the deployment: a server that can be reached over TCP, and the image."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from deploy import image
+from faults.background import Background
+from faults.postgres import Postgres
+from faults.stage import cannot
+
+
+@pytest.fixture(scope="session")
+def background() -> Iterator[Background]:
+    """An event loop for the tests' own servers and connections."""
+    with Background().running() as background:
+        yield background
+
+
+@pytest.fixture(scope="session")
+def postgres(background: Background) -> Iterator[Postgres]:
+    """A migrated server for the deployments of this test process."""
+    with Postgres(background) as postgres:
+        yield postgres
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> image.Stage:
+    """The image, built from the Dockerfile as it stands."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        cannot("building the image without an engine needs root and unshare (util-linux)")
+    # Two things of the Dockerfile are only for its size and its speed, and cost half a minute here.
+    quicker = {"PIP_NO_CACHE_DIR": "", "PIP_NO_COMPILE": "1"}
+    try:
+        return image.build(tmp_path_factory.mktemp("image"), quicker)
+    except subprocess.CalledProcessError as error:
+        pytest.fail(f"{error.stdout}\n{error.stderr}")

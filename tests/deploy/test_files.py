@@ -1,0 +1,287 @@
+"""The deployment's files: valid by their schemas, and true of the service and of each other."""
+
+import configparser
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]  # it has no types of its own
+import pytest
+import yaml
+
+from deploy.balancer import CONFIG, program
+from deploy.image import ROOT, instructions
+from integration.programs import PROGRAMS
+from taskapi.app import create_app
+from taskapi.config import Settings
+from taskapi.database.address import Address
+from taskapi.edge.drain import DRAIN_SECONDS
+from taskapi.operations import READINESS_PATIENCE
+from taskapi.server import GRACE_SECONDS
+
+DEPLOY = ROOT / "deploy"
+COMPOSE = DEPLOY / "compose.yaml"
+KUBERNETES = DEPLOY / "kubernetes"
+
+PORT = Settings.model_fields["api_port"].default
+REQUEST_TIMEOUT = Settings.model_fields["request_timeout"].default
+LONGEST_STOP = DRAIN_SECONDS + REQUEST_TIMEOUT + GRACE_SECONDS
+IMAGE = dict(instructions((ROOT / "Dockerfile").read_text()))
+
+KUBERNETES_VERSION = kubernetes_validate.latest_version()
+
+GIVEN = {
+    "POSTGRES_PASSWORD": "secret",
+    "BETTER_AUTH_URL": "https://app.example.com",
+}
+"""What compose.yaml takes from outside."""
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    """The services of compose.yaml."""
+    text = re.sub(r"\$\{(\w+)(?::\?|:-([^}]*))\}", _filled_in, COMPOSE.read_text())
+    found: dict[str, Any] = yaml.safe_load(text)["services"]
+    return found
+
+
+def _filled_in(variable: re.Match[str]) -> str:
+    name, default = variable.groups()
+    return GIVEN[name] if default is None else default
+
+
+def manifests() -> Iterator[dict[str, Any]]:
+    listed = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]
+    assert {*listed, "kustomization.yaml"} == {file.name for file in KUBERNETES.iterdir()}
+    for name in listed:
+        yield from yaml.safe_load_all((KUBERNETES / name).read_text())
+
+
+def manifest(kind: str, name: str = "taskapi") -> dict[str, Any]:
+    (found,) = (it for it in manifests() if it["kind"] == kind and it["metadata"]["name"] == name)
+    return found
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    """The pods' specifications, by what they do."""
+    owners = [it for it in manifests() if it["kind"] in {"Deployment", "Job"}]
+    templates = [owner["spec"]["template"] for owner in owners]
+    label = "app.kubernetes.io/component"
+    return {it["metadata"]["labels"][label]: it["spec"] for it in templates}
+
+
+def settings_from(environment: dict[str, str]) -> Settings:
+    """What the service makes of these variables, all of which it must know."""
+    names = {name.lower(): value for name, value in environment.items()}
+    assert names.keys() <= Settings.model_fields.keys()
+    return Settings.model_validate(names)
+
+
+# --- compose ---
+
+
+def test_compose_keeps_the_compose_specification() -> None:
+    done = subprocess.run(  # noqa: S603 - our own linter
+        [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_compose_takes_secrets_from_outside_only() -> None:
+    taken = dict(re.findall(r"\$\{(\w+)(:\?|:-)", COMPOSE.read_text()))
+    assert {name for name, mark in taken.items() if mark == ":?"} == GIVEN.keys()
+    assert "PASSWORD" not in "".join(name for name, mark in taken.items() if mark == ":-")
+
+
+def test_compose_gives_the_service_settings_that_it_takes(services: dict[str, Any]) -> None:
+    settings = settings_from(services["taskapi"]["environment"])
+    assert settings.host == "0.0.0.0", "reached from other containers"  # noqa: S104 - a container
+    create_app(settings)
+
+
+def test_compose_migrates_the_server_itself_and_serves_through_the_pooler(
+    services: dict[str, Any],
+) -> None:
+    for name, port in (("migrate", "postgres:5432"), ("taskapi", "pgbouncer:6432")):
+        assert f"@{port}/" in services[name]["environment"]["DATABASE_URL"]
+    users = ("USER_ID_TYPE", "USERS_TABLE")
+    same = [[services[name]["environment"][it] for it in users] for name in ("migrate", "taskapi")]
+    assert same[0] == same[1]
+    waits = services["taskapi"]["depends_on"]["migrate"]["condition"]
+    assert waits == "service_completed_successfully"
+
+
+def test_compose_runs_the_image_as_it_is_meant_to(services: dict[str, Any]) -> None:
+    for name in ("migrate", "taskapi"):
+        it = services[name]
+        assert it["read_only"]
+        assert it["cap_drop"] == ["ALL"]
+        assert "user" not in it, "the image's own is nobody in particular"
+    assert _seconds(services["taskapi"]["stop_grace_period"]) > LONGEST_STOP
+
+
+def _seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
+
+
+def test_only_the_balancer_is_reached_from_outside(services: dict[str, Any]) -> None:
+    assert [name for name, it in services.items() if "ports" in it] == ["balancer"]
+    assert "database" not in services["balancer"]["networks"]
+    (port,) = services["balancer"]["ports"]
+    assert f"bind :{port.rpartition(':')[2]}" in CONFIG.read_text()
+
+
+def test_the_poolers_figures_fit_the_services(services: dict[str, Any]) -> None:
+    parser = configparser.ConfigParser(delimiters="=", comment_prefixes=";")
+    parser.read(DEPLOY / "pgbouncer.ini")
+    pooler, service = parser["pgbouncer"], services["taskapi"]
+    assert pooler["pool_mode"] == "transaction"
+    assert int(pooler["query_wait_timeout"]) > REQUEST_TIMEOUT
+    address = service["environment"]["DATABASE_URL"]
+    assert f":{pooler['listen_port']}/" in address
+    assert Address.parse(address).pooler is None, "found out by asking"
+    size = int(service["environment"]["DATABASE_POOL_SIZE"])
+    replicas = re.search(r"server-template replica (\d+)", CONFIG.read_text())
+    assert replicas is not None
+    assert int(pooler["max_client_conn"]) >= 2 * size * int(replicas[1])
+
+
+# --- HAProxy ---
+
+
+def test_haproxy_takes_its_configuration() -> None:
+    done = subprocess.run(  # noqa: S603 - the balancer
+        [program(), "-c", "-f", str(CONFIG)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_balancers_times_fit_the_services() -> None:
+    text = CONFIG.read_text()
+
+    def seconds(pattern: str) -> float:
+        found = re.search(pattern, text)
+        assert found is not None
+        return float(found[1])
+
+    assert f"taskapi:{PORT} " in text
+    assert seconds(r"timeout server (\d+)s") > REQUEST_TIMEOUT + GRACE_SECONDS
+    assert seconds(r"check inter (\d+)s fall 1 ") < DRAIN_SECONDS, "noticed while still served"
+
+
+# --- Kubernetes ---
+
+
+@pytest.mark.parametrize("it", list(manifests()), ids=lambda it: it["kind"])
+def test_every_manifest_is_valid(it: dict[str, Any]) -> None:
+    kubernetes_validate.validate(it, KUBERNETES_VERSION, strict=True)
+
+
+def test_a_wrong_manifest_would_be_noticed() -> None:
+    wrong = manifest("Deployment")
+    wrong["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, KUBERNETES_VERSION, strict=True)
+
+
+@pytest.mark.parametrize("component", ["api", "migration"])
+def test_pods_keep_the_strictest_rules(component: str) -> None:
+    """Those of the namespace's label, and a file system that cannot be written to."""
+    pod = pods()[component]
+    user, _, group = IMAGE["USER"].partition(":")
+    for name, expected in (
+        ("runAsNonRoot", True),
+        ("runAsUser", int(user)),
+        ("runAsGroup", int(group)),
+        ("seccompProfile", {"type": "RuntimeDefault"}),
+    ):
+        assert pod["securityContext"][name] == expected
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert not pod["automountServiceAccountToken"]
+    assert {"cpu", "memory"} == container["resources"]["requests"].keys()
+    assert "memory" in container["resources"]["limits"]
+
+
+def test_the_service_gets_settings_that_it_takes() -> None:
+    (container,) = pods()["api"]["containers"]
+    known = manifest("ConfigMap")["data"]
+    secret = {it["name"]: "postgresql://u:p@ep-x-pooler.neon.tech/db" for it in container["env"]}
+    settings = settings_from(known | secret)
+    assert settings.api_port == container["ports"][0]["containerPort"] == int(IMAGE["EXPOSE"])
+    create_app(settings)
+
+
+def test_migrations_get_the_same_settings_and_an_address_of_their_own() -> None:
+    api, migration = (pods()[name]["containers"][0] for name in ("api", "migration"))
+    assert api["envFrom"] == migration["envFrom"]
+    assert api["image"] == migration["image"]
+    keys = [it["env"][0]["valueFrom"]["secretKeyRef"]["key"] for it in (api, migration)]
+    assert keys == ["DATABASE_URL", "MIGRATION_DATABASE_URL"]
+
+
+def test_probes_ask_what_there_is_and_wait_long_enough() -> None:
+    (container,) = pods()["api"]["containers"]
+    paths = {path for path, _ in _routes()}
+    asked = {
+        name: container[name]["httpGet"]["path"]
+        for name in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
+    assert set(asked.values()) <= paths
+    assert asked["readinessProbe"] == "/readyz"
+    assert asked["livenessProbe"] == "/livez", "a database that is away is no reason to start anew"
+    assert container["readinessProbe"]["timeoutSeconds"] > READINESS_PATIENCE
+
+
+def _routes() -> Iterator[tuple[str, object]]:
+    app = create_app(settings_from({"BETTER_AUTH_URL": GIVEN["BETTER_AUTH_URL"]}))
+    for route in app.router.routes:
+        yield getattr(route, "path", ""), route
+
+
+def test_a_pod_that_stops_has_time_to() -> None:
+    pod = pods()["api"]
+    (command,) = (it["lifecycle"]["preStop"]["exec"]["command"] for it in pod["containers"])
+    slept = re.search(r"sleep\((\d+)\)", command[-1])
+    assert slept is not None
+    assert pod["terminationGracePeriodSeconds"] > int(slept[1]) + LONGEST_STOP
+
+
+def test_labels_lead_from_service_budget_scaler_and_policies_to_the_pods() -> None:
+    label = manifest("Deployment")["spec"]["selector"]["matchLabels"]
+    assert manifest("Service")["spec"]["selector"] == label
+    assert manifest("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == label
+    assert manifest("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == label
+    target = manifest("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == ("Deployment", "taskapi")
+    assert "replicas" not in manifest("Deployment")["spec"], "the scaler's business"
+
+
+def test_the_fleet_at_its_largest_fits_into_the_pooler() -> None:
+    """One more than the most, while it is replaced; Neon's pooler takes 10,000 clients."""
+    most = manifest("HorizontalPodAutoscaler")["spec"]["maxReplicas"]
+    surge = manifest("Deployment")["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+    size = int(manifest("ConfigMap")["data"]["DATABASE_POOL_SIZE"])
+    assert (most + surge) * size <= 1000
+
+
+def test_the_migration_is_named_for_its_version() -> None:
+    """A Job cannot be changed, so a new version needs a new name."""
+    (image,) = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["images"]
+    name = f"taskapi-migration-{image['newTag'].replace('.', '-')}"
+    assert manifest("Job", name)["kind"] == "Job"
+
+
+def test_no_file_holds_a_secret() -> None:
+    assert "Secret" not in [it["kind"] for it in manifests()]
+    for file in DEPLOY.rglob("*"):
+        if file.is_file():
+            assert not re.search(r"npg_|BETTER_AUTH_SECRET: \S", file.read_text()), file

