@@ -22,6 +22,10 @@ from taskapi.tasks.models import OURS, metadata_for
 ADVISORY_LOCK = 8_273_645_190
 """Held by whoever migrates; any number that nothing else in the database uses."""
 
+LOCK_TIMEOUT = "3s"
+"""How long a statement of a migration may wait for a table. Whoever wants to write waits behind it
+meanwhile, so it gives up rather than hold everybody up for one long transaction."""
+
 
 def settings_in_use() -> DatabaseSettings:
     """The caller's settings, or those of the environment where `alembic` was called by hand."""
@@ -64,6 +68,8 @@ def migrate(connection: Connection) -> None:
     configure(connection)
     with context.begin_transaction():
         connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+        # Not before: other replicas that migrate may take their time.
+        connection.execute(select(func.set_config("lock_timeout", LOCK_TIMEOUT, True)))  # noqa: FBT003 - PostgreSQL's own: for this transaction
         context.run_migrations()
 
 
