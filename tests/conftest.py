@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from support import SECRET, Person, serving, settings_for, token_for
+from support import SECRET, Person, client_of, serving, settings_for, token_for
 from taskapi.config import Settings
 from taskapi.database.address import Address
 from taskapi.database.embedded import EmbeddedServer
@@ -42,7 +42,7 @@ def service(database: Address) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def http(service: str) -> Iterator[httpx.Client]:
     """A client of the running service, without a token."""
-    with httpx.Client(base_url=service, timeout=30) as client:
+    with client_of(service) as client:
         yield client
 
 

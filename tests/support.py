@@ -109,3 +109,11 @@ def serving_app(app: FastAPI) -> Iterator[str]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+def client_of(address: str) -> httpx.Client:
+    """A client that gives up idle connections before the service does.
+
+    The service closes them after 5 seconds: at that moment, a request on one would be lost.
+    """
+    return httpx.Client(base_url=address, timeout=30, limits=httpx.Limits(keepalive_expiry=1.0))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from support import SECRET, serving, serving_app, settings_for
+from support import SECRET, client_of, serving, serving_app, settings_for
 from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.database.address import Address
@@ -17,7 +17,7 @@ def strict(database: Address) -> Iterator[httpx.Client]:
     """A client of a service that knows no users but those of the users table."""
     with (
         serving(settings_for(database, create_unknown_users=False)) as address,
-        httpx.Client(base_url=address, timeout=30) as client,
+        client_of(address) as client,
     ):
         yield client
 
@@ -34,7 +34,7 @@ def stranded() -> Iterator[httpx.Client]:
                 "log_level": "error",
             }
         )
-        with serving(settings) as address, httpx.Client(base_url=address, timeout=30) as client:
+        with serving(settings) as address, client_of(address) as client:
             yield client
 
 
@@ -48,5 +48,5 @@ def broken(database: Address) -> Iterator[httpx.Client]:
     app = create_app(settings_for(database, log_level="error"))
     for path in ("/bug", "/api/{user_id}/bug"):
         app.add_api_route(path, raise_something)
-    with serving_app(app) as address, httpx.Client(base_url=address, timeout=30) as client:
+    with serving_app(app) as address, client_of(address) as client:
         yield client

@@ -12,7 +12,7 @@ import pytest
 
 from contract.calls import assert_refused
 from contract.wire import answer_to, head_of
-from support import Person, serving, settings_for
+from support import Person, client_of, serving, settings_for
 from taskapi.database.address import Address
 
 ORIGIN = "http://localhost:3000"
@@ -78,7 +78,7 @@ def test_the_documentation_loads_from_here_alone(http: httpx.Client) -> None:
 def undocumented(database: Address) -> Iterator[httpx.Client]:
     with (
         serving(settings_for(database, docs_enabled=False)) as address,
-        httpx.Client(base_url=address) as client,
+        client_of(address) as client,
     ):
         yield client
 

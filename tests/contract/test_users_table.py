@@ -8,7 +8,7 @@ import pytest
 
 from contract.calls import CALLS, assert_refused, call
 from contract.rows import execute
-from support import Person, serving, settings_for, token_for
+from support import Person, client_of, serving, settings_for, token_for
 from taskapi.database.address import Address
 from taskapi.database.schema import migrate
 
@@ -38,7 +38,7 @@ def service_of_theirs(
     better_auth: Address, request: pytest.FixtureRequest
 ) -> Iterator[httpx.Client]:
     settings = settings_for(better_auth, create_unknown_users=request.param)
-    with serving(settings) as address, httpx.Client(base_url=address, timeout=30) as client:
+    with serving(settings) as address, client_of(address) as client:
         yield client
 
 
