@@ -36,6 +36,15 @@ SYSTEM_USER = "nobody"
 CAP_DAC_READ_SEARCH = 1 << 2
 CAP_SETPCAP = 1 << 8
 
+# Where folders above are closed to that user (root's home is), the server keeps this one right of
+# root's, to pass through them and to read, rather than that they are opened to everybody.
+PASS_THROUGH = [
+    "--inh-caps=+dac_read_search",
+    "--ambient-caps=+dac_read_search",
+    # access(2), by which PostgreSQL's programs find each other, forgets that right without it.
+    "--securebits=+no_setuid_fixup",
+]
+
 SOCKET = ".s.PGSQL.5432"
 
 LONGEST_SOCKET_PATH = 107
@@ -188,7 +197,7 @@ class EmbeddedServer:
         # Files, not pipes: the server inherits them and would hold a pipe open for ever.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(  # noqa: S603 - our own binaries and arguments
-                [*_as_server_user(), str(_binaries() / program), *arguments],
+                [*self._as_server_user(), str(_binaries() / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -199,6 +208,21 @@ class EmbeddedServer:
             out.seek(0)
             err.seek(0)
             return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
+
+    def _as_server_user(self) -> list[str]:
+        """What to put before a command so that it does not run as root."""
+        if os.geteuid() != 0:
+            return []
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise EmbeddedServerError(
+                "PostgreSQL does not run as root, and setpriv (util-linux), which would start it "
+                f"as '{SYSTEM_USER}', is missing; start as an ordinary user or set DATABASE_URL"
+            )
+        group = pwd.getpwnam(SYSTEM_USER).pw_gid
+        prefix = [setpriv, f"--reuid={SYSTEM_USER}", f"--regid={group}", "--clear-groups"]
+        closed = _is_closed(self._directory) or _is_closed(_binaries() / "postgres")
+        return prefix + PASS_THROUGH if closed and _may_pass_through() else prefix
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -235,26 +259,14 @@ def _server_uid() -> int:
     return pwd.getpwnam(SYSTEM_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
 
 
-def _as_server_user() -> list[str]:
-    """What to put before a command so that it does not run as root."""
-    if os.geteuid() != 0:
-        return []
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise EmbeddedServerError(
-            "PostgreSQL does not run as root, and setpriv (util-linux), which would start it as "
-            f"'{SYSTEM_USER}', is missing; start as an ordinary user or set DATABASE_URL"
-        )
-    group = pwd.getpwnam(SYSTEM_USER).pw_gid
-    prefix = [setpriv, f"--reuid={SYSTEM_USER}", f"--regid={group}", "--clear-groups"]
-    # Folders above may be closed to that user (root's home is). The right to pass through them is
-    # the one right of root's that the server keeps, rather than opening them to everybody.
+def _is_closed(path: Path) -> bool:
+    """Whether others may not enter it, or a folder above it."""
+    return any(not part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
+
+
+def _may_pass_through() -> bool:
     needed = CAP_DAC_READ_SEARCH | CAP_SETPCAP
-    if _effective_capabilities() & needed == needed:
-        prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-        # access(2), by which PostgreSQL's programs find each other, forgets that right without it.
-        prefix += ["--securebits=+no_setuid_fixup"]
-    return prefix
+    return _effective_capabilities() & needed == needed
 
 
 def _effective_capabilities() -> int:

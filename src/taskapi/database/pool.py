@@ -171,5 +171,7 @@ async def _pause(fault: Fault, repeats: int) -> None:
 
 def _given_up(fault: Fault, error: Exception) -> DatabaseUnavailable:
     metrics.DATABASE_FAULTS.labels(fault.kind).inc()
+    if fault is faults.SCHEMA:
+        return SchemaOutdated()  # who asks at the start says it better
     log.warning("database_unavailable", fault=fault.kind, error=repr(error))
-    return SchemaOutdated() if fault is faults.SCHEMA else DatabaseUnavailable()
+    return DatabaseUnavailable()

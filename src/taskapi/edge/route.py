@@ -2,7 +2,7 @@
 
 FastAPI works out anew with every request what an endpoint needs: three exit stacks, a copy of the
 dependency tree, errors of several kinds of bodies. Here that is worked out once, from the same
-signature. It costs XXX of the YYY microseconds of CPU that a request took with it.
+signature: reading one task takes 12 microseconds of CPU here instead of 84 (docs/decisions/0011).
 """
 
 from collections.abc import Awaitable, Callable
