@@ -23,6 +23,10 @@ BACKLOG = 2048
 GRACE_SECONDS = 5
 """Beyond `REQUEST_TIMEOUT`, for requests that were accepted before a stop was asked for."""
 
+WORKER_SECONDS = 60
+"""After which a worker that says nothing is replaced. It says nothing while it starts, and on a
+machine that is busy that takes longer than uvicorn's 5 seconds: every worker would be ended first."""
+
 
 def listen(settings: Settings) -> socket.socket:
     """Listen on `API_HOST` and `API_PORT`, before anything that would have to be stopped again.
@@ -100,6 +104,7 @@ def run(settings: Settings, listener: socket.socket, *, reload: bool) -> None:
         # Not the working directory, where a virtual environment has thousands of files to watch.
         reload_dirs=[str(Path(__file__).parent)] if reload else None,
         backlog=BACKLOG,
+        timeout_worker_healthcheck=WORKER_SECONDS,
         timeout_graceful_shutdown=int(settings.request_timeout) + GRACE_SECONDS,
         **manners(settings),
     )
