@@ -24,8 +24,8 @@ GRACE_SECONDS = 5
 """Beyond `REQUEST_TIMEOUT`, for requests that were accepted before a stop was asked for."""
 
 WORKER_SECONDS = 60
-"""After which a worker that says nothing is replaced. It says nothing while it starts, and on a
-machine that is busy that takes longer than uvicorn's 5 seconds: every worker would be ended first."""
+"""After which a worker that says nothing is replaced. It says nothing while it starts, which on a
+busy machine takes longer than uvicorn's 5 seconds: every worker would be ended before it serves."""
 
 
 def listen(settings: Settings) -> socket.socket:
