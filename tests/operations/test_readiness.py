@@ -1,0 +1,121 @@
+"""`/readyz`: a real question, asked once for all probes, and answered in bounded time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from operations.figures import figures, value
+from support import Person
+from taskapi import operations
+from taskapi.config import UserIdType
+from taskapi.database.address import Address
+from taskapi.database.pool import Database
+from taskapi.errors import DatabaseUnavailable, Overloaded, SchemaOutdated
+from taskapi.operations import Readiness
+
+PROBES = 50
+
+
+@asynccontextmanager
+async def opened(
+    address: Address, user_id_type: UserIdType = "integer"
+) -> AsyncIterator[tuple[Database, Readiness]]:
+    """A database with a single connection, which a test can take away."""
+    database = Database(address, pool_size=1, connect_timeout=30)
+    await database.open()
+    try:
+        yield database, Readiness(database, user_id_type)
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Runs a test's coroutine, in which an answer counts until the end."""
+    monkeypatch.setattr(operations, "READINESS_SECONDS", 3600.0)
+    return asyncio.run
+
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+def test_any_number_of_probes_asks_one_question(run: Run, database: Address) -> None:
+    async def probe() -> None:
+        async with opened(database) as (held, readiness):
+            connection = await held.connections.take()
+            probes = [asyncio.create_task(readiness.check()) for _ in range(PROBES)]
+            while not held.connections.waiting:  # noqa: ASYNC110 - which tells nobody
+                await asyncio.sleep(0)
+            probes[0].cancel()  # who leaves takes the answer from nobody
+            assert held.connections.waiting == 1
+            held.connections.give_back(connection)
+            await asyncio.gather(*probes[1:])
+
+    run(probe())
+
+
+def test_an_answer_counts_for_a_moment(run: Run, database: Address) -> None:
+    async def probe() -> None:
+        async with opened(database) as (held, readiness):
+            await readiness.check()
+            connection = await held.connections.take()
+            await readiness.check()  # which could not be asked now
+            held.connections.give_back(connection)
+
+    run(probe())
+
+
+def test_the_answer_comes_in_bounded_time(
+    run: Run, database: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "READINESS_PATIENCE", 0.01)
+
+    async def probe() -> None:
+        async with opened(database) as (held, readiness):
+            connection = await held.connections.take()
+            for _ in range(2):
+                with pytest.raises(DatabaseUnavailable):
+                    await readiness.check()
+            held.connections.give_back(connection)
+
+    run(probe())
+
+
+def test_a_refusal_does_not_grow_with_each_probe(run: Run, database: Address) -> None:
+    """An exception that is raised again keeps the frames of every time."""
+
+    async def probe() -> None:
+        async with opened(database, "text") as (_, readiness):
+            depths = []
+            for _ in range(3):
+                with pytest.raises(SchemaOutdated, match="USER_ID_TYPE=text") as refusal:
+                    await readiness.check()
+                depths.append(len(refusal.traceback))
+            assert depths[1] == depths[2]
+
+    run(probe())
+
+
+def test_whoever_waited_for_a_connection_is_counted(alice: Person, database: Address) -> None:
+    """The service of the tests and this one count in the same process."""
+    before = figures(alice.http)
+
+    async def wait() -> None:
+        impatient = Database(database, pool_size=1, connect_timeout=0.01)
+        await impatient.open()
+        connection = await impatient.connections.take()
+        with pytest.raises(Overloaded):
+            await impatient.connections.take()
+        impatient.connections.give_back(connection)
+        await impatient.close()
+
+    asyncio.run(wait())
+    after = figures(alice.http)
+    for name, labels in {
+        "taskapi_database_no_connection_total": {"reason": "timed_out"},
+        "taskapi_database_wait_seconds_count": {},
+    }.items():
+        assert value(after, name, **labels) == value(before, name, **labels) + 1
