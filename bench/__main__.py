@@ -1,4 +1,4 @@
-"""`python -m bench peers`, `growth` and `report`."""
+"""`python -m bench peers`, `growth`, `features` and `report`."""
 
 import signal
 import sys
@@ -16,6 +16,7 @@ from rich.progress import (
 )
 
 from bench.curves import explained
+from bench.features import run as run_features
 from bench.goals import verdicts
 from bench.growth import Growth
 from bench.processes import BenchmarkError
@@ -74,6 +75,14 @@ def growth(
     if not quick:
         result.save("growth")
         report()
+
+
+@cli.command()
+def features(rounds: Rounds = 15) -> None:
+    """Measure what each thing that a client may ask for costs beside the plain call."""
+    with _progress() as progress:
+        result = run_features(rounds, progress)
+    typer.echo(result)
 
 
 @cli.command()
