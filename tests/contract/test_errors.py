@@ -116,6 +116,35 @@ def with_a_wrong_query(stage: Stage, headers: Headers) -> httpx.Response:
     return stage.alice.get("?colour=blue", headers=headers)
 
 
+def with_an_outdated_version(stage: Stage, headers: Headers) -> httpx.Response:
+    path, outdated = f"/{stage.alice.create()['id']}", {"If-Match": '"outdated"'}
+    return stage.alice.put(path, json={"title": "Buy tea"}, headers=headers | outdated)
+
+
+def with_a_condition_that_is_none(stage: Stage, headers: Headers) -> httpx.Response:
+    return stage.alice.get(headers=headers | {"If-None-Match": "outdated"})
+
+
+def with_a_used_key(stage: Stage, headers: Headers) -> httpx.Response:
+    key = {"Idempotency-Key": "one"}
+    stage.alice.post(json={"title": "Buy milk"}, headers=key)
+    return stage.alice.post(json={"title": "Buy tea"}, headers=headers | key)
+
+
+def with_a_key_that_is_none(stage: Stage, headers: Headers) -> httpx.Response:
+    key = {"Idempotency-Key": "not a key"}
+    return stage.alice.post(json={"title": "Buy tea"}, headers=headers | key)
+
+
+def in_a_batch(stage: Stage, headers: Headers) -> httpx.Response:
+    operations = [{"op": "delete", "id": NO_TASK}]
+    return stage.alice.post("/batch", json={"operations": operations}, headers=headers)
+
+
+def with_an_unknown_operation(stage: Stage, headers: Headers) -> httpx.Response:
+    return stage.alice.post("/batch", json={"operations": [{"op": "undo"}]}, headers=headers)
+
+
 def to_a_bug(stage: Stage, headers: Headers) -> httpx.Response:
     return stage.broken.get("/bug", headers=headers)
 
@@ -150,6 +179,12 @@ ERRORS = pytest.mark.parametrize(
         (with_broken_json, 422, "validation_failed"),
         (with_a_wrong_id, 422, "validation_failed"),
         (with_a_wrong_query, 422, "validation_failed"),
+        (with_an_outdated_version, 412, "version_mismatch"),
+        (with_a_condition_that_is_none, 422, "validation_failed"),
+        (with_a_used_key, 422, "idempotency_key_reused"),
+        (with_a_key_that_is_none, 422, "validation_failed"),
+        (in_a_batch, 404, "task_not_found"),
+        (with_an_unknown_operation, 422, "validation_failed"),
         (to_a_bug, 500, "internal_error"),
         (to_a_bug_of_the_api, 500, "internal_error"),
         (without_a_database, 503, "database_unavailable"),
@@ -198,6 +233,7 @@ def test_every_error_has_the_headers_of_its_kind(
     assert ("WWW-Authenticate" in headers) is (status == 401)
     assert ("Retry-After" in headers) is (status == 503)
     assert ("Allow" in headers) is (status == 405)
+    assert ("ETag" in headers) is (status == 412)
 
 
 @pytest.mark.parametrize("operation", CALLS)
