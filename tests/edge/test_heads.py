@@ -79,6 +79,32 @@ def test_a_target_longer_than_64_kilobytes_is_400(http: httpx.Client) -> None:
     assert_refused(only(http, request("GET", "/" + "a" * 70_000)), 400, "bad_request")
 
 
+EXPENSIVE = {
+    "type": "Content-Type: application/json; " + 'a=";"' * 150_000,
+    "charset": "Content-Type: application/json; charset=" + '"' * 900_000,
+    "tags": "If-Match: " + '"",' * 300_000 + '""',
+    "no tags": "If-Match: " + " ,\t" * 300_000 + "x",
+    "key": "Idempotency-Key: " + "k" * 900_000,
+    "token": "Authorization: Bearer " + "a." * 450_000,
+    "id": "X-Request-ID: " + "a" * 900_000,
+    "accept": "Accept: " + "a/b;q=0," * 100_000,
+    "trace": "traceparent: " + "00-" * 300_000,
+    "origin": "Origin: " + "http://" * 100_000,
+}
+
+
+@pytest.mark.parametrize("header", EXPENSIVE.values(), ids=EXPENSIVE)
+def test_no_header_is_read_for_longer_than_a_request_may_take(
+    hasty: httpx.Client, alice: Person, header: str
+) -> None:
+    """Where reading takes the square of the length, it takes minutes, and from all clients."""
+    task = alice.create()
+    name = header.partition(":")[0]
+    others = [each for each in (JSON, token(alice)) if not each.startswith(name)]
+    head = request("PATCH", f"{alice.tasks}/{task['id']}", *others, header, LAST, body=b"{}")
+    assert only(hasty, head).status in {200, 401, 415, 422}
+
+
 # Host
 
 

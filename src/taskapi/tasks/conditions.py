@@ -11,9 +11,12 @@ from fastapi import Depends, Header
 from taskapi.edge.body import JsonRequest, invalid
 from taskapi.tasks.models import KEY_LENGTH
 from taskapi.tasks.store import Once
-from taskapi.tasks.versions import InvalidTags, versions_of
+from taskapi.tasks.versions import TAGS_PATTERN, InvalidTags, versions_of
 
 Parsed = TypeVar("Parsed")
+
+LONGEST_TAGS = 4096
+"""Some 200 versions of a task: nobody has so many, and each one costs."""
 
 IfMatch = Annotated[
     str | None,
@@ -23,6 +26,8 @@ IfMatch = Annotated[
             "Only if the task still has this `ETag`, or one of several; otherwise 412. `*` for any."
         ),
         examples=['"63f4a1c2b7d40"'],
+        max_length=LONGEST_TAGS,
+        json_schema_extra={"pattern": TAGS_PATTERN},
     ),
 ]
 IfNoneMatch = Annotated[
@@ -31,6 +36,8 @@ IfNoneMatch = Annotated[
         alias="If-None-Match",
         description="Only if it has another `ETag` by now; otherwise 304.",
         examples=['"63f4a1c2b7d40"'],
+        max_length=LONGEST_TAGS,
+        json_schema_extra={"pattern": TAGS_PATTERN},
     ),
 ]
 IdempotencyKey = Annotated[

@@ -59,13 +59,16 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("is out of range") from None
 
 
+# Unicode's White_Space. A pattern's \s is something else in every language.
+WHITE_SPACE = r"\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH),
     AfterValidator(_without_nul),
     Field(
         description="Trimmed of white space at both ends.",
-        json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"},
+        json_schema_extra={"pattern": rf"^[^\u0000]*[^\u0000{WHITE_SPACE}][^\u0000]*$"},
     ),
 ]
 
@@ -122,10 +125,20 @@ class TaskCreate(BaseModel):
     description: Description = ""
 
 
+def _with_text(name: str) -> JsonValue:
+    """The schema of an object that has text under this name."""
+    return {"required": [name], "properties": {name: {"type": "string"}}}
+
+
 class TaskUpdate(BaseModel):
     """New values. Omitted or null leaves a value as it is; at least one must be given."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"title": "Buy oat milk"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"title": "Buy oat milk"}],
+            "anyOf": [_with_text("title"), _with_text("description")],
+        }
+    )
 
     title: Title | None = None
     description: Description | None = None

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
-_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
 # Commas with nothing between them are to be taken too (RFC 9110, 5.6.1.2).
 TAGS = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 TAG = re.compile(_TAG)
@@ -19,6 +19,9 @@ OWN_TAG = re.compile(r'"([1-9a-f][0-9a-f]{0,15})"')
 """As `task_tag` writes it: tags are compared as text, so no zeros in front."""
 
 ANY = "*"
+
+TAGS_PATTERN = rf"^({re.escape(ANY)}|{TAGS.pattern})$"
+"""What `If-Match` and `If-None-Match` may be."""
 
 
 class InvalidTags(ValueError):
