@@ -5,6 +5,7 @@ import ssl
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import asyncpg
 import httpx
@@ -14,6 +15,7 @@ from faults.background import Background
 from faults.pgbouncer import PgBouncer
 from faults.postgres import Postgres, eventually
 from faults.stage import CLIENT_SECONDS, PATIENCE
+from integration.programs import run
 from support import Person, serving, settings_for, token_for
 from taskapi.database.address import Address
 
@@ -107,6 +109,20 @@ class _Caller:
         assert answer.is_success, answer.text
         self._statuses[answer.status_code] += 1
         return answer
+
+
+def test_the_schema_is_brought_up_to_date_through_a_pooler(
+    pgbouncer: PgBouncer, tmp_path: Path
+) -> None:
+    """By two programs, one after the other, which meet the same connection of the server."""
+    for _ in range(2):
+        done = run(
+            "taskapi",
+            "migrate",
+            folder=tmp_path,
+            settings={"database_url": pgbouncer.address().dsn},
+        )
+        assert done.returncode == 0, done.stderr
 
 
 def test_a_paused_pooler_is_503_until_it_goes_on(pgbouncer: PgBouncer, alice: Person) -> None:
