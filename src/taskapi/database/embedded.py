@@ -89,6 +89,11 @@ class EmbeddedServer:
                 f"{error.filename} belongs to another user; remove it, start as that user, "
                 "or set DATABASE_URL"
             ) from error
+        except OSError as error:  # a file system that is full, or cannot be written to
+            raise EmbeddedServerError(
+                f"{error.filename or self._directory}: {error.strerror}; start elsewhere, "
+                "or set DATABASE_URL"
+            ) from error
         host = quote(str(self._sockets))
         return Address(f"postgresql://{USER}@/postgres?host={host}", pooler=False)
 
