@@ -1,0 +1,72 @@
+"""docs/operations.md, carried out from top to bottom by somebody who has only that page."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy.image import ROOT
+from deploy.test_fleet import free_ports
+from faults.postgres import Postgres
+from integration.programs import PROGRAMS, environment
+from support import SECRET
+
+PAGE = ROOT / "docs" / "operations.md"
+ENGINES = ("docker ", "kubectl ")
+
+BUSINESS = """
+psql "$DIRECT_URL" --quiet --command "INSERT INTO users (id) VALUES (1)" \
+    --command "INSERT INTO tasks (title, user_id) SELECT n, 1 FROM generate_series(1, 7) n"
+"""
+"""What happens meanwhile, so that there is something to back up."""
+
+
+def blocks() -> list[str]:
+    """The commands of the page, but those that need an engine or a cluster."""
+    found = re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return [it for it in found if not it.startswith(ENGINES)]
+
+
+def test_only_whole_blocks_are_left_out() -> None:
+    assert not [it for it in blocks() if any(name in it for name in ENGINES)]
+
+
+def test_the_page_can_be_followed(postgres: Postgres, tmp_path: Path) -> None:
+    """On an empty database: roles, schema, rights, doctor, service, backup, restore, log, stop."""
+    (tmp_path / ".venv").symlink_to(PROGRAMS.parent)
+    postgres.run("CREATE DATABASE production")
+    owner = postgres.address.dsn.replace("/postgres?", "/production?")
+    (port,) = free_ports(1)
+    given = {
+        "DIRECT_URL": owner,
+        "RESTORED_URL": owner.replace("/production?", "/restored?"),
+        "SERVICE_PASSWORD": "a password",
+        "NEW_SERVICE_PASSWORD": "another password",
+        "CHECKOUT": ROOT,
+        "DATABASE_URL": owner.replace("//taskapi@", "//taskapi_service@"),
+        "BETTER_AUTH_SECRET": SECRET,
+        "API_HOST": "127.0.0.1",
+        "API_PORT": port,
+    }
+    steps = blocks()
+    steps.insert(next(n for n, it in enumerate(steps) if it.startswith("taskapi doctor")), BUSINESS)
+    script = "set -euo pipefail -m; trap 'kill -KILL %1 || true' ERR\n" + "\n".join(steps)
+    done = subprocess.run(  # noqa: S603 - our own page
+        ["/bin/bash", "-c", script],
+        cwd=tmp_path,
+        env=environment(given),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    if done.returncode != 0:
+        pytest.fail(f"{done.stdout}\n{done.stderr}")
+    said = done.stdout
+    assert said.count("ok  schema: current\n") == 2, "the doctor was content, before and after"
+    assert '{"status":"ready"}' in said
+    found = re.findall(r"^ +(\d+) \| +(\d+) \|", said, re.MULTILINE)
+    assert found == [("7", "7"), ("7", "7")], "everything was restored"
+    assert '"status": 401' in said, "the log line of the request"
+    print(said, done.stderr)  # noqa: T201 - for who runs it with -s
