@@ -46,9 +46,13 @@ def held(database: Address, statement: str, *arguments: object) -> Iterator[int]
             runner.run(connection.close())
 
 
-def wait_for_a_waiter(database: Address, holder: int) -> None:
-    """Return when somebody waits for the locks that this process holds."""
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE $1::int = ANY(pg_blocking_pids(pid))"
+def wait_for_waiters(database: Address, holder: int, count: int = 1) -> None:
+    """Return when so many wait for the locks that this process holds, one behind the other."""
+    waiting = """WITH RECURSIVE waiting(pid) AS (
+        SELECT $1::int
+        UNION SELECT a.pid FROM waiting AS w, pg_stat_activity AS a
+        WHERE w.pid = ANY(pg_blocking_pids(a.pid))
+    ) SELECT count(*) - 1 AS count FROM waiting"""
     until = time.monotonic() + 15
-    while not execute(database, waiting, holder):
-        assert time.monotonic() < until, "nobody waits"
+    while execute(database, waiting, holder)[0]["count"] < count:
+        assert time.monotonic() < until, f"fewer than {count} wait"

@@ -6,6 +6,7 @@ tests/faults/test_retries.py.
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,11 +23,12 @@ from contract.retries import (
     assert_same,
     assert_took_effect_once,
 )
-from contract.rows import execute, held, wait_for_a_waiter
+from contract.rows import execute, held, wait_for_waiters
 from contract.wire import connection_to, head_of
-from support import Person
+from support import Person, serving, settings_for
 from taskapi.database.address import Address
 from taskapi.database.pool import Database
+from taskapi.tasks import sweeper
 from taskapi.tasks.statements import SWEEP, SWEPT_AT_ONCE
 from taskapi.tasks.sweeper import sweep
 
@@ -267,7 +269,7 @@ def test_a_client_that_leaves_before_it_is_done_may_repeat_it(
     lock = "SELECT 1 FROM tasks WHERE id = $1 FOR UPDATE"
     with held(database, lock, write.task_id) as holder, connection_to(alice.http) as connection:
         connection.sendall(bytes_of(write))
-        wait_for_a_waiter(database, holder)
+        wait_for_waiters(database, holder)
     first = write()
     assert first.is_success
     assert_same(write(), first)
@@ -522,3 +524,15 @@ def test_nobody_waits_for_the_sweeper(database: Address, alice: Person, write: W
         assert_same(write(), first)
         write.key = "another-key"
         assert write().is_success
+
+
+def test_a_service_sweeps_by_itself_now_and_then(
+    database: Address, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice.create()
+    keep_many(database, alice, 3, "25 hours", "old-")
+    monkeypatch.setattr(sweeper, "SWEEP_SECONDS", 0.1)
+    with serving(settings_for(database)):
+        until = time.monotonic() + 15
+        while kept(database, alice):
+            assert time.monotonic() < until, "nothing was swept"
