@@ -6,6 +6,7 @@ the `OTEL_*` variables itself.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 
 from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -20,6 +21,9 @@ UNNAMED = "unknown_service"
 """OpenTelemetry's name for a service that was not given one."""
 
 SERVER_ERROR = 500
+
+LAST_SECONDS = 2.0
+"""For the last spans of a process to be sent."""
 
 
 class Spans:
@@ -36,7 +40,7 @@ class Spans:
     @classmethod
     def exporting(cls) -> "Spans":
         """Spans that are sent where the environment says."""
-        provider = TracerProvider(resource=_resource())
+        provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         return cls(provider)
 
@@ -73,8 +77,11 @@ class Spans:
                 raise
 
     def close(self) -> None:
-        """Send what was recorded; in bounded time."""
-        self._provider.shutdown()
+        """Send what was recorded; in bounded time, whatever the collector does."""
+        # OpenTelemetry itself would hold the process up for as long as a message may take (10 s).
+        sending = Thread(target=self._provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(LAST_SECONDS)
 
 
 class RequestSpan:
