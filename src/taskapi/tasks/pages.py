@@ -27,7 +27,7 @@ from sqlmodel import col
 
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.tasks.models import Task
-from taskapi.tasks.statements import OWNED, TASK_JSON, as_bytes
+from taskapi.tasks.statements import OWNED, as_bytes, task_json
 
 LIMIT = cast(bindparam("limit"), BigInteger)
 OFFSET = cast(bindparam("offset"), BigInteger)
@@ -77,7 +77,8 @@ def page_statement(known: ColumnElement[bool], shape: Shape) -> Statement:
         shape: which filters, which order, and whether behind a given task. Not by OFFSET: rows
             added or removed meanwhile would shift the page under the reader.
     """
-    value, value_type = SORTS[shape.sort.removeprefix("-")]
+    sort = shape.sort.removeprefix("-")
+    value, value_type = SORTS[sort]
     key = (value, col(Task.id))
     descending = shape.sort.startswith("-")
 
@@ -86,8 +87,9 @@ def page_statement(known: ColumnElement[bool], shape: Shape) -> Statement:
 
     wanted = and_(OWNED, *(FILTERS[name] for name in sorted(shape.filters)))
     start = beyond(cast(bindparam("after_value"), value_type), bindparam("after_id"))
+    # Rendered outside: in here also the rows would be that are only sorted, or passed over.
     page = (
-        select(value.label("value"), col(Task.id), TASK_JSON.label("json"))
+        select(Task)
         .where(and_(wanted, start) if shape.after else wanted)
         .order_by(*(part.desc() if descending else part.asc() for part in key))
         .limit(LIMIT)
@@ -98,11 +100,11 @@ def page_statement(known: ColumnElement[bool], shape: Shape) -> Statement:
     shown = func.count()
     last_value, last_id = (
         func.array_agg(part, type_=ARRAY(part.type))[cast(shown, Integer)]
-        for part in (page.c.value, page.c.id)
+        for part in (page.c[sort], page.c.id)
     )
     summary = select(
         shown.label("shown"),
-        as_bytes(func.string_agg(page.c.json, Constant(","))).label("tasks"),
+        as_bytes(func.string_agg(task_json(page.c), Constant(","))).label("tasks"),
         last_value.label("last_value"),
         last_id.label("last_id"),
     ).subquery("summary")

@@ -74,21 +74,24 @@ def as_bytes(text: ColumnElement[str]) -> ColumnElement[bytes]:
     return func.convert_to(text, Constant("UTF8"))
 
 
-TASK_JSON = _json(
-    '{"id":', col(Task.id),
-    ',"title":', func.to_json(col(Task.title)),
-    ',"description":', func.to_json(col(Task.description)),
-    ',"is_completed":', case((col(Task.is_completed), Constant("true")), else_=Constant("false")),
-    ',"created_at":', _utc(col(Task.created_at)),
-    ',"updated_at":', _utc(col(Task.updated_at)),
-    ',"user_id":', func.to_json(col(Task.user_id)),
-    "}",
-)  # fmt: skip
+def task_json(task: Any) -> ColumnElement[str]:
+    """A task as JSON: of the table, or of the columns of a subquery."""
+    return _json(
+        '{"id":', task.id,
+        ',"title":', func.to_json(task.title),
+        ',"description":', func.to_json(task.description),
+        ',"is_completed":', case((task.is_completed, Constant("true")), else_=Constant("false")),
+        ',"created_at":', _utc(task.created_at),
+        ',"updated_at":', _utc(task.updated_at),
+        ',"user_id":', func.to_json(task.user_id),
+        "}",
+    )  # fmt: skip
+
 
 TASK: tuple[ColumnElement[Any], ...] = (
     col(Task.id).label("id"),
     col(Task.updated_at).label("version"),
-    as_bytes(TASK_JSON).label("body"),
+    as_bytes(task_json(Task)).label("body"),
 )
 
 GET = compiled(select(*TASK).where(OWN_TASK))
