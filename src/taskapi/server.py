@@ -27,10 +27,6 @@ WORKER_SECONDS = 60
 """After which a worker that says nothing is replaced. It says nothing while it starts, which on a
 busy machine takes longer than uvicorn's 5 seconds: every worker would be ended before it serves."""
 
-WORKER_PATIENCE = 20
-"""Seconds for a worker to answer its supervisor, which then replaces it. uvicorn's 5 are too few on
-a busy machine: a worker that still starts was ended for the next one, and so on without end."""
-
 
 def listen(settings: Settings) -> socket.socket:
     """Listen on `API_HOST` and `API_PORT`, before anything that would have to be stopped again.
@@ -110,7 +106,6 @@ def run(settings: Settings, listener: socket.socket, *, reload: bool) -> None:
         backlog=BACKLOG,
         timeout_worker_healthcheck=WORKER_SECONDS,
         timeout_graceful_shutdown=int(settings.request_timeout) + GRACE_SECONDS,
-        timeout_worker_healthcheck=WORKER_PATIENCE,
         **manners(settings),
     )
     server = uvicorn.Server(config)
