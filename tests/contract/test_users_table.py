@@ -66,3 +66,16 @@ def test_somebody_else_is_not_made_a_user_of_theirs(service_of_theirs: httpx.Cli
     """The table wants a name, so nobody can be added to it from here."""
     stranger = Person("2", token_for("2"), service_of_theirs)
     assert_refused(stranger.post(json={"title": "Buy milk"}), 404, "user_not_found")
+
+
+def test_an_id_beyond_their_integers_is_no_user(service_of_theirs: httpx.Client) -> None:
+    beyond = Person("5000000000", token_for("5000000000"), service_of_theirs)
+    assert_refused(beyond.post(json={"title": "Buy milk"}), 404, "user_not_found")
+    assert_refused(
+        beyond.get("/1"), 404, "task_not_found" if _creates(beyond) else "user_not_found"
+    )
+
+
+def _creates(person: Person) -> bool:
+    """Whether the service takes a valid token for enough."""
+    return person.get().status_code == 200

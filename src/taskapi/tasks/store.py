@@ -22,6 +22,14 @@ Versions = list[datetime] | None
 """The versions that a write may change (`If-Match`), or None for any."""
 
 
+CANNOT_ARRIVE = (
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.NotNullViolationError,  # a users table that wants more than an id
+    ValueError,  # asyncpg's, of an id beyond what an INTEGER of the users table holds
+)
+"""What says that the owner is not, and cannot be made, a user."""
+
+
 class TaskBody(NamedTuple):
     """A task as the database rendered it.
 
@@ -131,8 +139,7 @@ class TaskStore:
         values = {"title": title, "description": description}
         try:
             row = await self._write(plain, kept, values, once)
-        except (asyncpg.ForeignKeyViolationError, asyncpg.NotNullViolationError):
-            # The second: unknown users are to be created, in a table that wants more than an id.
+        except CANNOT_ARRIVE:
             raise UserNotFound from None
         return _body(row)
 
