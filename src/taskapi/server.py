@@ -88,6 +88,10 @@ class Workers(Multiprocess):
         self._seen: set[int] = set()
 
     def keep_subprocess_alive(self) -> None:
+        for process in self.processes:
+            # The worker's end of the pipe. As long as we hold it too, a worker that has ended looks
+            # like one that says nothing.
+            process.child_conn.close()
         super().keep_subprocess_alive()
         known = {process.pid for process in self.processes if process.pid is not None}
         for process_id in self._seen - known:
