@@ -188,9 +188,16 @@ def ordinary_folder(folder: Path) -> Path:
 
 
 def processes_of(folder: Path) -> list[str]:
-    """The command lines of all processes that name this folder."""
-    commands = (_command_line(entry) for entry in Path("/proc").glob("[0-9]*"))
-    return [command for command in commands if str(folder) in command]
+    """The command lines of all processes that work in this folder, or below."""
+    processes = Path("/proc").glob("[0-9]*")
+    return [_command_line(process) for process in processes if _works_in(folder, process)]
+
+
+def _works_in(folder: Path, process: Path) -> bool:
+    try:
+        return (process / "cwd").readlink().is_relative_to(folder)
+    except OSError:  # it has ended meanwhile, or is somebody else's
+        return False
 
 
 def _command_line(process: Path) -> str:
