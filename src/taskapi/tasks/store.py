@@ -25,7 +25,7 @@ Versions = list[datetime] | None
 CANNOT_ARRIVE = (
     asyncpg.ForeignKeyViolationError,
     asyncpg.NotNullViolationError,  # a users table that wants more than an id
-    ValueError,  # asyncpg's, of an id beyond what an INTEGER of the users table holds
+    asyncpg.DataError,  # an id beyond what an INTEGER of the users table holds
 )
 """What says that the owner is not, and cannot be made, a user."""
 
