@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections.abc import Iterator
 
 import asyncpg
 import pytest
@@ -80,7 +79,7 @@ def test_a_lock_that_nobody_could_pass_would_be_noticed(empty: Empty) -> None:
 
 
 @pytest.fixture
-def behind(empty: Empty) -> Iterator[Empty]:
+def behind(empty: Empty) -> Empty:
     """A database one migration behind, in which somebody has tasks."""
     migrate(settings_for(empty.address), empty.address, "001")
     empty.run("INSERT INTO users (id) VALUES (1)")
