@@ -62,8 +62,12 @@ class Postgres:
         self._server = EmbeddedServer(self.directory)
 
     def __enter__(self) -> Self:
-        self.address = self._server.start()
-        migrate(Settings(database_url=self.address.dsn, better_auth_secret=SECRET), self.address)
+        with ExitStack() as leave:
+            leave.callback(self.__exit__)
+            self.address = self._server.start()
+            settings = Settings(database_url=self.address.dsn, better_auth_secret=SECRET)
+            migrate(settings, self.address)
+            leave.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
