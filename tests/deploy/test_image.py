@@ -158,7 +158,8 @@ def container(built: Stage, *command: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.kill()
+        if process.poll() is None:
+            os.kill(first_process(process), signal.SIGKILL)  # and with it everything in there
         process.communicate()
 
 
