@@ -194,7 +194,7 @@ def test_the_image_migrates_serves_says_that_it_is_well_and_stops_when_told(
     assert run(configured, *check).returncode != 0, "nothing runs yet"
     serve = words(said("ENTRYPOINT")[0]) + words(said("CMD")[0])
     with container(configured, *serve) as process:
-        eventually(lambda: run(configured, *check).returncode == 0, "it is well")
+        eventually(lambda: run(configured, *check).returncode == 0, "it is well", 60)
         os.kill(first_process(process), signal.SIGTERM)
         output, _ = process.communicate(timeout=30)
         assert process.returncode == 0, output
