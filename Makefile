@@ -9,6 +9,7 @@ help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/ready: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.13 …")'
 	@echo "Preparing .venv, once…"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
@@ -25,7 +26,7 @@ dev: .venv/ready ## The same, started again whenever a file changes
 
 .PHONY: test
 test: .venv/ready ## All tests, on a real PostgreSQL, with coverage
-	@$(BIN)/pytest --numprocesses auto --cov --cov-report term:skip-covered
+	@$(BIN)/pytest --numprocesses auto --dist worksteal --cov="$(CURDIR)/src/taskapi" --cov-report term:skip-covered
 
 .PHONY: check
 check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, wheel
@@ -71,4 +72,4 @@ lock: .venv/ready ## Write the locked requirements anew from pyproject.toml
 
 .PHONY: clean
 clean: ## Remove what make made, but not .taskapi, where the tasks are
-	rm -rf .venv dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
