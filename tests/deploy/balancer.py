@@ -11,7 +11,7 @@ import httpx
 
 from deploy.image import ROOT
 from faults.postgres import eventually
-from faults.stage import cannot
+from support import cannot
 
 CONFIG = ROOT / "deploy" / "haproxy.cfg"
 

@@ -10,7 +10,7 @@ import pytest
 from deploy import image
 from faults.background import Background
 from faults.postgres import Postgres
-from faults.stage import cannot
+from support import cannot
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from faults.postgres import Postgres, eventually
-from faults.stage import cannot
+from support import cannot
 from taskapi.database.address import Address
 
 PORT = 6432

@@ -20,7 +20,7 @@ from integration.programs import (
     run,
     started,
 )
-from support import SECRET, Person
+from support import SECRET, Person, cannot
 
 SERVE = ("taskapi", "serve", "--port", "0")
 UVICORN = ("uvicorn", "taskapi.main:app", "--port", "0")
@@ -30,7 +30,7 @@ def test_the_banner_is_all_that_the_first_request_needs(
     development: tuple[Service, Person],
 ) -> None:
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed, and the banner prints a line for it")
+        cannot("curl is not installed, and the banner prints a line for it")
     service, alice = development
     (line,) = [line for line in service.lines if line.startswith("curl ")]
     pasted = subprocess.run(
