@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import asyncpg
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from integration.programs import Service, development_service
 from support import Person
 from taskapi.database.address import Address
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,24 @@ class Empty:
         """Run a statement as an operator or the auth server does; gives its rows."""
         return run_sql(self.address, sql, *arguments)
 
+    def run_script(self, sql: str) -> None:
+        """Run many statements, as `psql` does with a file."""
+        asyncio.run(_connected(self.address, lambda connection: connection.execute(sql)))
+
 
 def run_sql(address: Address, sql: str, *arguments: object) -> list[asyncpg.Record]:
     """Run a statement on a connection of its own; gives its rows."""
+    return asyncio.run(_connected(address, lambda connection: connection.fetch(sql, *arguments)))
 
-    async def run() -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(address.dsn)
-        try:
-            return await connection.fetch(sql, *arguments)
-        finally:
-            await connection.close()
 
-    return asyncio.run(run())
+async def _connected(
+    address: Address, work: Callable[[asyncpg.Connection], Awaitable[Result]]
+) -> Result:
+    connection = await asyncpg.connect(address.dsn)
+    try:
+        return await work(connection)
+    finally:
+        await connection.close()
 
 
 @pytest.fixture

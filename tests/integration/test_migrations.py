@@ -214,6 +214,15 @@ def test_alembic_in_a_checkout_does_the_same_and_says_what_it_does(empty: Empty)
     assert tables(empty) == set()
 
 
+def test_the_printed_sql_does_the_same(empty: Empty) -> None:
+    """`alembic upgrade head --sql`, for those who let nothing but a reviewed file near theirs."""
+    empty.run(f"CREATE TABLE users ({SERIAL_ID}, {BETTER_AUTH_COLUMNS})")
+    printed = run("alembic", "upgrade", "head", "--sql", folder=ROOT)
+    empty.run_script(printed.stdout)
+    command.check(alembic(settings_of(empty), empty))
+    assert tables(empty) >= {"users", "tasks"}
+
+
 @pytest.mark.parametrize("program", [("alembic", "upgrade", "head"), ("taskapi", "migrate")])
 def test_a_migration_of_a_database_that_is_not_there_says_so(program: tuple[str, ...]) -> None:
     settings = {"DATABASE_URL": "postgresql://user:hidden@127.0.0.1:1/tasks"}

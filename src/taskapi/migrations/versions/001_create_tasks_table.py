@@ -51,13 +51,14 @@ def _create_users(users_table: str, user_id: type[sa.BigInteger | sa.Text]) -> N
 
     It adds its own columns to this one, as long as none here is NOT NULL without a default.
     """
-    if not context.is_offline_mode() and sa.inspect(op.get_bind()).has_table(users_table):
+    unseen = context.is_offline_mode()
+    if not unseen and sa.inspect(op.get_bind()).has_table(users_table):
         return
     generated = [sa.Identity()] if user_id is sa.BigInteger else []
     op.create_table(
         users_table,
         sa.Column("id", user_id, *generated, primary_key=True),
-        comment=MADE_HERE,
+        comment=None if unseen else MADE_HERE,  # of what is there already, it would be untrue
         if_not_exists=True,
     )
 
