@@ -12,8 +12,8 @@ help: ## What can be made
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.13 …")'
 	@echo "Preparing .venv, once…"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: run
@@ -49,7 +49,7 @@ openapi: .venv/ready ## Write openapi.json anew
 
 .venv/bench: .venv/ready requirements-bench.txt
 	@echo "Preparing what the benchmark needs, once…"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-bench.txt
+	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --requirement requirements-bench.txt
 	@touch $@
 
 .PHONY: soak
