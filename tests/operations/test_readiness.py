@@ -104,7 +104,7 @@ def test_whoever_waited_for_a_connection_is_counted(alice: Person, database: Add
     before = figures(alice.http)
 
     async def wait() -> None:
-        impatient = Database(database, pool_size=1, connect_timeout=0.01)
+        impatient = Database(database, pool_size=1, connect_timeout=1.0)
         await impatient.open()
         connection = await impatient.connections.take()
         with pytest.raises(Overloaded):
