@@ -170,6 +170,8 @@ def as_ordinary_user() -> list[str]:
     assert setpriv is not None, "the tests run as root and need setpriv (util-linux)"
     nobody = pwd.getpwnam("nobody")
     return [
+        # That user may not write where coverage is kept.
+        *("env", "--unset=COVERAGE_PROCESS_CONFIG", "--unset=COVERAGE_PROCESS_START"),
         setpriv,
         f"--reuid={nobody.pw_uid}",
         f"--regid={nobody.pw_gid}",
