@@ -28,6 +28,10 @@ dev: .venv/ready ## The same, started again whenever a file changes
 test: .venv/ready ## All tests, on a real PostgreSQL, with coverage
 	@$(BIN)/pytest --numprocesses auto --dist worksteal --cov="$(CURDIR)/src/taskapi" --cov-report term:skip-covered
 
+.PHONY: fuzz
+fuzz: .venv/ready ## The fuzz tests for long, each time at other places
+	@$(BIN)/pytest --numprocesses 2 --hypothesis-profile long tests/fuzz
+
 .PHONY: check
 check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, wheel
 	$(BIN)/ruff format --check --quiet
