@@ -89,7 +89,9 @@ class Script:
     def __str__(self) -> str:
         """The script; pgbench numbers its variables again itself."""
         lines = [f"\\set {name} {expression}" for name, expression in self.variables.items()]
-        text = re.sub(r"\$([0-9]+)", lambda place: self._value(int(place[1])), self.statement.text)
+        # pgbench takes the minutes of to_char's HH24:MI for a variable, unless the colon is quoted.
+        text = re.sub(r":(?=[A-Z])", '":"', self.statement.text)
+        text = re.sub(r"\$([0-9]+)", lambda place: self._value(int(place[1])), text)
         return "\n".join([*lines, f"{text};", ""])
 
     def _value(self, number: int) -> str:
