@@ -45,6 +45,14 @@ PASS_THROUGH = [
     "--securebits=+no_setuid_fixup",
 ]
 
+ENVIRONMENT = {
+    "LC_ALL": "C",
+    "TZ": "UTC",
+    # glibc returns memory above the heap at every chance, and the kernel clears it anew for the
+    # next answer: without 4 MB to keep, a list of 1000 tasks takes 2.3 instead of 1.6 ms of CPU.
+    "MALLOC_TOP_PAD_": str(4 * 1024 * 1024),
+}
+
 SOCKET = ".s.PGSQL.5432"
 
 LONGEST_SOCKET_PATH = 107
@@ -208,7 +216,7 @@ class EmbeddedServer:
                 stderr=err,
                 check=False,
                 cwd=self._directory,
-                env=os.environ | {"LC_ALL": "C", "TZ": "UTC"},
+                env=os.environ | ENVIRONMENT,
             )
             out.seek(0)
             err.seek(0)

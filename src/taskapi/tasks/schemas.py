@@ -291,7 +291,8 @@ class ListQuery(BaseModel):
 
     def filters(self) -> dict[str, object]:
         """The values to narrow the list by, under the names of their parameters."""
-        given = self.model_dump(exclude={"sort", "limit", "offset", "cursor"}, exclude_none=True)
+        where = self.model_fields_set - {"sort", "limit", "offset", "cursor"}
+        given = {name: getattr(self, name) for name in where}
         if self.is_completed is not None:
             given["is_completed"] = self.is_completed == "true"
         if self.q is not None:

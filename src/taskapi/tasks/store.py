@@ -1,6 +1,5 @@
 """The store of one user's tasks: nobody else's can be reached through it."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -118,9 +117,8 @@ class TaskStore:
             InvalidCursor: the cursor was not issued here for this user and this list.
         """
         values = {"limit": part.limit, "offset": part.offset, **part.filters}
-        scope = repr((self._owner, part.sort, sorted(part.filters.items())))
         if part.cursor is not None:
-            place = self._shared.cursors.read(scope, part.cursor)
+            place = self._shared.cursors.read(self._scope(part), part.cursor)
             values |= {"after_value": place.value, "after_id": place.id}
         shape = Shape(part.sort, frozenset(part.filters), after=part.cursor is not None)
         statement = page_statement(self._shared.statements.known, shape)
@@ -130,7 +128,7 @@ class TaskStore:
         cursor = None
         if row["has_more"]:
             place = Place(row["last_value"], row["last_id"])
-            cursor = self._shared.cursors.issue(scope, place)
+            cursor = self._shared.cursors.issue(self._scope(part), place)
         return Page(_task_list(row, part, cursor), cursor)
 
     async def create(self, title: str, description: str, once: Once | None = None) -> TaskBody:
@@ -224,6 +222,10 @@ class TaskStore:
         values = {"owner": self._owner, **values}
         return await self._runs.fetch_row(statement, values, repeatable=repeatable)
 
+    def _scope(self, part: Part) -> str:
+        """The list that a cursor belongs to."""
+        return repr((self._owner, part.sort, sorted(part.filters.items())))
+
     async def _explain_absence(self, task_id: int) -> NoReturn:
         """Only a request that fails asks a second question: is it the version, task or user?"""
         row = await self._fetch(self._shared.statements.absence, {"task_id": task_id})
@@ -237,9 +239,10 @@ def _body(row: Any) -> TaskBody:
 
 
 def _task_list(row: Any, part: Part, cursor: str | None) -> bytes:
+    more = "false" if cursor is None else "true"
+    after = "null" if cursor is None else f'"{cursor}"'
     tail = (
         f'],"total":{row["total"]},"limit":{part.limit},"offset":{part.offset},'
-        f'"has_more":{"false" if cursor is None else "true"},'
-        f'"next_cursor":{json.dumps(cursor)}}}'
+        f'"has_more":{more},"next_cursor":{after}}}'
     )
     return b"".join((b'{"tasks":[', row["tasks"] or b"", tail.encode()))

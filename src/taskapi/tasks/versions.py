@@ -4,9 +4,10 @@ A task's version is its `updated_at`, which every change moves, so the tag needs
 own and the statement can compare it. A list's version is the hash of its bytes.
 """
 
-import hashlib
 import re
 from datetime import UTC, datetime, timedelta
+
+from xxhash import xxh3_128_hexdigest
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -48,8 +49,12 @@ def task_tag(version: datetime) -> str:
 
 
 def list_tag(body: bytes) -> str:
-    """The strong entity tag of a list. SHA-256 of 1000 tasks takes 0.1 ms, measured."""
-    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    """The strong entity tag of a list.
+
+    It need not withstand forgers, who could only mislead themselves. SHA-256 of 1000 tasks takes
+    140 microseconds, a quarter of all that the service does to send them; this takes 10.
+    """
+    return f'"{xxh3_128_hexdigest(body)}"'
 
 
 def versions_of(if_match: str | None) -> list[datetime] | None:
