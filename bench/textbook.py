@@ -1,7 +1,7 @@
 """The textbook: the same six operations as the frameworks' tutorials teach to write them.
 
-A synchronous session for each request, an object for each row, a response model for each answer,
-read before write, commit and refresh.
+A dependency that loads the token's user, a synchronous session for each request, an object for each
+row, a response model for each answer, read before write, commit and refresh.
 """
 
 # ruff: noqa: FAST003 - the dependencies take what the paths name
@@ -22,6 +22,14 @@ SECRET = os.environ["BETTER_AUTH_SECRET"]
 engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg2:"))
 app = FastAPI()
 bearer = HTTPBearer()
+
+
+class User(SQLModel, table=True):
+    """A user, as the auth server stores it; nothing else of it is needed here."""
+
+    __tablename__ = "users"
+
+    id: int | None = Field(default=None, primary_key=True)
 
 
 class TaskBase(SQLModel):
@@ -77,27 +85,34 @@ def get_session() -> Iterator[Session]:
         yield session
 
 
+SessionDep = Annotated[Session, Depends(get_session)]
+
+
 def get_current_user(
-    user_id: int, credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)]
-) -> int:
-    """The user of the token, who must be the user in the path."""
+    user_id: int,
+    session: SessionDep,
+    credentials: Annotated[HTTPAuthorizationCredentials, Depends(bearer)],
+) -> User:
+    """The user of the token, who must be the user in the path, and known."""
     try:
         claims = jwt.decode(credentials.credentials, SECRET, algorithms=["HS256"])
     except jwt.InvalidTokenError:
         raise HTTPException(401, "Could not validate credentials") from None
     if claims["sub"] != str(user_id):
         raise HTTPException(403, "Not enough permissions")
-    return user_id
+    user = session.get(User, user_id)
+    if user is None:
+        raise HTTPException(404, "User not found")
+    return user
 
 
-SessionDep = Annotated[Session, Depends(get_session)]
-CurrentUser = Annotated[int, Depends(get_current_user)]
+CurrentUser = Annotated[User, Depends(get_current_user)]
 
 
 def get_own_task(task_id: int, session: SessionDep, user: CurrentUser) -> Task:
     """A task of the user who asks."""
     task = session.get(Task, task_id)
-    if task is None or task.user_id != user:
+    if task is None or task.user_id != user.id:
         raise HTTPException(404, "Task not found")
     return task
 
@@ -113,10 +128,12 @@ def read_tasks(
     limit: Annotated[int, Query(le=1000)] = 1000,
 ) -> object:
     """List tasks."""
-    total = session.exec(select(func.count()).select_from(Task).where(Task.user_id == user)).one()
+    total = session.exec(
+        select(func.count()).select_from(Task).where(Task.user_id == user.id)
+    ).one()
     tasks = session.exec(
         select(Task)
-        .where(Task.user_id == user)
+        .where(Task.user_id == user.id)
         .order_by(col(Task.created_at).desc(), col(Task.id).desc())
         .offset(offset)
         .limit(limit)
@@ -127,7 +144,7 @@ def read_tasks(
 @app.post("/api/{user_id}/tasks", response_model=TaskPublic, status_code=201)
 def create_task(session: SessionDep, user: CurrentUser, new: TaskCreate) -> Task:
     """Create a task."""
-    task = Task.model_validate(new, update={"user_id": user})
+    task = Task.model_validate(new, update={"user_id": user.id})
     session.add(task)
     session.commit()
     session.refresh(task)
