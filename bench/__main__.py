@@ -49,11 +49,11 @@ def peers(
         plan = Plan(1, 1, (32,), strangers=9, warm_up=False, only=only or BRIEFLY)
     with _progress() as progress:
         result = Tournament(plan, progress).run()
-    for verdict in verdicts(result):
-        typer.echo(f"{'met ' if verdict.met else 'NOT '} {verdict.goal}: {verdict.measured}")
     if not quick:
         result.save("peers")
         report()
+    for verdict in verdicts(result):
+        typer.echo(f"{'met ' if verdict.met else 'NOT '} {verdict.goal}: {verdict.measured}")
 
 
 @cli.command()
@@ -70,11 +70,11 @@ def growth(
         sizes, rounds, seconds = [3_000, 30_000], 1, 1
     with _progress() as progress:
         result = Growth(sizes, rounds, seconds, progress).run(directory)
-    for name in explained(result):
-        typer.echo(f"\n{name}\n{result.about['plans'][name]}")
     if not quick:
         result.save("growth")
         report()
+    for name in explained(result):
+        typer.echo(f"\n{name}\n{result.about['plans'][name]}")
 
 
 @cli.command()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -103,13 +104,17 @@ class Result:
         ]
 
     def ratios(self, figure: str, ours: str, theirs: str, **chosen: object) -> list[float]:
-        """A figure of ours divided by theirs, in each round in which both were measured."""
+        """A figure of ours divided by theirs, in each round in which both were measured.
+
+        Infinite where theirs is zero: who answered nothing in time has no rate.
+        """
         other = {sample.round: sample for sample in self.chosen(peer=theirs, **chosen)}
-        return [
-            getattr(sample, figure) / getattr(other[sample.round], figure)
+        pairs = [
+            (getattr(sample, figure), getattr(other[sample.round], figure))
             for sample in self.chosen(peer=ours, **chosen)
             if sample.round in other
         ]
+        return [one / another if another else math.inf for one, another in pairs]
 
     def distinct(self, attribute: str, **chosen: object) -> list[Any]:
         """The values of an attribute, in the order in which they were measured."""

@@ -16,6 +16,9 @@ from taskapi.database.schema import migrate
 
 DAY = 24 * 60 * 60
 
+CONNECTIONS = 300
+"""For all peers at once, of which the textbook application needs a hundred."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -55,6 +58,9 @@ def stage(directory: Path) -> Iterator[Stage]:
     server = EmbeddedServer(directory / LOCAL_DIRECTORY)
     address = server.start()
     try:
+        Tasks(address.dsn).rows(f"ALTER SYSTEM SET max_connections = {CONNECTIONS}")
+        server.stop()
+        server.start()
         secret = local_secret(directory / LOCAL_DIRECTORY)
         settings = Settings.model_validate(
             {"database_url": address.dsn, "better_auth_secret": secret}
