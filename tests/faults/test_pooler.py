@@ -16,6 +16,7 @@ from faults.pgbouncer import PgBouncer
 from faults.postgres import Postgres, eventually
 from faults.stage import CLIENT_SECONDS, PATIENCE
 from integration.programs import run
+from operations.examination import examined
 from support import Person, serving, settings_for, token_for
 from taskapi.database.address import Address
 
@@ -46,6 +47,25 @@ def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
         statuses = background.run(_everybody_at_once(service), timeout=60)
     turns = PEOPLE * TURNS
     assert statuses == {201: turns, 200: 6 * turns, 204: turns}
+
+
+@pytest.mark.parametrize(
+    ("said", "good", "words"),
+    [
+        ({}, None, "a transaction pooler (found by asking)"),
+        ({"pgbouncer": "true"}, None, "a transaction pooler (as the address says)"),
+        ({"pgbouncer": "false"}, False, "a transaction pooler, but the address says the server"),
+    ],
+    ids=["found out", "told", "told wrong"],
+)
+def test_the_doctor_works_through_a_pooler_and_says_that_it_is_there(
+    said: dict[str, str], good: bool | None, words: str, pgbouncer: PgBouncer
+) -> None:
+    found = examined(Address.parse(pgbouncer.address(**said).dsn))
+    pooler = found.pop("connected to")
+    assert pooler.good is good
+    assert pooler.text.startswith(words)
+    assert not [finding for finding in found.values() if finding.good is False]
 
 
 async def _everybody_at_once(service: str) -> Counter[int]:

@@ -37,7 +37,7 @@ async def ask():
         await http.get("/api/8/tasks", headers=bearer)
         await http.get("/api/7/nothing", headers=bearer)
         await http.get("/api/7/tasks")
-        await http.get("/api/7/bug", headers=bearer)
+        await http.get("/api/7/bug", headers=bearer | traced)
 
 asyncio.run(ask())
 """ % (TRACE, SPAN)  # noqa: UP031 - a program's text is full of braces
@@ -90,8 +90,9 @@ def test_the_line_names_the_callers_trace_where_there_is_exactly_one(
     assert [line.get("trace_id") for line in lines[:4]] == [None, TRACE, None, None]
 
 
-def test_an_error_is_told_once_and_found_by_its_request_id(log: list[dict[str, Any]]) -> None:
+def test_an_error_is_told_once_and_found_by_request_and_trace(log: list[dict[str, Any]]) -> None:
     [error] = [line for line in log if line["level"] == "error"]
     [request] = [line for line in log if line.get("status") == 500]
     assert error["request_id"] == request["request_id"]
+    assert error["trace_id"] == request["trace_id"] == TRACE
     assert error["exception"].startswith("Traceback")

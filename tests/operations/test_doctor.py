@@ -1,6 +1,5 @@
 """`taskapi doctor`: what is wrong, and what to do about it."""
 
-import asyncio
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,11 +9,9 @@ import pytest
 
 from integration.programs import run
 from operations.conftest import OwnDatabase
+from operations.examination import examined
 from support import SECRET, Person, serving, settings_for, token_for
-from taskapi.config import Settings
 from taskapi.database.address import Address
-from taskapi.doctor import examine
-from taskapi.doctor.findings import Finding
 
 ORDER = [
     "settings",
@@ -44,16 +41,6 @@ TOKENS = {
     "with an asymmetric signature": ("eyJhbGciOiJFUzI1NiJ9.e30.AAAA", "BETTER_AUTH_URL"),
     "a session": ("a" * 32, "authClient.token()"),
 }
-
-
-def examined(address: Address, token: str | None = None, **changed: object) -> dict[str, Finding]:
-    """What the doctor finds, by what it looked at."""
-
-    async def collect(settings: Settings) -> list[Finding]:
-        return [finding async for finding in examine(settings, address, token)]
-
-    found = asyncio.run(collect(settings_for(address, **changed)))
-    return {finding.subject.partition(" at ")[0]: finding for finding in found}
 
 
 def test_all_is_looked_at_in_order_and_all_is_well(database: Address) -> None:

@@ -61,7 +61,9 @@ async def _answer_error(
 ) -> None:
     if not isinstance(error, ApiError | HTTPException | RequestValidationError):
         metrics.UNHANDLED.inc()
-        log.error("unhandled", request_id=scope["state"]["request_id"], exc_info=error)
+        state = scope["state"]
+        told = {"request_id": state["request_id"], **state.get("trace", {})}
+        log.error("unhandled", **told, exc_info=error)
     elif isinstance(error, Unavailable):
         metrics.UNAVAILABLE.labels(error.code).inc()
     if begun:
