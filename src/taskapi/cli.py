@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from typing import Annotated
 
 import typer
-from alembic.util import CommandError
 from rich.console import Console
 
 from taskapi import __version__, server
@@ -18,6 +17,7 @@ from taskapi.auth.development import mint
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
 from taskapi.database.address import Address
 from taskapi.database.embedded import EmbeddedServer, EmbeddedServerError
+from taskapi.database.schema import MigrationError
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.doctor import examine
 from taskapi.doctor.findings import Finding
@@ -43,7 +43,7 @@ def main() -> None:
         cli()
     except (SettingsError, EmbeddedServerError) as error:
         sys.exit(f"taskapi cannot start:\n{error}")
-    except CommandError as error:
+    except MigrationError as error:
         sys.exit(f"taskapi cannot migrate: {error}")
 
 

@@ -10,13 +10,14 @@ import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from integration.conftest import Empty
 from integration.programs import PROGRAMS, ROOT, environment, run, started
 from support import SECRET, Person, serving, settings_for, token_for
 from taskapi.config import Settings
-from taskapi.database.schema import MIGRATIONS, migrate
+from taskapi.database.schema import MIGRATIONS, MigrationError, migrate, revisions
 
 BETTER_AUTH_COLUMNS = """
     "name" text NOT NULL,
@@ -106,9 +107,14 @@ def test_ids_of_another_type_than_the_settings_say_end_the_migration_with_a_reas
     empty: Empty,
 ) -> None:
     empty.run(f"CREATE TABLE users ({TEXT_ID}, {BETTER_AUTH_COLUMNS})")
-    with pytest.raises(CommandError, match="incompatible types: bigint and text"):
+    with pytest.raises(MigrationError, match="incompatible types: bigint and text"):
         up(empty, user_id_type="integer")
     assert tables(empty) == {"users"}, "a migration is done whole or not at all"
+
+
+def test_the_files_are_numbered_as_alembic_orders_them() -> None:
+    steps = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
+    assert [step.revision for step in steps] == list(revisions())
 
 
 def test_models_and_migrations_agree_and_a_difference_would_be_noticed(empty: Empty) -> None:

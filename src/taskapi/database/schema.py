@@ -3,9 +3,6 @@
 from functools import cache
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Text, cast, column, func, select, table
 
 import taskapi
@@ -33,11 +30,15 @@ STATE = compiled(
 OWNER_TYPES: dict[UserIdType, str] = {"integer": "bigint", "text": "text"}
 
 
+class MigrationError(Exception):
+    """The schema was left as it was; the message says why."""
+
+
 @cache
-def _revisions() -> tuple[str, ...]:
-    """The revisions of this package's migrations, newest first."""
-    scripts = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
-    return tuple(script.revision for script in scripts)
+def revisions() -> tuple[str, ...]:
+    """The revisions of this package's migrations, newest first, as their files are numbered."""
+    files = (MIGRATIONS / "versions").glob("[0-9]*.py")
+    return tuple(sorted((file.stem.partition("_")[0] for file in files), reverse=True))
 
 
 async def check_schema(database: Database, user_id_type: UserIdType) -> None:
@@ -51,7 +52,7 @@ async def check_schema(database: Database, user_id_type: UserIdType) -> None:
         DatabaseUnavailable: it does not answer.
     """
     row = await database.fetch_row(STATE, {})
-    if row is None or row["revision"] in _revisions()[1:]:
+    if row is None or row["revision"] in revisions()[1:]:
         raise SchemaOutdated
     if row["owner_type"] != OWNER_TYPES[user_id_type]:
         raise SchemaOutdated(
@@ -66,8 +67,19 @@ def migrate(settings: DatabaseSettings, address: Address, revision: str = "head"
     """Bring the database to a revision; several processes may try at once, and one does it.
 
     Must be called outside an event loop.
+
+    Raises:
+        MigrationError: it could not be done.
     """
+    # Here, as it is 10 MB that a service whose schema is current does not need.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes |= {"settings": settings, "address": address}
-    command.upgrade(config, revision)
+    try:
+        command.upgrade(config, revision)
+    except CommandError as error:
+        raise MigrationError(str(error)) from error

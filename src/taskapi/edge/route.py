@@ -53,6 +53,11 @@ class Route(APIRoute):
         self._least_bound = getattr(endpoint, LEAST_BOUND, 0) if self.body_field else None
         self._query_names = _query_names(self.dependant)
 
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """The framework's verdict, but another path is none without its preparations."""
+        other = not scope.get("root_path") and self.path_regex.match(scope["path"]) is None
+        return (Match.NONE, {}) if other else super().matches(scope)
+
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = JsonRequest(scope, receive)
         if self._least_bound is not None:
@@ -99,22 +104,24 @@ class Call:
 class Parameter:
     """One parameter: where a request has it, and what it must be."""
 
-    __slots__ = ("_field", "_place", "_read", "name")
+    __slots__ = ("_default", "_field", "_place", "_read", "_required", "name")
 
     def __init__(self, field: ModelField, kind: str, read: Reader) -> None:
         self.name = field.name
         self._field = field
         self._read = read
+        self._required = field.field_info.is_required()
+        self._default = field.get_default()
         self._place = (kind,) if kind == "body" or _is_model(field) else (kind, field.alias)
 
     def of(self, request: JsonRequest, errors: list[Any]) -> Any:
         """Its value in this request; None, and more errors, where it breaks a rule."""
         sent = self._read(request, self._field.alias)
         if sent is None:
-            if self._field.field_info.is_required():
+            if self._required:
                 errors.append({"loc": self._place, "type": "missing", "msg": "Field required"})
                 return None
-            return self._field.get_default()
+            return self._default
         value, broken = self._field.validate(sent, loc=self._place)
         errors.extend(broken)
         return value

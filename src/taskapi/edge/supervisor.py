@@ -104,6 +104,7 @@ class Errand:
         """Stop listening. What was cancelled here counts as cancelled no longer."""
         if self._listening is not None:
             self._listening.cancel()
+            self._listening = None  # each holds the other, which only the collector would undo
         if self.reason is not None:
             self._task.uncancel()
 
