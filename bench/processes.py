@@ -92,7 +92,10 @@ def cpu_seconds(roots: Iterable[int]) -> float:
 def _process_seconds(process: psutil.Process) -> float:
     """To the nanosecond, by the process's own clock: twenty idle ones would round to nothing."""
     of_ended_children = float(sum(process.cpu_times()[2:4]))
-    return time.clock_gettime(~process.pid << 3 | 2) + of_ended_children
+    try:
+        return time.clock_gettime(~process.pid << 3 | 2) + of_ended_children
+    except OSError:  # its clock has ended with it
+        raise psutil.NoSuchProcess(process.pid) from None
 
 
 def busy_seconds() -> float:

@@ -183,6 +183,7 @@ def _rare_garbage_collections() -> Iterator[None]:
     request falls by a tenth.
     """
     usual = gc.get_threshold()
+    gc.collect()  # what the start made and dropped is not kept for good
     gc.freeze()
     gc.set_threshold(COLLECTION_THRESHOLD)
     try:
