@@ -41,6 +41,17 @@ third of each table belongs to users with one task, a third to users with 100, a
 times; linear, that a further task of a user costs at most 1.5 times what others cost.
 """
 
+WHY = """\
+- **Lists of scattered tasks cost more in larger tables.** Each of a user's rows is on a page of its
+  own there (`Buffers` in the plans), and pages beyond the server's `shared_buffers` are copied from
+  the operating system's memory. The plan is the same: one descent of `tasks_by_age`, the rows in
+  order, no sort.
+- **Creates cost somewhat more**: three indexes are touched at random places, fewer of whose pages
+  are in the buffers, and a page is logged whole when it is first touched after a checkpoint.
+- **Whatever else stands here** has the same plan and as many buffers at each size. It is the
+  machine, whose figures may differ by a fifth from one minute to the next.
+"""
+
 Figure = Callable[[Result, dict[str, object]], str]
 
 
@@ -174,6 +185,8 @@ def _explained(result: Result) -> Iterator[str]:
     names = list(curves.explained(result))
     if not names:
         yield "There are none.\n"
+    else:
+        yield WHY
     for name in names:
         yield f"<details><summary>{name}</summary>\n"
         yield f"```\n{result.about['plans'][name]}\n```\n"
