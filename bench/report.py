@@ -42,14 +42,16 @@ times; linear, that a further task of a user costs at most 1.5 times what others
 """
 
 WHY = """\
-- **Lists of scattered tasks cost more in larger tables.** Each of a user's rows is on a page of its
-  own there (`Buffers` in the plans), and pages beyond the server's `shared_buffers` are copied from
-  the operating system's memory. The plan is the same: one descent of `tasks_by_age`, the rows in
-  order, no sort.
+- **Lists of scattered tasks cost more in larger tables.** The plan is the same: one descent of
+  `tasks_by_age`, the rows in order, no sort. But a user's rows share pages only in the smallest
+  table (`Buffers`), and the larger ones do not fit into the server's `shared_buffers`, so that most
+  pages are copied from the operating system's memory. The plans, of a user who was just read, show
+  hits.
 - **Creates cost somewhat more**: three indexes are touched at random places, fewer of whose pages
   are in the buffers, and a page is logged whole when it is first touched after a checkpoint.
-- **Whatever else stands here** has the same plan and as many buffers at each size. It is the
-  machine, whose figures may differ by a fifth from one minute to the next.
+- **Whatever else stands here** has the same plan at each size, and touches a few buffers more, as
+  the indexes are a level deeper. The rest is the machine, whose figures may differ by a third from
+  one minute to the next.
 """
 
 Figure = Callable[[Result, dict[str, object]], str]

@@ -30,7 +30,7 @@ class Database:
 
     A method raises `DatabaseUnavailable` or `Overloaded` for every fault of the database or the
     way to it, and asyncpg's own errors only for what a statement itself did wrong. How long all of
-    it may take is the request's deadline, which cancels what is under way (`edge.answers`).
+    it may take is the request's deadline, which cancels what is under way (`edge.supervisor`).
 
     Attributes:
         connections: what they run on.

@@ -71,15 +71,13 @@ def migrate(settings: DatabaseSettings, address: Address, revision: str = "head"
     Raises:
         MigrationError: it could not be done.
     """
-    # Here, as it is 10 MB that a service whose schema is current does not need.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
+    from alembic import command, util  # noqa: PLC0415 - 10 MB that serving does not need
+    from alembic.config import Config  # noqa: PLC0415 - likewise
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes |= {"settings": settings, "address": address}
     try:
         command.upgrade(config, revision)
-    except CommandError as error:
+    except util.CommandError as error:
         raise MigrationError(str(error)) from error
