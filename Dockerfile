@@ -22,7 +22,7 @@ COPY requirements-build.txt ./
 RUN python -m pip install --no-deps --require-hashes --requirement requirements-build.txt
 
 COPY pyproject.toml README.md LICENSE ./
-COPY src ./src
+COPY taskapi ./taskapi
 RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && python -m pip --python /opt/taskapi/bin/python install --no-deps --no-index dist/*.whl \
     && python -m pip --python /opt/taskapi/bin/python freeze --all > /opt/taskapi/installed.txt \

@@ -26,7 +26,7 @@ dev: .venv/ready ## The same, started again whenever a file changes
 
 .PHONY: test
 test: .venv/ready ## All tests, on a real PostgreSQL, with coverage
-	@$(BIN)/pytest --numprocesses auto --dist worksteal --cov="$(CURDIR)/src/taskapi" --cov-report term:skip-covered
+	@$(BIN)/pytest --numprocesses auto --dist worksteal --cov="$(CURDIR)/taskapi" --cov-report term:skip-covered
 
 .PHONY: fuzz
 fuzz: .venv/ready ## The fuzz tests for long, each time at other places

@@ -40,7 +40,7 @@ def _processor() -> str:
 
 def _revision() -> str:
     git = ["git", "-C", str(ROOT)]
-    changed = _first_line(*git, "status", "--porcelain", "--", "src")
+    changed = _first_line(*git, "status", "--porcelain", "--", "taskapi")
     return _first_line(*git, "describe", "--always") + (" with changes" if changed else "")
 
 

@@ -2,7 +2,7 @@
 
 from taskapi.database.statement import Statement
 from taskapi.tasks import statements
-from taskapi.tasks.pages import Shape, page_statement
+from taskapi.tasks.listing import Shape, page_statement
 from taskapi.tasks.statements import UserStatements
 
 _of_users = UserStatements("users", create_unknown_users=True)

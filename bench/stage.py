@@ -11,8 +11,8 @@ from taskapi.auth.claims import ClaimsCheck
 from taskapi.auth.development import mint
 from taskapi.auth.keys import local_secret
 from taskapi.config import LOCAL_DIRECTORY, Settings
-from taskapi.database.embedded import EmbeddedServer
 from taskapi.database.schema import migrate
+from taskapi.embedded.server import EmbeddedServer
 
 DAY = 24 * 60 * 60
 

@@ -14,9 +14,9 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from taskapi.config import DatabaseSettings, UserIdType
-from taskapi.database.address import Address
-from taskapi.database.embedded import EmbeddedServer
 from taskapi.database.schema import MIGRATIONS
+from taskapi.database.url import Address
+from taskapi.embedded.server import EmbeddedServer
 
 ADD_A_TASK = """
     INSERT INTO users (id) VALUES ('1') ON CONFLICT DO NOTHING;

@@ -27,10 +27,9 @@ def build(folder: Path) -> Path:
 
 def check_content(wheel: Path) -> int:
     """Compare the wheel with the package's folder; gives the number of files."""
-    source = ROOT / "src"
     expected = {
-        str(file.relative_to(source))
-        for file in (source / "taskapi").rglob("*")
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "taskapi").rglob("*")
         if file.is_file() and file.suffix != ".pyc"
     }
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}

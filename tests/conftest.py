@@ -14,9 +14,9 @@ import pytest
 
 from support import SECRET, Person, client_of, serving, settings_for, token_for
 from taskapi.config import Settings
-from taskapi.database.address import Address
-from taskapi.database.embedded import EmbeddedServer
 from taskapi.database.schema import migrate
+from taskapi.database.url import Address
+from taskapi.embedded.server import EmbeddedServer
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,8 @@ from joserfc.jwk import OctKey
 
 from taskapi.app import create_app
 from taskapi.config import Settings
-from taskapi.database.address import Address
-from taskapi.server import manners
+from taskapi.database.url import Address
+from taskapi.server.process import manners
 
 SECRET = "a secret of the tests, long enough for HS256"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from support import SECRET, cannot
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 SERVER = Path(__file__).parent / "server"
 INSTALL = "npm ci --prefix tests/better_auth/server --no-audit --no-fund"

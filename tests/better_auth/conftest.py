@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from better_auth.stage import BY_PRODUCTS, MODES, Stage, staged
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 
 @pytest.fixture(scope="session", params=MODES)

@@ -16,8 +16,8 @@ import pytest
 from better_auth.auth_server import SERVER, Account, AuthServer, running
 from support import SECRET, Person, serving, settings_for
 from taskapi.config import Settings
-from taskapi.database.address import Address
 from taskapi.database.schema import migrate
+from taskapi.database.url import Address
 
 _numbers = itertools.count(1)
 

@@ -6,7 +6,7 @@ from better_auth.auth_server import running
 from better_auth.stage import MODES, Stage, fetch, in_mode, staged
 from support import SECRET, Person
 from taskapi.auth.token import parse
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 
 def header_of(person: Person) -> tuple[str, str | None]:

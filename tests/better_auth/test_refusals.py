@@ -10,7 +10,7 @@ import pytest
 
 from better_auth.auth_server import Account
 from better_auth.stage import Stage, in_mode
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 PAGE = Path(__file__).parents[2] / "docs" / "better-auth.md"
 

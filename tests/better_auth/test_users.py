@@ -5,8 +5,8 @@ import pytest
 from better_auth.auth_server import running
 from better_auth.stage import Stage, create_database, fetch, in_mode
 from support import settings_for
-from taskapi.database.address import Address
 from taskapi.database.schema import migrate
+from taskapi.database.url import Address
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from support import SECRET, client_of, serving, serving_app, settings_for
 from taskapi.app import create_app
 from taskapi.config import Settings
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 
 @pytest.fixture(scope="session")

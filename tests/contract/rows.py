@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 
 def execute(database: Address, statement: str, *arguments: object) -> list[Any]:

@@ -13,7 +13,7 @@ import pytest
 from contract.calls import assert_refused
 from contract.wire import answer_to, head_of
 from support import Person, client_of, serving, settings_for
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 ORIGIN = "http://localhost:3000"
 

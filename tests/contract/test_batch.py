@@ -15,7 +15,7 @@ import pytest
 from contract.calls import NO_TASK, assert_refused, at_once, moment
 from contract.rows import held, wait_for_waiters
 from support import Person
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 JSON = {"Content-Type": "application/json"}
 PROBLEM = "application/problem+json"

@@ -12,7 +12,7 @@ import pytest
 
 from contract.calls import assert_refused, at_once, moment
 from support import Person
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 NOT_A_CLIENTS = {
     "id": 1,

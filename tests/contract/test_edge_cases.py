@@ -12,7 +12,7 @@ import pytest
 from contract.calls import ABOUT_ONE_TASK, CALLS, assert_refused, call, moment
 from support import Person, token_for
 from taskapi.auth.claims import LEEWAY
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 THOUSANDS = 2500
 

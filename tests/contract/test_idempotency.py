@@ -26,8 +26,8 @@ from contract.retries import (
 from contract.rows import execute, held, wait_for_waiters
 from contract.wire import connection_to, head_of
 from support import Person, serving, settings_for
-from taskapi.database.address import Address
-from taskapi.database.pool import Database
+from taskapi.database.executor import Database
+from taskapi.database.url import Address
 from taskapi.tasks import sweeper
 from taskapi.tasks.statements import SWEEP, SWEPT_AT_ONCE
 from taskapi.tasks.sweeper import sweep

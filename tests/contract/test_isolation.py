@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount
 from contract.calls import ABOUT_ONE_TASK, CALLS, NO_TASK, assert_refused, call
 from support import Person, settings_for, sign, token_for
 from taskapi.app import create_app
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 METHODS = {"get", "put", "post", "delete", "patch", "options", "head", "trace", "query"}
 

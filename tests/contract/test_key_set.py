@@ -23,7 +23,7 @@ from support import SECRET, serving, settings_for
 from taskapi.auth import key_set
 from taskapi.auth.key_set import keys_of
 from taskapi.config import Settings, SettingsError, load
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 Key = OKPKey | ECKey | RSAKey
 

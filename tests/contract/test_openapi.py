@@ -11,8 +11,8 @@ from contract.calls import CALLS, CONDITIONAL, NO_TASK, REPEATABLE, WITH_BODY, c
 from support import Person, settings_for
 from taskapi.app import create_app
 from taskapi.config import LARGEST_ID
-from taskapi.database.address import Address
-from taskapi.documentation import openapi_document
+from taskapi.database.url import Address
+from taskapi.openapi.document import openapi_document
 
 Json = dict[str, Any]
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from contract.calls import assert_refused, moment
 from contract.rows import execute
 from support import SECRET, Person, serving, settings_for, sign
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 MICROSECOND = timedelta(microseconds=1)
 

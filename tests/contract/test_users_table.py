@@ -9,8 +9,8 @@ import pytest
 from contract.calls import CALLS, assert_refused, call
 from contract.rows import execute
 from support import Person, client_of, serving, settings_for, token_for
-from taskapi.database.address import Address
 from taskapi.database.schema import migrate
+from taskapi.database.url import Address
 
 USERS = """
 CREATE TABLE users (

@@ -15,10 +15,10 @@ from deploy.image import ROOT, instructions
 from integration.programs import PROGRAMS
 from taskapi.app import create_app
 from taskapi.config import Settings
-from taskapi.database.address import Address
-from taskapi.edge.drain import DRAIN_SECONDS
-from taskapi.operations import READINESS_PATIENCE
-from taskapi.server import GRACE_SECONDS
+from taskapi.database.url import Address
+from taskapi.operations.routes import READINESS_PATIENCE
+from taskapi.server.drain import DRAIN_SECONDS
+from taskapi.server.process import GRACE_SECONDS
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"

@@ -79,8 +79,8 @@ def test_the_build_gets_what_it_copies_and_nothing_that_is_secret_or_heavy() -> 
     assert not [source for source in copied if ignored(source)]
     for name in (".env", ".taskapi/secret", ".git/config", "tests/support.py", ".venv/bin/pip"):
         assert ignored(name), name
-    assert ignored("src/taskapi/__pycache__/app.cpython-311.pyc")
-    assert not ignored("src/taskapi/migrations/versions/001_create_tasks_table.py")
+    assert ignored("taskapi/__pycache__/app.cpython-311.pyc")
+    assert not ignored("taskapi/migrations/versions/001_create_tasks_table.py")
 
 
 def test_the_build_backend_is_the_one_of_the_project_and_of_the_developers() -> None:
@@ -106,10 +106,9 @@ def test_the_wheel_of_the_image_holds_the_package_and_nothing_else(built: Stage)
     (wheel,) = (built.folder.parent / "build").glob("layer/build/dist/*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {name for name in names if ".dist-info/" not in name}
-    source = ROOT / "src"
-    files = [file for file in (source / "taskapi").rglob("*") if file.is_file()]
+    files = [file for file in (ROOT / "taskapi").rglob("*") if file.is_file()]
     assert package == {
-        str(file.relative_to(source)) for file in files if "__pycache__" not in file.parts
+        str(file.relative_to(ROOT)) for file in files if "__pycache__" not in file.parts
     }
     assert any(name.endswith("/licenses/LICENSE") for name in names)
 

@@ -7,7 +7,7 @@ import pytest
 
 from edge.wire import PATIENCE
 from support import serving, settings_for
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ from edge.wire import connected, exchange, request
 from integration.programs import ADDRESS, PATIENCE, READY, started
 from support import SECRET, Person, token_for
 from taskapi.config import DatabaseSettings
-from taskapi.database.address import Address
 from taskapi.database.schema import migrate
+from taskapi.database.url import Address
 
 LAST = "Connection: close"
 JSON = "Content-Type: application/json"

@@ -10,7 +10,7 @@ from faults.postgres import Postgres
 from faults.proxy import FaultProxy
 from faults.stage import CLIENT_SECONDS, PATIENCE
 from support import serving, settings_for
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from typing import Self
 
 from faults.postgres import Postgres, eventually
 from support import cannot
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 PORT = 6432
 

@@ -15,9 +15,9 @@ import asyncpg
 from faults.background import Background
 from support import SECRET
 from taskapi.config import Settings
-from taskapi.database.address import Address
-from taskapi.database.embedded import EmbeddedServer
 from taskapi.database.schema import migrate
+from taskapi.database.url import Address
+from taskapi.embedded.server import EmbeddedServer
 
 OURS = "application_name = 'taskapi'"
 """In `pg_stat_activity`: the connections of the service, and not those of the tests."""

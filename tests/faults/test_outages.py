@@ -11,7 +11,7 @@ from faults.postgres import Postgres, address_through, eventually
 from faults.proxy import FaultProxy
 from faults.stage import CLIENT_SECONDS, PATIENCE
 from support import Person, serving, settings_for, token_for
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 
 @pytest.fixture

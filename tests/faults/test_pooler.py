@@ -18,7 +18,7 @@ from faults.stage import CLIENT_SECONDS, PATIENCE
 from integration.programs import run
 from operations.examination import examined
 from support import Person, serving, settings_for, token_for
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 PEOPLE = 100
 TURNS = 3

@@ -14,7 +14,7 @@ from faults.background import Background
 from faults.postgres import Postgres, address_through
 from faults.proxy import FaultProxy
 from support import Person
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 STEPS_OF_A_BATCH = {
     "begin": b"BEGIN",

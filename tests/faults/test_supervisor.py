@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskapi.edge.supervisor import Supervisor
+from taskapi.edge.deadline import Supervisor
 from taskapi.errors import TimedOut
 
 LAST = {"type": "http.request", "body": b"two", "more_body": False}

@@ -22,8 +22,8 @@ from taskapi.auth.claims import ClaimsCheck, User
 from taskapi.auth.keys import shared_secret
 from taskapi.auth.verifier import Verifier
 from taskapi.edge.body import JsonRequest
-from taskapi.edge.protocol import Protocol
 from taskapi.errors import InvalidToken
+from taskapi.server.protocol import Protocol
 
 # HTTP
 

@@ -11,7 +11,7 @@ import pytest
 
 from integration.programs import Service, development_service
 from support import Person
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 Result = TypeVar("Result")
 

@@ -27,8 +27,7 @@ def checkout(tmp_path: Path) -> Path:
     """What a clone has of what the quickstart needs."""
     folder = tmp_path / "checkout"
     ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "src", folder / "src", ignore=ignored)
-    shutil.copy(ROOT / "taskapi", folder / "taskapi", follow_symlinks=False)
+    shutil.copytree(ROOT / "taskapi", folder / "taskapi", ignore=ignored)
     shutil.copy(ROOT / "alembic.ini", folder)
     return folder
 

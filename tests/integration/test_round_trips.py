@@ -23,8 +23,8 @@ from starlette.types import Message
 
 from support import Person, settings_for
 from taskapi.app import create_app
-from taskapi.database.address import Address
 from taskapi.database.statement import Constant, compiled
+from taskapi.database.url import Address
 
 
 class Operation(NamedTuple):

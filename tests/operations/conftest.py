@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from taskapi.config import DatabaseSettings
-from taskapi.database.address import Address
 from taskapi.database.schema import migrate
+from taskapi.database.url import Address
 
 
 @dataclass(frozen=True)

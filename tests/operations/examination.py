@@ -4,7 +4,7 @@ import asyncio
 
 from support import settings_for
 from taskapi.config import Settings
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 from taskapi.doctor import examine
 from taskapi.doctor.findings import Finding
 

@@ -11,7 +11,7 @@ from integration.programs import run
 from operations.conftest import OwnDatabase
 from operations.examination import examined
 from support import SECRET, Person, serving, settings_for, token_for
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 ORDER = [
     "settings",

@@ -7,7 +7,7 @@ import pytest
 
 from operations.figures import figures, value
 from support import Person, serving, settings_for, sign, token_for
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 TASKS = "/api/{user_id}/tasks"
 

@@ -9,12 +9,12 @@ import pytest
 
 from operations.figures import figures, value
 from support import Person
-from taskapi import operations
 from taskapi.config import UserIdType
-from taskapi.database.address import Address
-from taskapi.database.pool import Database
+from taskapi.database.executor import Database
+from taskapi.database.url import Address
 from taskapi.errors import DatabaseUnavailable, Overloaded, SchemaOutdated
-from taskapi.operations import Readiness
+from taskapi.operations import routes as operations
+from taskapi.operations.routes import Readiness
 
 PROBES = 50
 

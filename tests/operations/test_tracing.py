@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from support import Person
-from taskapi import tracing
-from taskapi.spans import Spans
-from taskapi.tracing import Caller, caller_of
+from taskapi.observability import tracing
+from taskapi.observability.spans import Spans
+from taskapi.observability.tracing import Caller, caller_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -221,7 +221,8 @@ def test_spans_are_off_unless_they_are_asked_for(
 
 def test_the_service_starts_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", NOWHERE)
-    monkeypatch.setitem(sys.modules, "taskapi.spans", None)  # as if it could not be imported
+    # As if it could not be imported.
+    monkeypatch.setitem(sys.modules, "taskapi.observability.spans", None)
     with tracing.exported():
         assert tracing.spans is None
 

@@ -13,8 +13,8 @@ from faults.postgres import eventually
 from integration.programs import ADDRESS, READY, Service, members_of, started
 from operations.figures import Series, figures, value
 from support import SECRET
-from taskapi.database.address import Address
-from taskapi.metrics import DIRECTORY
+from taskapi.database.url import Address
+from taskapi.observability.metrics import DIRECTORY
 
 WORKERS = 2
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from taskapi.database.address import Address
+from taskapi.database.url import Address
 
 NEON = (
     "postgresql://neondb_owner:npg_aBc%2F123@ep-cool-name-a1b2c3d4-pooler.eu-central-1.aws.neon.tech"

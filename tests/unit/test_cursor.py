@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskapi.tasks.cursor import Cursors, InvalidCursor, Place
+from taskapi.edge.cursor import Cursors, InvalidCursor, Place
 
 KEY = b"a secret that all replicas share"
 LIST = "alice, newest first"

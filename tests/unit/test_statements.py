@@ -9,8 +9,8 @@ from sqlmodel import col
 
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.tasks import statements
+from taskapi.tasks.listing import FILTERS, SORTS, Shape, page_statement
 from taskapi.tasks.models import Task
-from taskapi.tasks.pages import FILTERS, SORTS, Shape, page_statement
 from taskapi.tasks.statements import UserStatements
 
 ORDERS = [sign + sort for sign in ("", "-") for sort in SORTS]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskapi.tasks.versions import (
+from taskapi.edge.conditional import (
     InvalidTags,
     list_tag,
     matches,

@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL server, for development: no `DATABASE_URL`, no set-up."""

@@ -1,0 +1,85 @@
+"""The OpenAPI document and the page that shows it, with no internet access needed."""
+
+import importlib.util
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.responses import HTMLResponse, JSONResponse
+from starlette.staticfiles import StaticFiles
+
+from taskapi.edge.route import Route
+from taskapi.openapi.document import openapi_document
+
+# The assets come with an installed package, so the page works without internet access.
+ASSETS_PACKAGE = "fastapi_offline"
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>taskapi</title>
+<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+<link rel="icon" href="/docs/assets/favicon.png">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="/docs/assets/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+
+START = """SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  displayRequestDuration: true,
+  persistAuthorization: false,
+  tryItOutEnabled: true,
+  validatorUrl: null,
+});
+"""
+
+# Scripts and requests of this origin only. Swagger UI sets styles on its elements.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+router = APIRouter(include_in_schema=False, route_class=Route)
+
+
+@router.get("/openapi.json")
+async def openapi_json(request: Request) -> Response:
+    """The OpenAPI document."""
+    return JSONResponse(_document_once(request.app))
+
+
+@router.get("/docs")
+async def page() -> Response:
+    """Swagger UI, under a policy that lets it talk to this origin alone."""
+    return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
+@router.get("/docs/start.js")
+async def start() -> Response:
+    """The page's own script: no script stands in the page, so the policy can forbid them there."""
+    return Response(START, media_type="text/javascript")
+
+
+@cache
+def _document_once(app: FastAPI) -> dict[str, Any]:
+    return openapi_document(app, app.state.settings.user_id_type)
+
+
+def add_docs_page(app: FastAPI) -> None:
+    """Serve the OpenAPI document, and a page that shows it."""
+    assets = importlib.util.find_spec(ASSETS_PACKAGE)
+    if assets is None or assets.origin is None:
+        raise ModuleNotFoundError(ASSETS_PACKAGE)
+    app.mount("/docs/assets", StaticFiles(directory=Path(assets.origin).parent / "static"))
+    app.router.routes.extend(router.routes)
