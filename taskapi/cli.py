@@ -24,6 +24,7 @@ from taskapi.embedded.server import EmbeddedServer, EmbeddedServerError
 from taskapi.errors import InvalidToken
 from taskapi.openapi.document import openapi_document
 from taskapi.server import process as server
+from taskapi.server.listener import listen
 
 cli = typer.Typer(
     help="taskapi keeps each user's tasks safe, behind a JWT.",
@@ -62,7 +63,7 @@ def serve(
             os.environ[name] = str(value)  # where every worker reads its settings
     settings = load(Settings)
     with (
-        closing(server.listen(settings)) as listener,
+        closing(listen(settings)) as listener,
         server.leaving_in_order(),
         _database(settings),
     ):

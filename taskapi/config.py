@@ -165,6 +165,7 @@ class Settings(DatabaseSettings):
 
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
     request_timeout: Seconds = 10.0
+    keep_alive_timeout: Annotated[int, Field(ge=1, le=3600)] = 75
     max_body_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 128 * 1024
 
     log_format: Literal["auto", "console", "json"] = "auto"

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from starlette.responses import HTMLResponse, JSONResponse
-from starlette.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 
 from taskapi.edge.route import Route
 from taskapi.openapi.document import openapi_document
 
 # The assets come with an installed package, so the page works without internet access.
 ASSETS_PACKAGE = "fastapi_offline"
+ASSETS = {"swagger-ui.css", "swagger-ui-bundle.js", "favicon.png"}
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -71,6 +72,22 @@ async def start() -> Response:
     return Response(START, media_type="text/javascript")
 
 
+@router.get("/docs/assets/{name}")
+async def asset(name: str) -> Response:
+    """A file of Swagger UI."""
+    if name not in ASSETS:
+        raise HTTPException(404)
+    return FileResponse(_assets_directory() / name)
+
+
+@cache
+def _assets_directory() -> Path:
+    package = importlib.util.find_spec(ASSETS_PACKAGE)
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError(ASSETS_PACKAGE)
+    return Path(package.origin).parent / "static"
+
+
 @cache
 def _document_once(app: FastAPI) -> dict[str, Any]:
     return openapi_document(app, app.state.settings.user_id_type)
@@ -78,8 +95,5 @@ def _document_once(app: FastAPI) -> dict[str, Any]:
 
 def add_docs_page(app: FastAPI) -> None:
     """Serve the OpenAPI document, and a page that shows it."""
-    assets = importlib.util.find_spec(ASSETS_PACKAGE)
-    if assets is None or assets.origin is None:
-        raise ModuleNotFoundError(ASSETS_PACKAGE)
-    app.mount("/docs/assets", StaticFiles(directory=Path(assets.origin).parent / "static"))
+    _assets_directory()  # a missing package ends the start, not a request
     app.router.routes.extend(router.routes)

@@ -27,7 +27,7 @@ class Drain:
 
     @contextmanager
     def on_sigterm(self) -> Iterator[None]:
-        """While this lasts, delay SIGTERM on its way to the server, but not a second one.
+        """While this lasts, delay SIGTERM on its way to the server; further ones change nothing.
 
         SIGINT does not wait: it comes from a terminal.
         """
@@ -38,9 +38,7 @@ class Drain:
         loop = asyncio.get_running_loop()
 
         def begin(number: int, frame: FrameType | None) -> None:
-            if self.begun:
-                stop(number, frame)
-            else:
+            if not self.begun:  # a supervisor and its supervisor may both send it
                 self.begun = True
                 loop.call_soon_threadsafe(loop.call_later, DRAIN_SECONDS, stop, number, None)
 

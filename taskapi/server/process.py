@@ -1,8 +1,10 @@
 """The process around the application: its socket, its workers and its signals."""
 
+import asyncio
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,33 +17,20 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 import taskapi
-from taskapi.config import Settings, SettingsError
+from taskapi.config import Settings
 from taskapi.observability import metrics
+from taskapi.server.drain import DRAIN_SECONDS
+from taskapi.server.listener import BACKLOG, CLOSING_SECONDS, drop_new_connections
 from taskapi.server.protocol import Protocol
-
-BACKLOG = 2048
 
 GRACE_SECONDS = 5
 """Beyond `REQUEST_TIMEOUT`, for requests that were accepted before a stop was asked for."""
 
+POLL_SECONDS = 0.05
+
 WORKER_SECONDS = 60
 """After which a worker that says nothing is replaced. It says nothing while it starts, which on a
 busy machine takes longer than uvicorn's 5 seconds: every worker would be ended before it serves."""
-
-
-def listen(settings: Settings) -> socket.socket:
-    """Listen on `API_HOST` and `API_PORT`, before anything that would have to be stopped again.
-
-    Raises:
-        SettingsError: somebody else listens there, or there is no such address.
-    """
-    place = (settings.host, settings.api_port)
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
-    try:
-        return socket.create_server(place, family=family, dualstack_ipv6=both, backlog=BACKLOG)
-    except OSError as error:
-        raise SettingsError(f"  API_HOST and API_PORT: {error.strerror}") from None
 
 
 @contextmanager
@@ -68,6 +57,7 @@ def manners(settings: Settings) -> dict[str, Any]:
     """How the application is served, by uvicorn's names: one parser, nothing logged twice."""
     return {
         "http": partial(Protocol, patience=settings.request_timeout),
+        "timeout_keep_alive": settings.keep_alive_timeout,
         "ws": "none",
         "loop": "uvloop",
         "lifespan": "on",
@@ -78,15 +68,34 @@ def manners(settings: Settings) -> dict[str, Any]:
     }
 
 
-class Workers(Multiprocess):
-    """uvicorn's supervisor, which also keeps the figures of workers that have ended out of sight.
+class Server(uvicorn.Server):
+    """uvicorn's server, which resets no connection when it stops."""
 
-    It replaces a worker that dies, and all of them on SIGHUP.
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in sockets or []:
+            drop_new_connections(listener)
+        await asyncio.sleep(CLOSING_SECONDS)  # what is queued is accepted meanwhile
+        await super().shutdown(sockets)
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor of worker processes.
+
+    It replaces a worker that dies, and all of them on SIGHUP. Unlike uvicorn's own, it forgets the
+    gauges of workers that have ended, and closes the socket they share without resetting anybody.
     """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
         self._seen: set[int] = set()
+        self._signalled = time.monotonic()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        # Workers may get the same signal from whoever sent this one: they count from now on too.
+        self._signalled = time.monotonic()
+        self.signal_queue.append(number)
 
     def keep_subprocess_alive(self) -> None:
         for process in self.processes:
@@ -98,6 +107,16 @@ class Workers(Multiprocess):
         for process_id in self._seen - known:
             metrics.forget_worker(process_id)
         self._seen = known
+
+    def join_all(self) -> None:
+        """Wait for the workers, and close the socket a moment before they stop accepting."""
+        closing = self._signalled + DRAIN_SECONDS - CLOSING_SECONDS
+        while time.monotonic() < closing and any(each.exitcode is None for each in self.processes):
+            time.sleep(POLL_SECONDS)
+        for listener in self.sockets:
+            drop_new_connections(listener)
+            listener.close()  # the workers have their own copies
+        super().join_all()
 
 
 def run(settings: Settings, listener: socket.socket, *, reload: bool) -> None:
@@ -113,7 +132,7 @@ def run(settings: Settings, listener: socket.socket, *, reload: bool) -> None:
         timeout_graceful_shutdown=int(settings.request_timeout) + GRACE_SECONDS,
         **manners(settings),
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     if reload:
         ChangeReload(config, target=server.run, sockets=[listener]).run()
     elif settings.workers > 1:

@@ -18,6 +18,9 @@ from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedReques
 from taskapi.server.framing import LONGEST_HEAD, MOST_HEADERS, body_parser, check_head
 from taskapi.server.lingering import LingeringTransport
 
+FIRST_REQUEST_SECONDS = 1.0
+"""At a stop, for the first request of a connection that has just been made."""
+
 MOST_PIPELINED = 100
 """Requests that may wait for the answer to an earlier one of their connection."""
 
@@ -36,6 +39,8 @@ class Protocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._in_head = False
+        self._in_message = False
+        self._stopping = False
         self._unread = 0
         self._feeding = False
         self._refused = False
@@ -47,7 +52,7 @@ class Protocol(HttpToolsProtocol):
             transport, self.loop, self._patience, self._is_sending_in_vain
         )
         self.transport = self._lingering
-        self._expect_head()
+        self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._running is not None and not self._running.response_complete:
@@ -74,8 +79,8 @@ class Protocol(HttpToolsProtocol):
         self._feeding = False
         if self.pipeline and (self._running is None or self._running.response_complete):
             self._start_asgi_task(*self.pipeline.pop())
-        elif self.cycle is None or self.cycle.response_complete:
-            self._expect_head()
+        elif self._is_idle():
+            self._await_request()
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -83,19 +88,20 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             # Not to another protocol: its body is read (RFC 9110, 7.8), and nothing behind it.
             self.cycle.keep_alive = False
-            complete = super().on_message_complete
-            self.parser = body_parser(self.scope["headers"], self.on_body, complete)
+            self.parser = body_parser(self.scope["headers"], self.on_body, self._complete_message)
             self.parser.feed_data(data[upgrade.args[0] :])
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head = True
+        self._in_head = self._in_message = True
 
     def on_headers_complete(self) -> None:
         check_head(self.parser.get_http_version(), self.url, self.headers)
         if len(self.pipeline) >= MOST_PIPELINED:
             raise MalformedRequest("Too many requests at once on one connection.")
         super().on_headers_complete()
+        if self._stopping:
+            self.cycle.keep_alive = False
         self.headers = []  # Trailers go nowhere: they were not there when the request was judged.
         self._in_head = False
         self._unread = 0
@@ -107,12 +113,44 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():  # where the parser says so in front of the body
-            super().on_message_complete()
+            self._complete_message()
 
-    def _expect_head(self) -> None:
-        """Give the next head, and what is left of a body that nobody reads, so much time."""
-        if self._deadline is None:
+    def _complete_message(self) -> None:
+        super().on_message_complete()
+        self._in_message = False
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_message and self._is_idle():
+            self._await_request()
+
+    def _is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _await_request(self) -> None:
+        """Start the time limit for what the client has to send next.
+
+        That is the whole of a head that has begun, or of a body that nobody reads; between two
+        requests, and before the first one, the connection may be idle for longer.
+        """
+        if not self._in_message:
+            self._forget_deadline()
+            self._unset_keepalive_if_required()
+            seconds = FIRST_REQUEST_SECONDS if self._stopping else self.timeout_keep_alive
+            self.timeout_keep_alive_task = self.loop.call_later(
+                seconds, self.timeout_keep_alive_handler
+            )
+        elif self._deadline is None:
             self._deadline = self.loop.call_later(self._patience, self._head_is_late)
+
+    def shutdown(self) -> None:
+        """Stop after the response under way, or after the first request of a new connection."""
+        self._stopping = True
+        if self.cycle is None and not self._in_message:
+            self._await_request()
+        elif not (self._is_idle() and self._in_head):
+            super().shutdown()
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:

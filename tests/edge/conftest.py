@@ -14,7 +14,7 @@ from taskapi.database.url import Address
 def hasty(database: Address) -> Iterator[httpx.Client]:
     """A client of a service that waits a second for everything."""
     with (
-        serving(settings_for(database, request_timeout=1)) as address,
+        serving(settings_for(database, request_timeout=1, keep_alive_timeout=1)) as address,
         httpx.Client(base_url=address, timeout=PATIENCE) as client,
     ):
         yield client

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from edge.wire import PATIENCE, Wire, assert_refused, connected, exchange, request
-from support import Person
+from support import Person, serving, settings_for
+from taskapi.database.url import Address
 
 LAST = "Connection: close"
 JSON = "Content-Type: application/json"
@@ -290,3 +291,18 @@ def test_a_request_whose_client_leaves_before_its_end_has_no_effect(alice: Perso
         with connected(alice.http) as wire:
             wire.send(beginning)
     assert alice.get().json()["tasks"] == []
+
+
+# Idle connections
+
+
+def test_an_idle_connection_is_kept_for_longer_than_a_request_may_take(database: Address) -> None:
+    """A balancer keeps its own for a minute, and must never be the last to know."""
+    settings = settings_for(database, request_timeout=0.2, keep_alive_timeout=60)
+    with serving(settings) as url, httpx.Client(base_url=url) as http, connected(http) as wire:
+        for _ in range(2):
+            wire.send(request("GET", "/livez"))
+            assert wire.answer().status == 200
+            time.sleep(1)  # idle, which is what is tested
+        wire.send(request("GET", "/livez", LAST))
+        assert wire.answer().status == 200

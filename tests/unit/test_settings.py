@@ -51,6 +51,7 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "DOCS_ENABLED",
         "JWT_AUDIENCE",
         "JWT_ISSUER",
+        "KEEP_ALIVE_TIMEOUT",
         "LOG_FORMAT",
         "LOG_LEVEL",
         "MAX_BODY_BYTES",
