@@ -18,9 +18,9 @@ from taskapi.auth.key_set import KeySet
 from taskapi.auth.keys import local_secret, shared_secret
 from taskapi.auth.verifier import Verifier
 from taskapi.config import LOCAL_DIRECTORY, Settings, SettingsError
-from taskapi.database.executor import Database
+from taskapi.database.executor import Executor
 from taskapi.database.schema import check_schema, migrate
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import Cors
 from taskapi.edge.cursor import Cursors
 from taskapi.edge.deadline import Supervisor
@@ -132,7 +132,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             app.state.key_set.refresh()  # in the background: a start does not wait for it
             stack.push_async_callback(app.state.key_set.close)
         address = await _address(settings, stack)
-        database = Database(
+        database = Executor(
             address,
             pool_size=settings.pool_size,
             connect_timeout=settings.database_connect_timeout,
@@ -156,16 +156,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-async def _address(settings: Settings, stack: AsyncExitStack) -> Address:
+async def _address(settings: Settings, stack: AsyncExitStack) -> DatabaseUrl:
     if settings.database_url is not None:
-        return Address.parse(settings.database_url.get_secret_value())
+        return DatabaseUrl.parse(settings.database_url.get_secret_value())
     server = EmbeddedServer(LOCAL_DIRECTORY)
     address = await asyncio.to_thread(server.start)
     stack.push_async_callback(asyncio.to_thread, server.stop)
     return address
 
 
-async def _ensure_schema(settings: Settings, address: Address, database: Database) -> None:
+async def _ensure_schema(settings: Settings, address: DatabaseUrl, database: Executor) -> None:
     """Migrate the embedded database; any other is the operator's, who is told what to run.
 
     A database that does not answer stops no start: requests get 503 until it does.

@@ -17,7 +17,7 @@ from taskapi.auth.development import mint
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
 from taskapi.database.schema import MigrationError
 from taskapi.database.schema import migrate as migrate_schema
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.doctor import examine
 from taskapi.doctor.findings import Finding
 from taskapi.embedded.server import EmbeddedServer, EmbeddedServerError
@@ -72,13 +72,13 @@ def serve(
 
 
 @contextmanager
-def _database(settings: DatabaseSettings) -> Iterator[Address]:
+def _database(settings: DatabaseSettings) -> Iterator[DatabaseUrl]:
     """The database's address; the embedded server runs as long as it is needed here.
 
     Around `serve` that is over the lives of all workers, so that it starts and stops once.
     """
     if settings.database_url is not None:
-        yield Address.parse(settings.database_url.get_secret_value())
+        yield DatabaseUrl.parse(settings.database_url.get_secret_value())
         return
     embedded = EmbeddedServer(LOCAL_DIRECTORY)
     try:
@@ -93,7 +93,7 @@ def _greet(settings: Settings, port: int) -> None:
     host = EVERYWHERE.get(settings.host, settings.host)
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if settings.database_url is not None:
-        database = str(Address.parse(settings.database_url.get_secret_value()))
+        database = str(DatabaseUrl.parse(settings.database_url.get_secret_value()))
     else:
         database = f"embedded PostgreSQL in {LOCAL_DIRECTORY.absolute()}"
     console.print(f"\n[bold]taskapi {__version__}[/]")
@@ -167,7 +167,7 @@ def doctor(
 MARKS = {True: "[green]ok[/] ", False: "[red]bad[/]", None: "[dim] · [/]"}
 
 
-async def _tell(settings: Settings, address: Address, token: str | None) -> bool:
+async def _tell(settings: Settings, address: DatabaseUrl, token: str | None) -> bool:
     console = Console(highlight=False, soft_wrap=True)
     bad: list[Finding] = []
     async for finding in examine(settings, address, token):

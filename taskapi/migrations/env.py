@@ -15,7 +15,7 @@ from sqlalchemy.schema import SchemaItem
 
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, SettingsError, load
 from taskapi.database.faults import classify_connecting
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer, EmbeddedServerError
 from taskapi.tasks.models import OURS, metadata_for
 
@@ -73,7 +73,7 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-async def connect(address: Address) -> asyncpg.Connection:
+async def connect(address: DatabaseUrl) -> asyncpg.Connection:
     """Connect to this address, in a way that works behind a transaction pooler too."""
     try:
         return await asyncpg.connect(
@@ -86,7 +86,7 @@ async def connect(address: Address) -> asyncpg.Connection:
         raise CommandError(f"the database {address} cannot be reached: {reason}") from error
 
 
-async def migrate_online(address: Address) -> None:
+async def migrate_online(address: DatabaseUrl) -> None:
     """Run the migrations on the database at this address."""
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: connect(address), poolclass=NullPool
@@ -101,13 +101,13 @@ async def migrate_online(address: Address) -> None:
         raise CommandError(f"the database {address} refused: {reason}") from error
 
 
-def address(stack: ExitStack) -> Address:
+def address(stack: ExitStack) -> DatabaseUrl:
     """The database to migrate: the caller's, that of the settings, or the embedded one."""
-    given: Address | None = context.config.attributes.get("address")
+    given: DatabaseUrl | None = context.config.attributes.get("address")
     if given is not None:
         return given
     if settings.database_url is not None:
-        return Address.parse(settings.database_url.get_secret_value())
+        return DatabaseUrl.parse(settings.database_url.get_secret_value())
     server = EmbeddedServer(LOCAL_DIRECTORY)
     stack.callback(server.stop)
     try:
