@@ -19,16 +19,17 @@ from taskapi.auth.keys import local_secret, shared_secret
 from taskapi.auth.verifier import Verifier
 from taskapi.config import LOCAL_DIRECTORY, Settings, SettingsError
 from taskapi.database.executor import Executor
+from taskapi.database.owner import Users
 from taskapi.database.schema import check_schema, migrate
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import Cors
-from taskapi.edge.cursor import Cursors
 from taskapi.edge.deadline import Supervisor
 from taskapi.edge.error_handler import Answers
 from taskapi.edge.request_log import Access
 from taskapi.edge.route import Route
 from taskapi.embedded.server import EmbeddedServer
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
+from taskapi.idempotency.sweeper import keep_sweeping
 from taskapi.observability import tracing
 from taskapi.observability.logs import configure_logs
 from taskapi.openapi.docs_page import add_docs_page
@@ -37,8 +38,6 @@ from taskapi.operations.routes import Readiness, Sampler
 from taskapi.server.drain import Drain
 from taskapi.server.startup import start_or_explain
 from taskapi.tasks import routes as tasks
-from taskapi.tasks.store import TaskStores
-from taskapi.tasks.sweeper import keep_sweeping
 
 log = structlog.get_logger("taskapi")
 
@@ -143,12 +142,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await _ensure_schema(settings, address, database)
         app.state.readiness = Readiness(database, settings.user_id_type)
         app.state.sampler = Sampler(database)
-        app.state.database = database
-        app.state.task_stores = TaskStores(
-            Cursors(_cursor_key(settings)),
-            users_table=settings.users_table,
-            create_unknown_users=settings.creates_unknown_users,
-        )
+        app.state.executor = database
+        app.state.users = Users(settings.users_table, create_unknown=settings.creates_unknown_users)
         for work in (keep_sweeping(database), app.state.sampler.keep_sampling()):
             stack.callback(asyncio.create_task(work).cancel)
         stack.enter_context(app.state.drain.on_sigterm())
@@ -198,11 +193,3 @@ def _rare_garbage_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*usual)
         gc.unfreeze()
-
-
-def _cursor_key(settings: Settings) -> bytes:
-    """A secret that all replicas share: the one for tokens or, without it, the database's."""
-    secret = secret_of(settings)
-    if secret is None and settings.database_url is not None:
-        secret = settings.database_url.get_secret_value()
-    return (secret or "").encode()
