@@ -8,10 +8,13 @@ import asyncpg
 from taskapi.database.executor import StatementRunner
 from taskapi.database.owner import UserId
 from taskapi.database.statement import Statement
-from taskapi.errors import IdempotencyKeyReused
+from taskapi.errors import IdempotencyKeyReused, Overloaded
 from taskapi.idempotency import statements
 
 PRIMARY_KEY = "kept_answers_pkey"
+
+MAX_ATTEMPTS = 3
+"""The second one follows where a key has expired, the third where a duplicate was quicker."""
 
 
 class IdempotencyKey(NamedTuple):
@@ -63,26 +66,23 @@ class ResponseStore:
 
         Raises:
             IdempotencyKeyReused: the key belongs to another request.
+            Overloaded: duplicates of the request got in the way each time.
         """
         if key is None:
             return await self._runner.fetch_row(write.plain, values)
         values = {**values, **key._asdict()}
-        try:
-            row = await self._runner.fetch_row(write.stored, values, idempotent=True)
-        except asyncpg.UniqueViolationError as error:
-            if not is_taken(error):
-                raise
-            return await self._fetch_or_repeat(write, values, key)
-        return row or await self.fetch(key)
-
-    async def _fetch_or_repeat(
-        self, write: Write, values: Mapping[str, object], key: IdempotencyKey
-    ) -> Any:
-        row = await self.fetch(key)
-        if row is None:
-            await self.delete_expired(key)
-            row = await self._runner.fetch_row(write.stored, values, idempotent=True)
-        return row
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                row = await self._runner.fetch_row(write.stored, values, idempotent=True)
+            except asyncpg.UniqueViolationError as error:
+                if not is_taken(error):
+                    raise
+                row = await self.fetch(key)
+                if row is None:
+                    await self.delete_expired(key)
+                    continue
+            return row or await self.fetch(key)
+        raise Overloaded
 
     async def fetch(self, key: IdempotencyKey) -> asyncpg.Record | None:
         """The response stored under a key; None where there is none, or it has expired.
