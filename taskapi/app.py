@@ -13,9 +13,9 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskapi.auth.claims import ClaimsCheck
-from taskapi.auth.guard import Guard
 from taskapi.auth.key_set import KeySet
 from taskapi.auth.keys import local_secret, shared_secret
+from taskapi.auth.middleware import AuthMiddleware
 from taskapi.auth.verifier import Verifier
 from taskapi.config import LOCAL_DIRECTORY, Settings, SettingsError
 from taskapi.database.executor import Database
@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
             Middleware(Cors, origins=settings.cors_origins),
             Middleware(Answers, is_draining=lambda: drain.begun),
             Middleware(Supervisor, seconds=settings.request_timeout),
-            Middleware(Guard, verifier=verifier),
+            Middleware(AuthMiddleware, verifier=verifier),
         ],
     )
     app.router.route_class = Route

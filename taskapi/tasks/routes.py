@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from taskapi.auth.claims import User
-from taskapi.auth.guard import current_user
+from taskapi.auth.dependencies import current_user
 from taskapi.config import LARGEST_ID
 from taskapi.edge.body import invalid
 from taskapi.edge.conditional import list_tag, matches, task_tag
