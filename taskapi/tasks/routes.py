@@ -13,6 +13,7 @@ from taskapi.edge.conditional import list_tag, matches, task_tag
 from taskapi.edge.cursor import InvalidCursor
 from taskapi.edge.route import Route, at_least
 from taskapi.openapi.document import answers, errors
+from taskapi.state import state_of
 from taskapi.tasks.batch import run_batch
 from taskapi.tasks.conditions import ExpectedVersions, IfNoneMatch, OnlyOnce, tags
 from taskapi.tasks.schemas import (
@@ -34,9 +35,8 @@ router = APIRouter(prefix="/api/{user_id}/tasks", tags=["tasks"], route_class=Ro
 
 async def own_tasks(request: Request, user: Annotated[User, Depends(current_user)]) -> TaskStore:
     """The store of the user who is asking."""
-    state = request.app.state
-    store: TaskStore = state.task_stores.of(user.id, state.database)
-    return store
+    state = state_of(request)
+    return state.task_stores.of(user.id, state.database)
 
 
 OwnTasks = Annotated[TaskStore, Depends(own_tasks)]
@@ -116,7 +116,7 @@ async def do_batch(
     once: OnlyOnce,
 ) -> Response:
     """Do up to 100 operations, all or nothing."""
-    state = request.app.state
+    state = state_of(request)
     done = await run_batch(state.database, state.task_stores, user.id, batch.operations, once)
     return Json(done.json, headers=REPLAYED if done.replayed else None)
 
