@@ -17,9 +17,9 @@ from taskapi.auth.middleware import AuthMiddleware
 from taskapi.auth.secret import secret_of
 from taskapi.auth.verifier import Verifier
 from taskapi.config import Settings
-from taskapi.database.executor import Database
+from taskapi.database.executor import Executor
 from taskapi.database.schema import SchemaMismatch, check_schema, migrate
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import Cors
 from taskapi.edge.cursor import Cursors
 from taskapi.edge.deadline import Supervisor
@@ -133,8 +133,8 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
         yield
 
 
-async def _open_database(settings: Settings, url: Address) -> Database:
-    database = Database(
+async def _open_database(settings: Settings, url: DatabaseUrl) -> Executor:
+    database = Executor(
         url,
         pool_size=settings.pool_size,
         connect_timeout=settings.database_connect_timeout,
@@ -144,7 +144,7 @@ async def _open_database(settings: Settings, url: Address) -> Database:
     return database
 
 
-def _state(app: Service, database: Database) -> ServiceState:
+def _state(app: Service, database: Executor) -> ServiceState:
     settings = app.settings
     return ServiceState(
         settings=settings,
@@ -160,7 +160,7 @@ def _state(app: Service, database: Database) -> ServiceState:
     )
 
 
-async def _ensure_schema(settings: Settings, url: Address, database: Database) -> None:
+async def _ensure_schema(settings: Settings, url: DatabaseUrl, database: Executor) -> None:
     """Migrate the embedded database. Any other one is left to its operator.
 
     An unavailable database does not stop the start: requests get 503 until it is available.

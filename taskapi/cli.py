@@ -18,7 +18,7 @@ from taskapi.auth.secret import secret_of
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
 from taskapi.database.schema import MigrationError
 from taskapi.database.schema import migrate as migrate_schema
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.doctor import examine
 from taskapi.doctor.findings import Finding
 from taskapi.embedded.database import database_in_use
@@ -74,7 +74,7 @@ def serve(
         server.run(settings, listener, reload=reload)
 
 
-def _greet(settings: Settings, url: Address, port: int) -> None:
+def _greet(settings: Settings, url: DatabaseUrl, port: int) -> None:
     """What a person needs for the first request."""
     console = Console(highlight=False, soft_wrap=True)
     host = EVERYWHERE.get(settings.host, settings.host)
@@ -151,7 +151,7 @@ def doctor(
 MARKS = {True: "[green]ok[/] ", False: "[red]bad[/]", None: "[dim] · [/]"}
 
 
-async def _tell(settings: Settings, address: Address, token: str | None) -> bool:
+async def _tell(settings: Settings, address: DatabaseUrl, token: str | None) -> bool:
     console = Console(highlight=False, soft_wrap=True)
     bad: list[Finding] = []
     async for finding in examine(settings, address, token):

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from taskapi.config import Settings
 
 if TYPE_CHECKING:  # rooms read the state, so it cannot import them
-    from taskapi.database.executor import Database
+    from taskapi.database.executor import Executor
     from taskapi.operations.routes import Readiness, Sampler
     from taskapi.server.drain import Drain
     from taskapi.tasks.store import TaskStores
@@ -29,7 +29,7 @@ class ServiceState:
 
     settings: Settings
     drain: "Drain"
-    database: "Database"
+    database: "Executor"
     task_stores: "TaskStores"
     readiness: "Readiness"
     sampler: "Sampler"

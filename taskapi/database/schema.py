@@ -7,9 +7,9 @@ from sqlalchemy import Text, cast, column, func, select, table
 
 import taskapi
 from taskapi.config import DatabaseSettings, UserIdType
-from taskapi.database.executor import Database
+from taskapi.database.executor import Executor
 from taskapi.database.statement import Constant, compiled
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.errors import SchemaOutdated
 
 MIGRATIONS = Path(taskapi.__file__).parent / "migrations"
@@ -55,7 +55,7 @@ def revisions() -> tuple[str, ...]:
     return tuple(sorted((file.stem.partition("_")[0] for file in files), reverse=True))
 
 
-async def check_schema(database: Database, user_id_type: UserIdType) -> None:
+async def check_schema(database: Executor, user_id_type: UserIdType) -> None:
     """Make sure that the database has at least the schema that this code needs.
 
     A revision that this package does not know is a newer one: while a fleet is replaced, the old
@@ -90,7 +90,7 @@ def _remedy(owner_type: str) -> str:
     return "name a database whose tasks table taskapi's migrations made"
 
 
-def migrate(settings: DatabaseSettings, address: Address, revision: str = "head") -> None:
+def migrate(settings: DatabaseSettings, address: DatabaseUrl, revision: str = "head") -> None:
     """Bring the database to a revision; several processes may try at once, and one does it.
 
     Must be called outside an event loop.

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 
 from taskapi.auth.verifier import Verifier
 from taskapi.config import Settings
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.database import examine_database
 from taskapi.doctor.findings import Finding
 from taskapi.doctor.tokens import examine_key_set, examine_secret, examine_token
 
 
 async def examine(
-    settings: Settings, address: Address, token: str | None
+    settings: Settings, address: DatabaseUrl, token: str | None
 ) -> AsyncIterator[Finding]:
     """Look at everything, in the order in which to put it right."""
     yield _settings(settings)

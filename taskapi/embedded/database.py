@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
 
 EMPTY_START = f"or move {LOCAL_DIRECTORY} away, and the next start makes an empty database"
@@ -12,7 +12,7 @@ EMPTY_START = f"or move {LOCAL_DIRECTORY} away, and the next start makes an empt
 
 
 @contextmanager
-def database_in_use(settings: DatabaseSettings) -> Iterator[Address]:
+def database_in_use(settings: DatabaseSettings) -> Iterator[DatabaseUrl]:
     """The database of these settings. The embedded server runs for as long as the context is open.
 
     Contexts may overlap, in one process or in several. The last one to close stops the server.
@@ -21,7 +21,7 @@ def database_in_use(settings: DatabaseSettings) -> Iterator[Address]:
         EmbeddedServerError: the embedded server cannot start.
     """
     if settings.database_url is not None:
-        yield Address.parse(settings.database_url.get_secret_value())
+        yield DatabaseUrl.parse(settings.database_url.get_secret_value())
         return
     server = EmbeddedServer(LOCAL_DIRECTORY)
     try:

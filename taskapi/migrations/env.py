@@ -16,7 +16,7 @@ from sqlalchemy.schema import SchemaItem
 
 from taskapi.config import DatabaseSettings, SettingsError, load
 from taskapi.database.faults import classify_connecting
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
 from taskapi.embedded.server import EmbeddedServerError
 from taskapi.tasks.models import OURS, metadata_for
@@ -75,7 +75,7 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-async def connect(address: Address) -> asyncpg.Connection:
+async def connect(address: DatabaseUrl) -> asyncpg.Connection:
     """Connect to this address, in a way that works behind a transaction pooler too."""
     try:
         return await asyncpg.connect(
@@ -88,7 +88,7 @@ async def connect(address: Address) -> asyncpg.Connection:
         raise CommandError(f"the database {address} cannot be reached: {reason}") from error
 
 
-async def migrate_online(address: Address) -> None:
+async def migrate_online(address: DatabaseUrl) -> None:
     """Run the migrations on the database at this address."""
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: connect(address), poolclass=NullPool
@@ -104,9 +104,9 @@ async def migrate_online(address: Address) -> None:
 
 
 @contextmanager
-def database() -> Iterator[Address]:
+def database() -> Iterator[DatabaseUrl]:
     """The caller's database, or that of the settings where `alembic` was called by hand."""
-    given: Address | None = context.config.attributes.get("address")
+    given: DatabaseUrl | None = context.config.attributes.get("address")
     try:
         with nullcontext(given) if given is not None else database_in_use(settings) as address:
             yield address

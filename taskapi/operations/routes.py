@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from taskapi import __version__
 from taskapi.config import UserIdType
 from taskapi.database import faults
-from taskapi.database.executor import Database
+from taskapi.database.executor import Executor
 from taskapi.database.faults import Fault
 from taskapi.database.schema import check_schema
 from taskapi.edge.route import Route
@@ -39,7 +39,7 @@ READINESS_PATIENCE = 3.0
 class Readiness:
     """Whether the database answers and its schema is current."""
 
-    def __init__(self, database: Database, user_id_type: UserIdType) -> None:
+    def __init__(self, database: Executor, user_id_type: UserIdType) -> None:
         self._database = database
         self._user_id_type: UserIdType = user_id_type
         self._asked = -READINESS_SECONDS
@@ -74,8 +74,8 @@ class Readiness:
 class Sampler:
     """Writes down what is true now, where the counters say what has been."""
 
-    def __init__(self, database: Database) -> None:
-        self._connections = database.connections
+    def __init__(self, database: Executor) -> None:
+        self._connections = database.pool
         self._process = figures.ProcessFigures() if figures.shared() else None
         figures.BUILD.labels(__version__, platform.python_version()).set(1)
         figures.WORKERS.set(1)

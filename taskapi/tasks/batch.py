@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from taskapi.database.executor import Database, Transaction
+from taskapi.database.executor import Executor, Transaction
 from taskapi.errors import ApiError, UserNotFound
 from taskapi.tasks.schemas import (
     BatchComplete,
@@ -26,7 +26,7 @@ class BatchBody(NamedTuple):
 
 
 async def run_batch(
-    database: Database,
+    database: Executor,
     stores: TaskStores,
     owner: UserId,
     operations: list[BatchOperation],
@@ -52,7 +52,7 @@ async def run_batch(
 
     try:
         # Repeatable with a key: a second execution would wait for, and find, the first one's claim.
-        return BatchBody(await database.transact(work, repeatable=once is not None))
+        return BatchBody(await database.transact(work, idempotent=once is not None))
     except (asyncpg.ForeignKeyViolationError, asyncpg.NotNullViolationError):
         raise UserNotFound from None
     except asyncpg.UniqueViolationError:

@@ -70,7 +70,7 @@ class Runs(Protocol):
     """What runs statements: the database, or a transaction of it."""
 
     async def fetch_row(
-        self, statement: Statement, values: Mapping[str, object], *, repeatable: bool = False
+        self, statement: Statement, values: Mapping[str, object], *, idempotent: bool = False
     ) -> Any:
         """The one row of a statement, or None; `Database.fetch_row` says when it is repeated."""
 
@@ -208,7 +208,7 @@ class TaskStore:
             return await self._fetch(plain, values)
         values = {**values, **once._asdict()}
         try:
-            row = await self._fetch(kept, values, repeatable=True)
+            row = await self._fetch(kept, values, idempotent=True)
         except asyncpg.UniqueViolationError:
             row = await self.kept_answer(once)
             if row is None:
@@ -217,10 +217,10 @@ class TaskStore:
         return row or await self.kept_answer(once)
 
     async def _fetch(
-        self, statement: Statement, values: Mapping[str, object], *, repeatable: bool = False
+        self, statement: Statement, values: Mapping[str, object], *, idempotent: bool = False
     ) -> Any:
         values = {"owner": self._owner, **values}
-        return await self._runs.fetch_row(statement, values, repeatable=repeatable)
+        return await self._runs.fetch_row(statement, values, idempotent=idempotent)
 
     def _scope(self, part: Part) -> str:
         """The list that a cursor belongs to."""
