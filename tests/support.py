@@ -12,11 +12,10 @@ from typing import NoReturn
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from taskapi.app import create_app
+from taskapi.app import Service, create_app
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
 from taskapi.server.process import manners
@@ -95,10 +94,10 @@ def serving(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def serving_app(app: FastAPI) -> Iterator[str]:
+def serving_app(app: Service) -> Iterator[str]:
     """The same for an application that a test has changed."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, **manners(app.state.settings))
+    config = uvicorn.Config(app, **manners(app.settings))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from taskapi.app import verifier_for
+from taskapi.auth.verifier import Verifier
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.database import examine_database
@@ -18,7 +18,7 @@ async def examine(
     async for finding in examine_database(settings, address):
         yield finding
     yield examine_secret(settings)
-    verifier = verifier_for(settings)
+    verifier = Verifier.of(settings)
     if verifier.key_set is not None:
         yield await examine_key_set(verifier.key_set, settings)
     if token is not None:

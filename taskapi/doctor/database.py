@@ -13,10 +13,11 @@ from taskapi.config import Settings
 from taskapi.database.connection import BACKEND_PID
 from taskapi.database.executor import Executor
 from taskapi.database.faults import classify_connecting
-from taskapi.database.schema import check_schema
+from taskapi.database.schema import SchemaMismatch, check_schema
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.findings import Finding
+from taskapi.embedded.database import EMPTY_START
 from taskapi.errors import ApiError
 from taskapi.migrations.metadata import own_tables
 
@@ -187,6 +188,9 @@ async def _schema(settings: Settings, address: DatabaseUrl) -> Finding:
     await database.open()
     try:
         await check_schema(database, settings.user_id_type)
+    except SchemaMismatch as mismatch:
+        remedy = f"{mismatch.remedy}, {EMPTY_START}" if settings.embedded else mismatch.remedy
+        return Finding("schema", mismatch.mismatch, good=False, remedy=remedy)
     except ApiError as error:
         return Finding(
             "schema",

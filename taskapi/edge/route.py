@@ -24,6 +24,7 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from taskapi.edge.body import JsonRequest, invalid
+from taskapi.state import state_of
 
 Reader = Callable[[JsonRequest, str], Any]
 
@@ -80,7 +81,7 @@ class Route(APIRoute):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = JsonRequest(scope, receive)
         if self._least_bound is not None:
-            await request.read(max(self._least_bound, request.app.state.max_body_bytes))
+            await request.read(max(self._least_bound, state_of(request).settings.max_body_bytes))
         _check_query(scope["query_string"], self._query_names)
         errors: list[Any] = []
         result = await self._call.on(request, errors)

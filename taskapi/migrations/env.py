@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import asyncpg
 from alembic import context
@@ -13,10 +14,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import SchemaItem
 
-from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, SettingsError, load
+from taskapi.config import DatabaseSettings, SettingsError, load
 from taskapi.database.faults import classify_connecting
 from taskapi.database.url import DatabaseUrl
-from taskapi.embedded.server import EmbeddedServer, EmbeddedServerError
+from taskapi.embedded.database import database_in_use
+from taskapi.embedded.server import EmbeddedServerError
 from taskapi.migrations.metadata import metadata_for, own_tables
 
 ADVISORY_LOCK = 8_273_645_190
@@ -101,17 +103,13 @@ async def migrate_online(address: DatabaseUrl) -> None:
         raise CommandError(f"the database {address} refused: {reason}") from error
 
 
-def address(stack: ExitStack) -> DatabaseUrl:
-    """The database to migrate: the caller's, that of the settings, or the embedded one."""
+@contextmanager
+def database() -> Iterator[DatabaseUrl]:
+    """The caller's database, or that of the settings where `alembic` was called by hand."""
     given: DatabaseUrl | None = context.config.attributes.get("address")
-    if given is not None:
-        return given
-    if settings.database_url is not None:
-        return DatabaseUrl.parse(settings.database_url.get_secret_value())
-    server = EmbeddedServer(LOCAL_DIRECTORY)
-    stack.callback(server.stop)
     try:
-        return server.start()
+        with nullcontext(given) if given is not None else database_in_use(settings) as address:
+            yield address
     except EmbeddedServerError as error:
         raise CommandError(str(error)) from error
 
@@ -121,5 +119,5 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    with ExitStack() as stack:
-        asyncio.run(migrate_online(address(stack)))
+    with database() as address:
+        asyncio.run(migrate_online(address))

@@ -9,8 +9,10 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 
+from taskapi.config import UserIdType
 from taskapi.edge.route import Route
 from taskapi.openapi.document import openapi_document
+from taskapi.state import state_of
 
 # The assets come with an installed package, so the page works without internet access.
 ASSETS_PACKAGE = "fastapi_offline"
@@ -57,7 +59,7 @@ router = APIRouter(include_in_schema=False, route_class=Route)
 @router.get("/openapi.json")
 async def openapi_json(request: Request) -> Response:
     """The OpenAPI document."""
-    return JSONResponse(_document_once(request.app))
+    return JSONResponse(_document_once(request.app, state_of(request).settings.user_id_type))
 
 
 @router.get("/docs")
@@ -89,8 +91,8 @@ def _assets_directory() -> Path:
 
 
 @cache
-def _document_once(app: FastAPI) -> dict[str, Any]:
-    return openapi_document(app, app.state.settings.user_id_type)
+def _document_once(app: FastAPI, user_id_type: UserIdType) -> dict[str, Any]:
+    return openapi_document(app.routes, user_id_type)
 
 
 def add_docs_page(app: FastAPI) -> None:

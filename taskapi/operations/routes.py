@@ -19,6 +19,7 @@ from taskapi.edge.route import Route
 from taskapi.errors import DatabaseUnavailable, Refusal, Unavailable
 from taskapi.observability import metrics as figures
 from taskapi.openapi.document import answers, errors
+from taskapi.state import state_of
 
 router = APIRouter(tags=["operations"], route_class=Route)
 
@@ -130,7 +131,7 @@ async def index(request: Request) -> dict[str, str]:
         "ready": "/readyz",
         "metrics": "/metrics",
     }
-    if request.app.state.settings.docs_enabled:
+    if state_of(request).settings.docs_enabled:
         links |= {"documentation": "/docs", "openapi": "/openapi.json"}
     return links
 
@@ -144,9 +145,10 @@ async def livez() -> dict[str, str]:
 @router.get("/readyz", responses=answers(200, example={"status": "ready"}) | errors(503))
 async def readyz(request: Request) -> dict[str, str]:
     """The database answers, its schema is current, and the process is not about to stop."""
-    if request.app.state.drain.begun:
+    state = state_of(request)
+    if state.drain.begun:
         raise Unavailable("This process is about to stop.")
-    await request.app.state.readiness.check()
+    await state.readiness.check()
     return {"status": "ready"}
 
 
@@ -157,7 +159,7 @@ async def readyz(request: Request) -> dict[str, str]:
 )
 async def metrics(request: Request) -> Response:
     """Figures for Prometheus."""
-    request.app.state.sampler.sample()
+    state_of(request).sampler.sample()
     # In a thread: with several workers it reads their files.
     text = await asyncio.to_thread(figures.exposition)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -6,8 +6,9 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 
 from taskapi.auth.claims import User
-from taskapi.auth.guard import current_user
+from taskapi.auth.dependencies import current_user
 from taskapi.resource.store import ResourceStore
+from taskapi.state import state_of
 
 SomeStore = TypeVar("SomeStore", bound=ResourceStore)
 
@@ -18,7 +19,7 @@ def own(kind: type[SomeStore]) -> Callable[..., Awaitable[SomeStore]]:
     async def own_store(
         request: Request, user: Annotated[User, Depends(current_user)]
     ) -> SomeStore:
-        state = request.app.state
+        state = state_of(request)
         return kind(user.id, state.executor, state.users)
 
     return own_store

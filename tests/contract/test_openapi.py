@@ -205,7 +205,7 @@ def test_ids_are_described_as_they_are_checked(document: Json) -> None:
 
 def test_text_user_ids_are_described_as_strings(database: DatabaseUrl) -> None:
     app = create_app(settings_for(database, user_id_type="text"))
-    document = openapi_document(app, "text")
+    document = openapi_document(app.routes, "text")
     [user_id, *_] = operation_in(document, "GET /api/{user_id}/tasks")["parameters"]
     assert user_id["schema"]["type"] == "string"
     assert document["components"]["schemas"]["Task"]["properties"]["user_id"]["type"] == "string"

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import column, func, select, table
 from starlette.types import Message
 
 from support import Person, settings_for
+from taskapi.app import Service as Application
 from taskapi.app import create_app
 from taskapi.database.statement import Constant, compiled
 from taskapi.database.url import DatabaseUrl
@@ -160,7 +160,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 class Service:
     """The service in this very loop, with one connection, and a person who calls it."""
 
-    def __init__(self, app: FastAPI, person: Person) -> None:
+    def __init__(self, app: Application, person: Person) -> None:
         self.app = app
         self._person = person
         self._client = httpx.AsyncClient(
@@ -242,7 +242,7 @@ def test_a_statement_is_planned_once(name: str, database: DatabaseUrl, alice: Pe
         async with service(database, alice) as serving:
             for task_id in await serving.tasks(TIMES):
                 await serving.call(OPERATIONS[name], task_id)
-            return await serving.app.state.executor.fetch_row(REPLANNED, {})
+            return await serving.app.service_state.executor.fetch_row(REPLANNED, {})
 
     told = asyncio.run(planned())
     assert told["statements"] >= 1
@@ -275,7 +275,7 @@ def test_a_request_makes_a_bounded_number_of_function_calls(
     assert asyncio.run(calls()) <= MOST_CALLS
 
 
-async def _get(app: FastAPI, path: str, token: str) -> None:
+async def _get(app: Application, path: str, token: str) -> None:
     """A request as the server hands it over, without a client in between that would count too."""
     authorization = (b"authorization", f"Bearer {token}".encode())
     scope = {
