@@ -14,14 +14,15 @@ MICROSECOND = timedelta(microseconds=1)
 
 _TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
 # Commas with nothing between them are to be taken too (RFC 9110, 5.6.1.2).
-TAGS = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
+_TAGS = rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*"
+TAGS = re.compile(rf"\A{_TAGS}")
 TAG = re.compile(_TAG)
 OWN_TAG = re.compile(r'"([1-9a-f][0-9a-f]{0,15})"')
 """As `task_tag` writes it: tags are compared as text, so no zeros in front."""
 
 ANY = "*"
 
-TAGS_PATTERN = rf"^({re.escape(ANY)}|{TAGS.pattern})$"
+TAGS_PATTERN = rf"^({re.escape(ANY)}|{_TAGS})$"
 """What `If-Match` and `If-None-Match` may be."""
 
 

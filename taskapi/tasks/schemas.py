@@ -68,7 +68,7 @@ Title = Annotated[
     AfterValidator(_without_nul),
     Field(
         description="Trimmed of white space at both ends.",
-        json_schema_extra={"pattern": rf"^[^\u0000]*[^\u0000{WHITE_SPACE}][^\u0000]*$"},
+        json_schema_extra={"pattern": rf"^[{WHITE_SPACE}]*[^\u0000{WHITE_SPACE}][^\u0000]*$"},
     ),
 ]
 
