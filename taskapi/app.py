@@ -22,7 +22,6 @@ from taskapi.database.executor import Database
 from taskapi.database.schema import check_schema, migrate
 from taskapi.database.url import Address
 from taskapi.edge.cors import Cors
-from taskapi.edge.cursor import Cursors
 from taskapi.edge.deadline import Supervisor
 from taskapi.edge.error_handler import Answers
 from taskapi.edge.request_log import Access
@@ -145,7 +144,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.sampler = Sampler(database)
         app.state.database = database
         app.state.task_stores = TaskStores(
-            Cursors(_cursor_key(settings)),
             users_table=settings.users_table,
             create_unknown_users=settings.creates_unknown_users,
         )
@@ -198,11 +196,3 @@ def _rare_garbage_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*usual)
         gc.unfreeze()
-
-
-def _cursor_key(settings: Settings) -> bytes:
-    """A secret that all replicas share: the one for tokens or, without it, the database's."""
-    secret = secret_of(settings)
-    if secret is None and settings.database_url is not None:
-        secret = settings.database_url.get_secret_value()
-    return (secret or "").encode()

@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from taskapi.database.statement import Constant, Statement, compiled
-from taskapi.tasks.models import Task
+from taskapi.tasks.models import TITLE_LENGTH, Task
 from taskapi.tasks.statements import OWNED, as_bytes, task_json
 
 LIMIT = cast(bindparam("limit"), BigInteger)
@@ -47,6 +47,9 @@ SORTS: dict[str, tuple[Any, TypeEngine[Any]]] = {
     "updated_at": (col(Task.updated_at), DateTime(timezone=True)),
     "title": (col(Task.title), Text()),
 }
+
+TEXT_SORTS = {"title": TITLE_LENGTH}
+"""Those of `SORTS` whose values are text, and its most characters; the others are timestamps."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from taskapi.config import LARGEST_ID
+from taskapi.openapi.document import EXAMPLE_CURSOR
 from taskapi.tasks.models import DESCRIPTION_LENGTH, TITLE_LENGTH
 
 
@@ -110,8 +111,6 @@ EXAMPLE_TASK: dict[str, JsonValue] = {
     "updated_at": "2026-01-31T09:30:00.123456Z",
     "user_id": 1,
 }
-
-EXAMPLE_CURSOR = "tZHPJ9xbxuvRbXRoCSzKtlsxNzY5ODUxODAwMTIzNDU2LDFd"
 
 
 class TaskCreate(BaseModel):

@@ -8,10 +8,10 @@ import asyncpg
 
 from taskapi.database.statement import Statement
 from taskapi.edge.conditional import task_tag
-from taskapi.edge.cursor import Cursors, Place
+from taskapi.edge.cursor import Position, issue_cursor, read_cursor
 from taskapi.errors import IdempotencyKeyReused, TaskNotFound, UserNotFound, VersionMismatch
 from taskapi.tasks import statements
-from taskapi.tasks.listing import Shape, page_statement
+from taskapi.tasks.listing import TEXT_SORTS, Shape, page_statement
 from taskapi.tasks.statements import UserStatements
 
 UserId = int | str
@@ -76,16 +76,14 @@ class Runs(Protocol):
 
 
 class TaskStores:
-    """What all stores share: the compiled statements and the cursors' key.
+    """What all stores share: the compiled statements.
 
     Args:
-        cursors: issues and reads the cursors of lists.
         users_table: the name of the users table.
         create_unknown_users: whether a valid token is enough to become a user.
     """
 
-    def __init__(self, cursors: Cursors, *, users_table: str, create_unknown_users: bool) -> None:
-        self.cursors = cursors
+    def __init__(self, *, users_table: str, create_unknown_users: bool) -> None:
         self.statements = UserStatements(users_table, create_unknown_users=create_unknown_users)
         self.create_unknown_users = create_unknown_users
 
@@ -114,12 +112,13 @@ class TaskStore:
         """One page of tasks.
 
         Raises:
-            InvalidCursor: the cursor was not issued here for this user and this list.
+            InvalidCursor: the cursor is not one of this user and this list.
         """
         values = {"limit": part.limit, "offset": part.offset, **part.filters}
         if part.cursor is not None:
-            place = self._shared.cursors.read(self._scope(part), part.cursor)
-            values |= {"after_value": place.value, "after_id": place.id}
+            max_length = TEXT_SORTS.get(part.sort.removeprefix("-"))
+            position = read_cursor(self._scope(part), part.cursor, max_length)
+            values |= {"after_value": position.value, "after_id": position.id}
         shape = Shape(part.sort, frozenset(part.filters), after=part.cursor is not None)
         statement = page_statement(self._shared.statements.known, shape)
         row = await self._fetch(statement, values)
@@ -127,8 +126,8 @@ class TaskStore:
             raise UserNotFound
         cursor = None
         if row["has_more"]:
-            place = Place(row["last_value"], row["last_id"])
-            cursor = self._shared.cursors.issue(self._scope(part), place)
+            position = Position(row["last_value"], row["last_id"])
+            cursor = issue_cursor(self._scope(part), position)
         return Page(_task_list(row, part, cursor), cursor)
 
     async def create(self, title: str, description: str, once: Once | None = None) -> TaskBody:
