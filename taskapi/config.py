@@ -118,8 +118,11 @@ def _split(value: object) -> object:
     return value
 
 
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
 def _identifier(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", value):
+    if not IDENTIFIER.fullmatch(value):
         raise ValueError("must be one table name: letters, digits and _")
     return value
 
