@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from contract.calls import assert_refused, moment
 from contract.rows import execute
-from support import SECRET, Person, serving, settings_for, sign
+from support import SECRET, Person, client_of, serving, settings_for, sign
 from taskapi.database.url import Address
 
 MICROSECOND = timedelta(microseconds=1)
@@ -447,7 +447,7 @@ def test_a_cursor_of_a_service_with_another_secret_is_422(
     cursor = cursor_of("")
     assert alice.get(f"?cursor={cursor}").status_code == 200
     other = settings_for(database, better_auth_secret=f"another than {SECRET}")
-    with serving(other) as address, httpx.Client(base_url=address, timeout=30) as http:
+    with serving(other) as address, client_of(address) as http:
         token = sign({"sub": alice.id, "exp": 2**40}, f"another than {SECRET}")
         refuse(Person(alice.id, token, http), "", cursor)
 
@@ -456,7 +456,7 @@ def test_a_cursor_is_good_in_every_process_with_the_same_secret(
     database: Address, alice: Person, cursor_of: CursorOf
 ) -> None:
     cursor = cursor_of("")
-    with serving(settings_for(database)) as address, httpx.Client(base_url=address) as http:
+    with serving(settings_for(database)) as address, client_of(address) as http:
         elsewhere = Person(alice.id, alice.token, http)
         assert elsewhere.get(f"?cursor={cursor}").json() == alice.get(f"?cursor={cursor}").json()
 
