@@ -18,7 +18,7 @@ from joserfc.jwk import OctKey
 
 from taskapi.app import create_app
 from taskapi.config import Settings
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.server.process import manners
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -95,7 +95,7 @@ def token_for(user_id: str, **claims: object) -> str:
     return sign({"sub": user_id, "exp": int(time.time()) + 3600, **claims})
 
 
-def settings_for(database: Address, **changed: object) -> Settings:
+def settings_for(database: DatabaseUrl, **changed: object) -> Settings:
     """Settings of a service on this database, as the tests want it unless told otherwise."""
     usual: dict[str, object] = {
         "database_url": database.dsn,

@@ -15,7 +15,7 @@ import pytest
 from contract.calls import NO_TASK, assert_refused, at_once, moment
 from contract.rows import held, wait_for_waiters
 from support import Person
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 JSON = {"Content-Type": "application/json"}
 PROBLEM = "application/problem+json"
@@ -319,7 +319,7 @@ def conflicts(http: httpx.Client) -> float:
 
 
 def test_two_batches_that_wait_for_each_other_are_both_done(
-    database: Address, alice: Person
+    database: DatabaseUrl, alice: Person
 ) -> None:
     """Each has one of the tasks and needs the other, and neither would ever end by itself."""
     first, middle, last = (alice.create()["id"] for _ in range(3))

@@ -12,7 +12,7 @@ import pytest
 
 from contract.calls import assert_refused, at_once, moment
 from support import Person
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 NOT_A_CLIENTS = {
     "id": 1,
@@ -164,7 +164,7 @@ def test_updated_at_is_strictly_later_after_every_change(alice: Person) -> None:
 
 
 def test_updated_at_is_later_even_where_the_clock_is_behind_it(
-    database: Address, alice: Person
+    database: DatabaseUrl, alice: Person
 ) -> None:
     task = alice.create()
     path = f"/{task['id']}"

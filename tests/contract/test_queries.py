@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from contract.calls import assert_refused, moment
 from contract.rows import execute
 from support import SECRET, Person, client_of, serving, settings_for, sign
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -198,7 +198,7 @@ FRUIT = ["apple", "banana", "Cherry", "apple", "APPLE PIE", "100% apple", "b_n",
 
 
 @pytest.fixture
-def orchard(database: Address, alice: Person) -> list[Json]:
+def orchard(database: DatabaseUrl, alice: Person) -> list[Json]:
     """Tasks of Alice's with equal titles and equal times, updated in another order than created."""
     ids = [alice.create(title, title[::-1])["id"] for title in FRUIT]
     execute(
@@ -442,7 +442,7 @@ def test_a_cursor_that_was_cut_or_added_to_is_422(alice: Person, cursor_of: Curs
 
 
 def test_a_cursor_of_a_service_with_another_secret_is_422(
-    database: Address, alice: Person, cursor_of: CursorOf
+    database: DatabaseUrl, alice: Person, cursor_of: CursorOf
 ) -> None:
     cursor = cursor_of("")
     assert alice.get(f"?cursor={cursor}").status_code == 200
@@ -453,7 +453,7 @@ def test_a_cursor_of_a_service_with_another_secret_is_422(
 
 
 def test_a_cursor_is_good_in_every_process_with_the_same_secret(
-    database: Address, alice: Person, cursor_of: CursorOf
+    database: DatabaseUrl, alice: Person, cursor_of: CursorOf
 ) -> None:
     cursor = cursor_of("")
     with serving(settings_for(database)) as address, client_of(address) as http:

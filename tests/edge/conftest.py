@@ -7,11 +7,11 @@ import pytest
 
 from edge.wire import HASTY_SECONDS
 from support import client_of, serving, settings_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 @pytest.fixture(scope="session")
-def hasty(database: Address) -> Iterator[httpx.Client]:
+def hasty(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client of a service that waits for nothing longer than `HASTY_SECONDS`."""
     with (
         serving(settings_for(database, request_timeout=HASTY_SECONDS)) as address,

@@ -10,7 +10,7 @@ from faults.postgres import Postgres
 from faults.proxy import FaultProxy
 from faults.stage import PATIENT
 from support import PATIENCE, client_of, serving, settings_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def proxy(background: Background, postgres: Postgres) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> Address:
+def database(postgres: Postgres) -> DatabaseUrl:
     """What the service connects to; a module may put something in between."""
     return postgres.address
 
@@ -57,7 +57,7 @@ def limits() -> dict[str, float]:
 
 
 @pytest.fixture
-def service(database: Address, limits: dict[str, float]) -> Iterator[str]:
+def service(database: DatabaseUrl, limits: dict[str, float]) -> Iterator[str]:
     """A service for one test."""
     with serving(settings_for(database, **limits)) as address:
         yield address

@@ -14,7 +14,7 @@ from faults.postgres import Postgres, address_through
 from faults.proxy import FaultProxy
 from faults.stage import HASTY, PATIENT
 from support import Person, client_of, eventually, serving, settings_for, token_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 POOL_SIZE = 5
 hasty = pytest.mark.parametrize("limits", [HASTY], ids=["hasty"])
@@ -22,7 +22,7 @@ WAITING_PER_CONNECTION = 50
 
 
 @pytest.fixture
-def database(proxy: FaultProxy) -> Address:
+def database(proxy: FaultProxy) -> DatabaseUrl:
     """The network between the two can be told to misbehave."""
     return address_through(proxy.port)
 

@@ -11,11 +11,11 @@ from faults.postgres import Postgres, address_through
 from faults.proxy import FaultProxy
 from faults.stage import HASTY
 from support import Person, client_of, eventually, serving, settings_for, token_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 @pytest.fixture
-def database(proxy: FaultProxy) -> Address:
+def database(proxy: FaultProxy) -> DatabaseUrl:
     """Every outage is seen through the proxy; most of them happen behind it."""
     return address_through(proxy.port)
 
@@ -179,7 +179,7 @@ NOWHERE = {
 def test_a_database_that_is_nowhere_is_503(url: str) -> None:
     """What is raised is `ConnectionRefusedError` or `gaierror`, and no class of asyncpg's."""
     with (
-        serving(settings_for(Address(url), **HASTY)) as service,
+        serving(settings_for(DatabaseUrl(url), **HASTY)) as service,
         client_of(service) as http,
     ):
         _is_503(Person("1", token_for("1"), http).get())

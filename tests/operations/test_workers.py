@@ -12,7 +12,7 @@ import pytest
 from integration.programs import ADDRESS, READY, Service, members_of, started
 from operations.figures import Series, figures, value
 from support import PATIENCE, SECRET, client_of, eventually
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.observability.metrics import DIRECTORY
 
 WORKERS = 2
@@ -81,7 +81,7 @@ def _read(pid: int, file: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def fleet(database: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(database: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Several workers, each of which has started."""
     folder = tmp_path_factory.mktemp("fleet")
     settings = {
