@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from contract.calls import assert_refused, moment
 from contract.rows import execute
-from support import SECRET, Person, serving, settings_for, sign, token_for
+from support import SECRET, Person, client_of, serving, settings_for, sign, token_for
 from taskapi.database.url import DatabaseUrl
 from taskapi.openapi.document import EXAMPLE_CURSOR
 
@@ -448,7 +448,7 @@ def test_a_cursor_is_good_in_every_process_whatever_its_secret(
 ) -> None:
     cursor = cursor_of("")
     other = settings_for(database, better_auth_secret=f"another than {SECRET}")
-    with serving(other) as address, httpx.Client(base_url=address, timeout=30) as http:
+    with serving(other) as address, client_of(address) as http:
         token = sign({"sub": alice.id, "exp": 2**40}, f"another than {SECRET}")
         elsewhere = Person(alice.id, token, http)
         assert elsewhere.get(f"?cursor={cursor}").json() == alice.get(f"?cursor={cursor}").json()

@@ -10,8 +10,7 @@ from pathlib import Path
 import httpx
 
 from deploy.image import ROOT
-from faults.postgres import eventually
-from support import cannot
+from support import PATIENCE, cannot, eventually
 
 CONFIG = ROOT / "deploy" / "haproxy.cfg"
 
@@ -49,17 +48,18 @@ class Balancer:
             process.terminate()
             process.wait()
 
-    def client(self, seconds: float = 30) -> httpx.Client:
+    def client(self) -> httpx.Client:
         """A client that talks to it."""
         return httpx.Client(
             transport=httpx.HTTPTransport(uds=str(self.socket)),
             base_url="http://balancer",
-            timeout=seconds,
+            timeout=PATIENCE,
         )
 
     def in_rotation(self) -> set[int]:
         """The ports of the replicas that get requests."""
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self._figures))) as http:
+        figures = httpx.HTTPTransport(uds=str(self._figures))
+        with httpx.Client(transport=figures, timeout=PATIENCE) as http:
             text = http.get("http://balancer/metrics").text
         up = r'haproxy_server_status\{proxy="taskapi",server="replica(\d+)",state="UP"\} 1'
         return {int(port) for port in re.findall(up, text)}

@@ -13,10 +13,9 @@ import httpx
 
 from deploy.balancer import Balancer
 from faults.pgbouncer import PgBouncer
-from faults.postgres import Postgres, eventually
-from faults.stage import CLIENT_SECONDS
+from faults.postgres import Postgres
 from integration.programs import READY, Service, started
-from support import SECRET, Person, token_for
+from support import SECRET, Person, eventually, token_for
 
 PEOPLE = range(7001, 7007)
 REPLICAS = 4
@@ -220,7 +219,7 @@ class Work:
     def expect_more(self) -> None:
         """Wait until all of it has gone on for a while."""
         for _ in range(5 * len(self.people)):
-            eventually(self._one_more_turn, "somebody works", CLIENT_SECONDS)
+            eventually(self._one_more_turn, "somebody works")
 
     def _one_more_turn(self) -> bool:
         for life in self.lives:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,10 +18,10 @@ from packaging.requirements import Requirement
 
 from deploy.image import ROOT, Stage, ignored, instructions, words
 from faults.background import Background
-from faults.postgres import Postgres, address_through, eventually
+from faults.postgres import Postgres, address_through
 from faults.proxy import FaultProxy
-from integration.programs import PROGRAMS
-from support import SECRET
+from integration.programs import PROGRAMS, READY, Service, started
+from support import PATIENCE, SECRET, eventually
 from taskapi import __version__
 from taskapi.config import Settings
 
@@ -119,7 +120,7 @@ def run(built: Stage, *command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -146,25 +147,21 @@ def _free_port() -> int:
 
 
 @contextmanager
-def container(built: Stage, *command: str) -> Iterator[subprocess.Popen[str]]:
+def container(built: Stage, *command: str) -> Iterator[Service]:
     """A program of the image, while it runs."""
-    process = subprocess.Popen(  # noqa: S603 - our own image
-        built.command(*command, read_only=True),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.kill(first_process(process), signal.SIGKILL)  # and with it everything in there
-        process.communicate()
+    unshare, *arguments = built.command(*command, read_only=True)
+    with started(shutil.which(unshare), *arguments, folder=built.folder) as service:
+        try:
+            yield service
+        finally:
+            if service.process.poll() is None:
+                os.kill(first_process(service), signal.SIGKILL)  # and with it everything in there
 
 
-def first_process(process: subprocess.Popen[str]) -> int:
+def first_process(service: Service) -> int:
     """The container's process 1, by the number that it has out here."""
-    return int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+    pid = service.process.pid
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
 
 @pytest.fixture
@@ -192,10 +189,11 @@ def test_the_image_migrates_serves_says_that_it_is_well_and_stops_when_told(
     check = words(said("HEALTHCHECK")[0].partition(" CMD ")[2])
     assert run(configured, *check).returncode != 0, "nothing runs yet"
     serve = words(said("ENTRYPOINT")[0]) + words(said("CMD")[0])
-    with container(configured, *serve) as process:
-        eventually(lambda: run(configured, *check).returncode == 0, "it is well", 60)
-        os.kill(first_process(process), signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
-        assert process.returncode == 0, output
-    assert "Traceback" not in output
-    assert json.loads(output.splitlines()[-1])["level"] == "info", "machines can read the log"
+    with container(configured, *serve) as service:
+        for _ in range(workers):
+            service.wait_for(READY)
+        eventually(lambda: run(configured, *check).returncode == 0, "it is well")
+        os.kill(first_process(service), signal.SIGTERM)
+        assert service.wait() == 0, service.output
+    assert "Traceback" not in service.output
+    assert json.loads(service.lines[-1])["level"] == "info", "machines can read the log"

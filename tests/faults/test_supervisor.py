@@ -6,6 +6,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from support import PATIENCE
 from taskapi.edge.deadline import Supervisor
 from taskapi.errors import TimedOut
 
@@ -33,10 +34,10 @@ async def _send(_: Message) -> None:
     raise AssertionError("nothing is sent here")
 
 
-def _run(app: ASGIApp, client: Client, seconds: float = 5.0) -> None:
+def _run(app: ASGIApp, client: Client, seconds: float = PATIENCE) -> None:
     asyncio.run(
         asyncio.wait_for(
-            Supervisor(app, seconds)({"type": "http"}, client.receive, _send), timeout=10
+            Supervisor(app, seconds)({"type": "http"}, client.receive, _send), timeout=2 * PATIENCE
         )
     )
 
@@ -77,7 +78,7 @@ def test_the_cancellation_of_somebody_else_stays_one() -> None:
         await asyncio.Event().wait()
 
     async def cancel_it() -> None:
-        layer = Supervisor(app, 5.0)
+        layer = Supervisor(app, PATIENCE)
         request = asyncio.create_task(layer({"type": "http"}, Client(LAST).receive, _send))
         await asyncio.sleep(0)
         request.cancel()
@@ -128,7 +129,7 @@ def test_a_body_that_comes_late_goes_to_the_application() -> None:
         client.asked.clear()
         return BODY[-1]
 
-    asyncio.run(Supervisor(app, 5.0)({"type": "http"}, receive, _send))
+    asyncio.run(Supervisor(app, PATIENCE)({"type": "http"}, receive, _send))
     assert got == b"two"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from integration.programs import PATIENCE, READY, ROOT, run, started
+from integration.programs import READY, ROOT, run, started
+from support import PATIENCE
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 
-import httpx
 import pytest
 
 from integration.programs import run
 from operations.conftest import OwnDatabase
 from operations.examination import examined
-from support import SECRET, Person, serving, settings_for, token_for
+from support import SECRET, Person, client_of, serving, settings_for, token_for
 from taskapi.database.url import DatabaseUrl
 
 ORDER = [
@@ -112,7 +111,7 @@ def test_the_rights_that_are_asked_for_are_enough(own: OwnDatabase, role: str) -
     assert examined(own.user(role))["rights"].good is True
     with (
         serving(settings_for(own.user(role))) as address,
-        httpx.Client(base_url=address) as http,
+        client_of(address) as http,
     ):
         alice = Person("1", token_for("1"), http)
         once = {"Idempotency-Key": "once"}

@@ -17,11 +17,11 @@ import httpx
 from faults.background import Background
 from faults.balancer import Balancer
 from faults.pgbouncer import PgBouncer
-from faults.postgres import Postgres, eventually
+from faults.postgres import Postgres
 from faults.proxy import FaultProxy
 from integration.programs import ADDRESS, environment
 from soak.people import CHANCE
-from support import SECRET, token_for
+from support import SECRET, eventually, token_for
 
 REQUEST_TIMEOUT = 2
 PATIENCE = 60
