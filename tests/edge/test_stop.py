@@ -110,7 +110,7 @@ def test_a_stop_does_not_wait_for_a_connection_that_stays_silent(
 
 
 def wait_until_refused(address: tuple[str, int]) -> None:
-    """Wait until nobody listens any more, without joining the queue of a process that still does."""
+    """Wait until nobody listens, without joining the queue of a process that still does."""
     host, port = address
     wanted = f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{port:04X}"
     eventually(lambda: wanted not in listening(), "nobody listens")
