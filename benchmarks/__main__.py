@@ -12,16 +12,15 @@ from benchmarks.operations import ASKING, DELETE, KNOWN_1000, ONE
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result
 
-cli = typer.Typer(
-    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
-
-CHECKED = Schedule(verify=True)
+cli = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
 
 Rounds = Annotated[int, typer.Option(help="How often everything is measured.", min=1)]
 Seconds = Annotated[int, typer.Option(help="How long each measurement takes.", min=1)]
-Quick = Annotated[bool, typer.Option("--quick", help="Once and briefly; nothing is kept.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="Check everything, measure next to nothing.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Measure briefly, and keep nothing.")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="Check each response, measure nothing.")]
+Check = Annotated[bool, typer.Option("--check", help="Only check that it is current.")]
+
+CHECKED = Schedule(verify=True)
 
 
 @cli.command()
@@ -38,7 +37,7 @@ def peers(
     if not (quick or smoke):
         result.save("peers")
     typer.echo(f"{report.peers_table(result)}\n\n{report.goals(peers=result)}")
-    _fail_on_errors(result, smoke=smoke)
+    _fail_on_errors(result)
 
 
 @cli.command("growth")
@@ -54,20 +53,12 @@ def grow(
     result, plans = growth.grow(plan)
     if not (quick or smoke):
         growth.save(result, plans)
-    typer.echo(f"{report.growth_table(result)}\n\n{report.goals(growth=result)}\n\n{plans}")
-    _fail_on_errors(result, smoke=smoke)
-
-
-def _fail_on_errors(result: Result, *, smoke: bool) -> None:
-    if smoke and any(result.figures("errors")):
-        raise BenchmarkError("There were responses that were not the right ones.")
+    typer.echo(f"{plans}\n{report.goals(growth=result)}")
+    _fail_on_errors(result)
 
 
 @cli.command("report")
-def write(
-    *,
-    check: Annotated[bool, typer.Option("--check", help="Only say whether it is current.")] = False,
-) -> None:
+def write(*, check: Check = False) -> None:
     """Write the figures and plots of the kept runs into docs/performance.md."""
     if not check:
         report.write()
@@ -75,13 +66,14 @@ def write(
         raise BenchmarkError(f"{report.PAGE} has other figures than benchmarks/results")
 
 
-def main() -> None:
-    """Run a command; SIGTERM ends it as Ctrl-C does, so that all servers are stopped."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        cli()
-    except BenchmarkError as error:
-        sys.exit(f"The benchmark cannot go on:\n{error}")
+def _fail_on_errors(result: Result) -> None:
+    if any(sample.errors for sample in result.samples):
+        raise BenchmarkError("There were wrong responses: see the column of errors.")
 
 
-main()
+# SIGTERM ends it as Ctrl-C does, so that all servers are stopped.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+try:
+    cli()
+except BenchmarkError as error:
+    sys.exit(f"The benchmark cannot go on:\n{error}")

@@ -42,7 +42,6 @@ DELETE = "DELETE FROM tasks WHERE id = $2 AND user_id = $1 RETURNING id"
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Hold a pool that resets nothing on release, as there is nothing to reset."""
     async with asyncpg.create_pool(
         os.environ["DATABASE_URL"], min_size=20, max_size=20, reset=_nothing
     ) as pool:
@@ -71,37 +70,31 @@ async def fetch(request: Request, statement: str, *values: object) -> Any:
 
 
 async def list_tasks(request: Request) -> Response:
-    """Respond with all tasks, up to a thousand."""
     row = await fetch(request, LIST)
     tail = f'],"total":{row["total"]},"limit":1000,"offset":0,"has_more":false,"next_cursor":null}}'
     return _json(b"".join((b'{"tasks":[', row["body"], tail.encode())))
 
 
 async def create_task(request: Request) -> Response:
-    """Create a task."""
     new = json.loads(await request.body())
     row = await fetch(request, CREATE, new["title"], new["description"])
     return _json(row["body"], 201, {"Location": f"{request.scope['path']}/{row['id']}"})
 
 
 async def get_task(request: Request) -> Response:
-    """Read a task."""
     return _json((await fetch(request, GET))["body"])
 
 
 async def update_task(request: Request) -> Response:
-    """Change title and description."""
     new = json.loads(await request.body())
     return _json((await fetch(request, UPDATE, new["title"], new["description"]))["body"])
 
 
 async def toggle_task(request: Request) -> Response:
-    """Toggle completion."""
     return _json((await fetch(request, TOGGLE))["body"])
 
 
 async def delete_task(request: Request) -> Response:
-    """Delete a task."""
     row = await fetch(request, DELETE)
     return Response(status_code=204 if row else 404)
 
@@ -111,7 +104,6 @@ def _json(body: bytes, status: int = 200, headers: dict[str, str] | None = None)
 
 
 TASKS, TASK = "/api/{user_id}/tasks", "/api/{user_id}/tasks/{task_id}"
-
 app = Starlette(
     lifespan=lifespan,
     routes=[

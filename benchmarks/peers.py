@@ -7,17 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from benchmarks.database import Database
-from benchmarks.operations import (
-    READER_OF_100,
-    SECRET,
-    UNIQUE,
-    Operation,
-    requests,
-    token,
-)
+from benchmarks.operations import READER_OF_100, SECRET, UNIQUE, Operation, requests, token
 from benchmarks.processes import BenchmarkError, Server
 
 ONE_WORKER, TWO_WORKERS = "taskapi, 1 worker", "taskapi, 2 workers"
@@ -29,20 +21,6 @@ MAX_CONNECTIONS = 300
 NEW_TASKS_PER_SECOND = 12_000
 """Tasks that are added before deletes are measured. A faster peer would get 404, and that counts
 as an error."""
-
-
-class Response(NamedTuple):
-    """A response to one request.
-
-    Attributes:
-        status: its code.
-        etag: the ETag header, empty where there is none.
-        body: its content.
-    """
-
-    status: int
-    etag: str
-    body: bytes
 
 
 class Peer:
@@ -73,17 +51,18 @@ class Peer:
         new = NEW_TASKS_PER_SECOND * seconds if operation.consumes else 0
         tasks = self.database.targets(operation.users, new)
         etag = ""
-        if operation.headers and operation.status == http.HTTPStatus.NOT_MODIFIED:
-            etag = self.send(requests(replace(operation, headers=()), tasks[:1])[0]).etag
+        if "{etag}" in operation.headers.values():
+            plain = requests(replace(operation, headers={}), tasks[:1])
+            etag = self.send(plain[0])[0].headers["ETag"]
         return requests(operation, tasks, etag)
 
-    def send(self, request: bytes) -> Response:
-        """Send one request on a connection of its own."""
+    def send(self, request: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+        """The response to a request on a connection of its own, and its body."""
         with socket.create_connection(("127.0.0.1", self.server.port)) as connection:
             connection.sendall(request.replace(UNIQUE.encode(), b"checked"))
             response = http.client.HTTPResponse(connection)
             response.begin()
-            return Response(response.status, response.headers.get("ETag", ""), response.read())
+            return response, response.read()
 
     def check(self, operation: Operation) -> bytes:
         """The body of the response to one request of an operation.
@@ -92,11 +71,10 @@ class Peer:
             BenchmarkError: the response is wrong.
         """
         operation = self.own(operation)
-        response = self.send(self.requests(operation, seconds=1)[0])
-        tasks = response.body.count(b'"title"')
-        if (response.status, tasks) != (operation.status, operation.tasks):
-            raise BenchmarkError(f"{self.name}, {operation.name}: {response}")
-        return response.body
+        response, body = self.send(self.requests(operation, seconds=1)[0])
+        if (response.status, body.count(b'"title"')) != (operation.status, operation.tasks):
+            raise BenchmarkError(f"{self.name}, {operation.name}: {response.status} {body!r}")
+        return body
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import statistics
 from pathlib import Path
-from typing import Any
 
 import pygal
 from pygal.style import Style
@@ -57,9 +56,9 @@ def plot_growth(run: Result, file: Path) -> None:
     chart = pygal.Line(title="µs of CPU per request", logarithmic=True, **LOOKS)
     chart.x_labels = [f"{size:,} tasks" for size in sizes]
     chart.y_labels = [300, 1_000, 3_000, 10_000]
-    cases: list[tuple[str, Any, int]] = [(it.name, it, 100) for it in POINTS]
-    cases += [(f"list of {tasks}", LIST, tasks) for tasks in KINDS]
-    for name, operation, tasks in cases:
+    cases = {operation.name: (operation, 100) for operation in POINTS}
+    cases |= {f"list of {tasks}": (LIST, tasks) for tasks in KINDS}
+    for name, (operation, tasks) in cases.items():
         costs = [figure("cpu", table_name(size, tasks), operation)(run) for size in sizes]
         chart.add(name, [statistics.median(cost) for cost in costs])
     chart.render_to_file(str(file))

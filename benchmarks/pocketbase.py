@@ -80,6 +80,7 @@ class PocketBase(Peer):
                 "/api/collections/tasks/records" + operation.path.replace("{id}", task_id),
                 self._tokens[user],
                 {**body, "user": _id(user)} if body and operation.method == "POST" else body,
+                {},
             )
             for body in operation.bodies
             for user in users

@@ -53,11 +53,6 @@ class Server:
         directory: its working directory, and where its log is.
         name: of the log file.
         environment: variables in addition to those of this process.
-
-    Attributes:
-        pid: of the first process.
-        port: where it listens.
-        start_seconds: from its start to its first response.
     """
 
     def __init__(
@@ -91,11 +86,7 @@ class Server:
             self._process.wait()
 
     def wait_until_ready(self, path: str, headers: Mapping[str, str] | None = None) -> None:
-        """Wait until GET of a path succeeds.
-
-        Raises:
-            BenchmarkError: the server has ended, or START_SECONDS have passed.
-        """
+        """Wait until GET of a path succeeds; `start_seconds` has how long that took."""
         url = f"http://127.0.0.1:{self.port}{path}"
         while time.monotonic() - self._started < START_SECONDS and self._process.poll() is None:
             try:

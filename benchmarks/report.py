@@ -2,10 +2,8 @@
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
 
 from benchmarks.goals import GOALS, figure, growth_goals, rates, ratio, verdicts
-from benchmarks.growth import KINDS, LIST, POINTS, table_name
 from benchmarks.operations import COMMON, OURS, Operation
 from benchmarks.peers import FLOOR, ONE_WORKER, POCKETBASE, TEXTBOOK, TWO_WORKERS
 from benchmarks.plots import plot_growth, plot_peers
@@ -14,7 +12,7 @@ from benchmarks.results import Result
 
 PAGE = ROOT / "docs" / "performance.md"
 NAMES = (ONE_WORKER, TWO_WORKERS, POCKETBASE, TEXTBOOK, FLOOR)
-MACHINE = ("date", "revision", "processor", "speed", "memory", "system")
+MACHINE = ("date", "revision", "processor", "speed", "system")
 NOTHING = "\N{EN DASH}"
 
 
@@ -42,17 +40,6 @@ def _row(run: Result, operation: Operation) -> Iterator[str]:
 
 def _median(values: Sequence[float], style: str) -> str:
     return format(statistics.median(values), style) if values else NOTHING
-
-
-def growth_table(run: Result) -> str:
-    """CPU of every operation in every table, by kind of user."""
-    sizes = run.about["sizes"]
-    rows = []
-    for operation, tasks in product((*POINTS, LIST), KINDS):
-        costs = (figure("cpu", table_name(size, tasks), operation)(run) for size in sizes)
-        name = f"{operation.name}, {tasks} per user"
-        rows.append([name, *(_median(each, ",.0f") for each in costs)])
-    return _markdown(["µs of CPU per request", *(f"{size:,} tasks" for size in sizes)], rows)
 
 
 def goals(peers: Result | None = None, growth: Result | None = None) -> str:

@@ -14,16 +14,10 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement.
+    """One measurement, of a peer (for growth, of a table) in a round.
 
     Attributes:
-        peer: who responded; for growth, the table.
-        operation: what was requested.
-        connections: at once.
-        round: the number of it; peers are compared within one.
-        requests: how many were responded to.
-        rate: the same per second.
-        errors: how many of them failed.
+        requests: number of responses, of which `errors` were wrong; `rate` per second.
         p50: milliseconds; p95 and p99 likewise.
         api_cpu: microseconds of CPU per request of the server's processes.
         database_cpu: the same of PostgreSQL's.
