@@ -19,6 +19,7 @@ LOOKS = {
     "legend_at_bottom": True,
     "legend_at_bottom_columns": 4,
     "explicit_size": True,
+    "no_prefix": True,  # the same figures give the same file
     "style": Style(
         background="white",
         plot_background="white",
