@@ -51,29 +51,39 @@ format: .venv/ready ## Put the code into the one format
 openapi: .venv/ready ## Write openapi.json anew
 	$(BIN)/taskapi openapi > openapi.json
 
-.venv/bench: .venv/ready requirements-bench.txt
-	@echo "Preparing what the benchmark needs, once…"
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --requirement requirements-bench.txt
+benchmarks/.venv/ready: benchmarks/requirements.txt
+	@echo "Preparing benchmarks/.venv, once…"
+	@$(PYTHON) -m venv benchmarks/.venv
+	@benchmarks/.venv/bin/pip install --quiet --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
+	@benchmarks/.venv/bin/pip check
 	@touch $@
 
-.PHONY: soak
-soak: .venv/ready ## Use a fleet while everything under it is broken; `make soak MINUTES=20`
-	@PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),2)
+# From this checkout: the service is started from it, and the soak uses the tests' helpers.
+BENCHMARKS = PYTHONPATH="$(CURDIR):$(CURDIR)/tests" benchmarks/.venv/bin/python -m benchmarks
 
 .PHONY: bench
-bench: .venv/bench ## Measure this service and its peers; `make bench OPTIONS=--quick` in a minute
-	@$(BIN)/python -m bench peers $(OPTIONS)
+bench: benchmarks/.venv/ready ## Measure this service and its peers; `make bench OPTIONS=--quick` in two minutes
+	@$(BENCHMARKS) peers $(OPTIONS)
 
 .PHONY: bench-growth
-bench-growth: .venv/bench ## Measure how costs grow with the table and with a user's tasks
-	@$(BIN)/python -m bench growth $(OPTIONS)
+bench-growth: benchmarks/.venv/ready ## Measure how costs grow with the table and with a user's tasks
+	@$(BENCHMARKS) growth $(OPTIONS)
+
+.PHONY: bench-report
+bench-report: benchmarks/.venv/ready ## Write the figures of the last runs into docs/performance.md
+	@$(BENCHMARKS) report
+
+.PHONY: soak
+soak: benchmarks/.venv/ready ## Use a fleet while everything under it is broken; `make soak MINUTES=20`
+	@$(BENCHMARKS).soak --minutes $(or $(MINUTES),2)
 
 .PHONY: lock
 lock: .venv/ready ## Write the locked requirements anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --output-file requirements.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml --output-file requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group build --constraint requirements-dev.txt --output-file requirements-build.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --constraint requirements-dev.txt pyproject.toml benchmarks/pyproject.toml --output-file benchmarks/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what make made, but not .taskapi, where the tasks are
-	rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv benchmarks/.venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
