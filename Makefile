@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Another pip than the one that comes with Python, as a command: make PIP=/usr/bin/pip test
 PIP ?=
-INSTALL = $(PYTHON) scripts/install.py $(if $(PIP),--pip="$(PIP)")
+INSTALL = $(PYTHON) -u scripts/install.py $(if $(PIP),--pip="$(PIP)")
 # Where everything is installed, that is kept as locked, and has what the service needs.
 RUNTIME := $(or $(wildcard .venv/ready),.venv/runtime)
 .DEFAULT_GOAL := help
@@ -39,14 +39,15 @@ fuzz: .venv/ready ## The fuzz tests for long, each time at other places
 	@$(BIN)/pytest --numprocesses 2 --hypothesis-profile long tests/fuzz
 
 .PHONY: check
-check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, wheel
+check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, wheel, locks
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/check_documents.py
 	$(BIN)/python scripts/check_migrations.py
-	$(BIN)/python scripts/check_wheel.py
+	$(BIN)/python -m scripts.check_wheel
+	$(BIN)/python -m scripts.check_locks
 
 .PHONY: format
 format: .venv/ready ## Put the code into the one format

@@ -1,9 +1,10 @@
 """Install the packages of lock files, and nothing else, into a virtual environment.
 
-    python3 scripts/install.py .venv requirements.txt
+    python3 -u scripts/install.py .venv requirements.txt
 
 pip resolves nothing and builds nothing here: it takes the locked files by their hashes (docs/
-decisions/0013). Only the standard library is used, because nothing else is installed yet.
+decisions/0013). Only the standard library is used, because nothing else is installed yet, and no
+syntax that is newer than Python 3.6, because an older Python must get as far as its sentence.
 """
 
 import sys
@@ -39,7 +40,10 @@ exec {python} -P -m taskapi "$@"
 """
 """-P: nothing is imported from the working directory, as for any installed command."""
 
-STEP = re.compile(r"(Ignoring|Collecting|Requirement already satisfied:|Installing) ([\w.-]+)")
+STEP = re.compile(
+    r"(Ignoring|Collecting|Processing|Requirement already satisfied:|Installing) "
+    r"(?:\S*/)?([\w.-]+?)(?:[=:[ ]|-\d)"
+)
 """What pip prints for each line of a lock, and then once for all packages."""
 
 UNREACHABLE = """
@@ -73,40 +77,45 @@ class Environment:
 
     Args:
         folder: where it is, or will be.
-        pip: the command of another pip than the environment's own.
-        turn: the lock of this installation; a pip that outlives this process goes on holding it.
+        pip: the command of another pip; with none, the environment gets the one of its Python.
+        mutex: the file lock of this process, which pip inherits, in case it outlives it.
     """
 
-    def __init__(self, folder: Path, pip: str, turn: IO[str]) -> None:
+    def __init__(self, folder: Path, pip: str, mutex: IO[str]) -> None:
         self._folder = folder.absolute()
         self._python = self._folder / "bin" / "python"
         self._packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(self._folder)}))
+        self._own_pip = not pip
         own = [str(self._python), "-m", "pip"]
-        self._pip = [*shlex.split(pip), f"--python={self._python}"] if pip else own
-        self._turn = turn
+        self._pip = own if self._own_pip else [*shlex.split(pip), f"--python={self._python}"]
+        self._mutex = mutex
 
     def make(self) -> None:
         """Make it where it is missing, and anew where an earlier attempt was cut short."""
         if self._is_whole():
             return
-        if find_spec("ensurepip") is None:
+        if self._own_pip and find_spec("ensurepip") is None:
             sys.exit(
                 f"{sys.executable} cannot make a virtual environment: its module ensurepip is "
                 "missing. On Debian and Ubuntu: apt install python3-venv"
             )
         if self._folder.exists():
-            print(f"{self._folder.name} is half-made, or of another Python: making it anew.")
+            print(
+                f"{self._folder.name} is half-made, or of another Python: making it anew.",
+                flush=True,
+            )
             self._python.unlink(missing_ok=True)  # first: what is left is surely half-made
             shutil.rmtree(self._folder)
-        self._run([sys.executable, "-m", "venv", str(self._folder)])
+        options = [] if self._own_pip else ["--without-pip"]
+        self._run([sys.executable, "-m", "venv", *options, str(self._folder)])
 
     def _is_whole(self) -> bool:
         """Whether no package in it is half-installed: pip writes a package's RECORD last."""
         packages = [*self._packages.glob("*.dist-info")]
         return (
             self._python.exists()
-            and any(package.name.startswith("pip-") for package in packages)
-            and all((package / "RECORD").exists() for package in packages)
+            and (not self._own_pip or any(each.name.startswith("pip-") for each in packages))
+            and all((each / "RECORD").exists() for each in packages)
             and not any(self._packages.glob("~*"))  # pip's name for what it is about to replace
         )
 
@@ -118,9 +127,10 @@ class Environment:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove packages."""
-        if names := sorted(names):
-            print(f"Removing what no lock names: {', '.join(names)}")
-            self._run([*self._pip, "uninstall", "--yes", *names])
+        unwanted = sorted(names)
+        if unwanted:
+            print(f"Removing what no lock names: {', '.join(unwanted)}")
+            self._run([*self._pip, "uninstall", "--yes", *unwanted])
 
     def install(self, locks: list[Path], count: int) -> None:
         """Install the locks' files; a terminal shows how many of `count` pip has got."""
@@ -157,7 +167,7 @@ class Environment:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            pass_fds=[self._turn.fileno()],
+            pass_fds=[self._mutex.fileno()],
         ) as process:
             output = "".join(_watched(process.stdout or (), count))
         if process.returncode:
@@ -173,12 +183,16 @@ def _watched(lines: Iterable[str], count: int) -> Iterator[str]:
         yield line
         if "Retrying" in line:
             print(line, end="")
-        if not (step := STEP.match(line)) or not sys.stdout.isatty():
+        step = STEP.match(line)
+        if step is None or not sys.stdout.isatty():
             continue
-        count -= step[1] == "Ignoring"  # its marker says that it is not for this platform
-        got += step[1] in {"Collecting", "Requirement already satisfied:"}
-        what = "writing them" if step[1] == "Installing" else step[2]
-        print(f"\r\033[K  {got} of {count}: {what}", end="", flush=True)
+        if step[1] == "Ignoring":
+            count -= 1  # its marker says that it is not for this platform
+        elif step[1] == "Installing":
+            print(f"\r\033[K  writing {got} packages", end="")
+        else:
+            got += 1
+            print(f"\r\033[K  {got} of {count}: {step[2]}", end="")
     if got:
         print(end="\r\033[K")
 
@@ -203,24 +217,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("locks", type=Path, nargs="+")
-    parser.add_argument("--pip", default="", help="another pip than the environment's own")
+    parser.add_argument("--pip", default="", help="the command of another pip")
     told = parser.parse_args()
-    with Path(__file__).open() as turn:
-        _wait_for(turn)
+    with Path(__file__).open() as mutex:
+        _acquire(mutex)
         version, names = sys.version.split()[0], ", ".join(lock.name for lock in told.locks)
-        print(f"Installing {names} into {told.folder}, for Python {version}…", flush=True)
+        print(f"Installing {names} into {told.folder}, for Python {version}…")
         began = time.monotonic()
-        count = install(Environment(told.folder, told.pip, turn), told.locks)
+        count = install(Environment(told.folder, told.pip, mutex), told.locks)
         seconds = time.monotonic() - began
         print(f"{told.folder} has the {count} locked packages, checked, in {seconds:.0f} s.")
 
 
-def _wait_for(turn: IO[str]) -> None:
+def _acquire(mutex: IO[str]) -> None:
     try:
-        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(mutex, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print("Waiting for another installation of this checkout…", flush=True)
-        fcntl.flock(turn, fcntl.LOCK_EX)
+        print("Waiting for another installation of this checkout…")
+        fcntl.flock(mutex, fcntl.LOCK_EX)
 
 
 try:
