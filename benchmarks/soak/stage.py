@@ -15,10 +15,10 @@ from benchmarks.soak.people import CHANCE
 from faults.background import Background
 from faults.balancer import Balancer
 from faults.pgbouncer import PgBouncer
-from faults.postgres import Postgres, eventually
+from faults.postgres import Postgres
 from faults.proxy import FaultProxy
 from integration.programs import ADDRESS, Service
-from support import SECRET, token_for
+from support import SECRET, eventually, token_for
 
 SETTINGS: dict[str, object] = {
     "better_auth_secret": SECRET,

