@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Self
 
-from taskapi.config import LARGEST_ID, Settings, UserIdType
+from taskapi.config import MAX_ID, Settings, UserIdType
 from taskapi.errors import InvalidToken, TokenExpired
 
 LEEWAY = 30.0
@@ -78,7 +78,7 @@ class ClaimsPolicy:
         if not isinstance(subject, str):
             raise InvalidToken("The token names no user (sub).", "user")
         if self.user_id_type == "integer":
-            if not POSITIVE_INTEGER.fullmatch(subject) or int(subject) > LARGEST_ID:
+            if not POSITIVE_INTEGER.fullmatch(subject) or int(subject) > MAX_ID:
                 raise InvalidToken(
                     "The token's user (sub) is not an integer id; see USER_ID_TYPE.", "user"
                 )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from taskapi.auth.claims import User
 from taskapi.auth.dependencies import current_user
-from taskapi.config import LARGEST_ID
+from taskapi.config import MAX_ID
 from taskapi.edge.body import invalid
 from taskapi.edge.conditional import list_tag, matches, task_tag
 from taskapi.edge.cursor import InvalidCursor
@@ -48,7 +48,7 @@ MERGE_PATCH = {"schema": {"$ref": "#/components/schemas/TaskPatch"}}
 REPLAYED = {"Idempotency-Replayed": "true"}
 
 TaskId = Annotated[
-    int, Path(ge=1, le=LARGEST_ID, description="A task of yours.", examples=[1]), PlainDigits
+    int, Path(ge=1, le=MAX_ID, description="A task of yours.", examples=[1]), PlainDigits
 ]
 
 

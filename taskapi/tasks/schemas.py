@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from taskapi.config import LARGEST_ID
+from taskapi.config import MAX_ID
 from taskapi.tasks.models import DESCRIPTION_LENGTH, TITLE_LENGTH
 
 
@@ -35,7 +35,7 @@ def _plain_digits(value: object) -> object:
         value.isascii()
         and value.isdigit()
         and (value == "0" or value[0] != "0")
-        and len(value) <= len(str(LARGEST_ID))
+        and len(value) <= len(str(MAX_ID))
     ):
         raise ValueError("must be a whole number in plain digits")
     return value
@@ -82,7 +82,7 @@ Description = Annotated[
 PlainDigits = BeforeValidator(_plain_digits)
 """Stands behind the bounds of a number: in front of them, OpenAPI would not know their names."""
 
-TaskNumber = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
+TaskNumber = Annotated[StrictInt, Field(ge=1, le=MAX_ID)]
 
 Moment = Annotated[
     AwareDatetime,
@@ -278,7 +278,7 @@ class ListQuery(BaseModel):
     ] = LONGEST_PAGE
     offset: Annotated[
         int,
-        Field(ge=0, le=LARGEST_ID, description="Tasks before the page.", examples=[100]),
+        Field(ge=0, le=MAX_ID, description="Tasks before the page.", examples=[100]),
         PlainDigits,
     ] = 0
     cursor: Annotated[
@@ -319,7 +319,7 @@ class Task(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TASK]})
 
-    id: Annotated[int, Field(ge=1, le=LARGEST_ID)]
+    id: Annotated[int, Field(ge=1, le=MAX_ID)]
     title: Annotated[str, Field(min_length=1, max_length=TITLE_LENGTH)]
     description: Annotated[str, Field(max_length=DESCRIPTION_LENGTH)]
     is_completed: bool
