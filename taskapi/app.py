@@ -14,20 +14,20 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskapi.auth.middleware import AuthMiddleware
-from taskapi.auth.secret import secret_of
 from taskapi.auth.verifier import Verifier
 from taskapi.config import Settings
 from taskapi.database.executor import Executor
+from taskapi.database.owner import Users
 from taskapi.database.schema import SchemaMismatch, check_schema, migrate
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import Cors
-from taskapi.edge.cursor import Cursors
 from taskapi.edge.deadline import Supervisor
 from taskapi.edge.error_handler import Answers
 from taskapi.edge.request_log import Access
 from taskapi.edge.route import Route
 from taskapi.embedded.database import EMPTY_START, database_in_use
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
+from taskapi.idempotency.sweeper import keep_sweeping
 from taskapi.observability import tracing
 from taskapi.observability.logs import configure_logs
 from taskapi.openapi.docs_page import add_docs_page
@@ -37,8 +37,6 @@ from taskapi.server.drain import Drain
 from taskapi.server.startup import start_or_explain
 from taskapi.state import ServiceState
 from taskapi.tasks import routes as tasks
-from taskapi.tasks.store import TaskStores
-from taskapi.tasks.sweeper import keep_sweeping
 
 log = structlog.get_logger("taskapi")
 
@@ -122,45 +120,41 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
             stack.push_async_callback(key_set.close)
         blocking = contextmanager_in_threadpool(database_in_use(settings))
         url = await stack.enter_async_context(blocking)
-        database = await _open_database(settings, url)
-        stack.push_async_callback(database.close)
-        await _ensure_schema(settings, url, database)
-        app.service_state = state = _state(app, database)
-        for work in (keep_sweeping(database), state.sampler.keep_sampling()):
+        executor = await _open_executor(settings, url)
+        stack.push_async_callback(executor.close)
+        await _ensure_schema(settings, url, executor)
+        app.service_state = state = _state(app, executor)
+        for work in (keep_sweeping(executor), state.sampler.keep_sampling()):
             stack.callback(asyncio.create_task(work).cancel)
         stack.enter_context(app.drain.on_sigterm())
         stack.enter_context(_rare_garbage_collections())
         yield
 
 
-async def _open_database(settings: Settings, url: DatabaseUrl) -> Executor:
-    database = Executor(
+async def _open_executor(settings: Settings, url: DatabaseUrl) -> Executor:
+    executor = Executor(
         url,
         pool_size=settings.pool_size,
         connect_timeout=settings.database_connect_timeout,
         statement_timeout=settings.request_timeout + 1,
     )
-    await database.open()
-    return database
+    await executor.open()
+    return executor
 
 
-def _state(app: Service, database: Executor) -> ServiceState:
+def _state(app: Service, executor: Executor) -> ServiceState:
     settings = app.settings
     return ServiceState(
         settings=settings,
         drain=app.drain,
-        database=database,
-        task_stores=TaskStores(
-            Cursors(_cursor_key(settings)),
-            users_table=settings.users_table,
-            create_unknown_users=settings.creates_unknown_users,
-        ),
-        readiness=Readiness(database, settings.user_id_type),
-        sampler=Sampler(database),
+        executor=executor,
+        users=Users(settings.users_table, create_unknown=settings.creates_unknown_users),
+        readiness=Readiness(executor, settings.user_id_type),
+        sampler=Sampler(executor),
     )
 
 
-async def _ensure_schema(settings: Settings, url: DatabaseUrl, database: Executor) -> None:
+async def _ensure_schema(settings: Settings, url: DatabaseUrl, executor: Executor) -> None:
     """Migrate the embedded database. Any other one is left to its operator.
 
     An unavailable database does not stop the start: requests get 503 until it is available.
@@ -171,7 +165,7 @@ async def _ensure_schema(settings: Settings, url: DatabaseUrl, database: Executo
     """
     try:
         async with asyncio.timeout(settings.request_timeout):
-            await check_schema(database, settings.user_id_type)
+            await check_schema(executor, settings.user_id_type)
     except SchemaMismatch as mismatch:
         if settings.embedded:
             remedy = f"{mismatch.remedy}, {EMPTY_START}"
@@ -202,11 +196,3 @@ def _rare_garbage_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*usual)
         gc.unfreeze()
-
-
-def _cursor_key(settings: Settings) -> bytes:
-    """A secret that all replicas share: the one for tokens or, without it, the database's."""
-    secret = secret_of(settings)
-    if secret is None and settings.database_url is not None:
-        secret = settings.database_url.get_secret_value()
-    return (secret or "").encode()

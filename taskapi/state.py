@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from taskapi.config import Settings
+from taskapi.database.executor import Executor
+from taskapi.database.owner import Users
 
-if TYPE_CHECKING:  # rooms read the state, so it cannot import them
-    from taskapi.database.executor import Executor
+if TYPE_CHECKING:  # their rooms read the state, so it cannot import them
     from taskapi.operations.routes import Readiness, Sampler
     from taskapi.server.drain import Drain
-    from taskapi.tasks.store import TaskStores
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +21,16 @@ class ServiceState:
     Attributes:
         settings: of this service.
         drain: whether the process has been told to stop.
-        database: runs statements.
-        task_stores: gives the store of one user.
+        executor: runs statements.
+        users: the users table.
         readiness: whether the database can serve.
         sampler: sets the gauges.
     """
 
     settings: Settings
     drain: "Drain"
-    database: "Executor"
-    task_stores: "TaskStores"
+    executor: Executor
+    users: Users
     readiness: "Readiness"
     sampler: "Sampler"
 

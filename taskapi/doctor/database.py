@@ -19,7 +19,7 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.findings import Finding
 from taskapi.embedded.database import EMPTY_START
 from taskapi.errors import ApiError
-from taskapi.tasks.models import OURS
+from taskapi.migrations.metadata import own_tables
 
 OLDEST_SERVER = 14
 
@@ -205,7 +205,7 @@ async def _schema(settings: Settings, address: DatabaseUrl) -> Finding:
 
 
 def _needed_rights(settings: Settings) -> Iterator[tuple[str, str]]:
-    for name in OURS:
+    for name in own_tables():
         for right in READ_AND_WRITE:
             yield name, right
     yield settings.users_table, "SELECT"

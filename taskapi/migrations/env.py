@@ -19,7 +19,7 @@ from taskapi.database.faults import classify_connecting
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
 from taskapi.embedded.server import EmbeddedServerError
-from taskapi.tasks.models import OURS, metadata_for
+from taskapi.migrations.metadata import metadata_for, own_tables
 
 ADVISORY_LOCK = 8_273_645_190
 """Held by whoever migrates; any number that nothing else in the database uses."""
@@ -48,7 +48,7 @@ if context.config.config_file_name is not None:  # `alembic …` by hand: say wh
 def only_ours(item: SchemaItem, name: str | None, kind: str, *_: object) -> bool:
     """The users table is the auth server's, and so is whatever else is in the database."""
     del item
-    return kind != "table" or name in OURS
+    return kind != "table" or name in own_tables()
 
 
 def configure(connection: Connection | None = None) -> None:

@@ -177,11 +177,22 @@ def openapi_document(routes: Sequence[BaseRoute], user_id_type: UserIdType) -> d
     _omit_null_bodies(document)
     _omit_null_parameters(document)
     exact: dict[str, Any] = _exact(document)
-    return exact
+    published: dict[str, Any] = _published(exact)
+    return published
+
+
+def _published(node: Any) -> Any:
+    """The document with each schema `…Read` under the name of its resource."""
+    if isinstance(node, dict):
+        return {key.removesuffix("Read"): _published(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_published(value) for value in node]
+    is_reference = isinstance(node, str) and node.startswith("#/components/schemas/")
+    return node.removesuffix("Read") if is_reference else node
 
 
 def _type_user_ids(document: dict[str, Any], schema: dict[str, Any]) -> None:
-    document["components"]["schemas"]["Task"]["properties"]["user_id"] = schema
+    document["components"]["schemas"]["TaskRead"]["properties"]["user_id"] = schema
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", ()):

@@ -1,11 +1,13 @@
 """A batch: operations of one user in one transaction, all or nothing."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import asyncpg
 
-from taskapi.database.executor import Executor, Transaction
+from taskapi.database.executor import Executor, StatementRunner, Transaction
 from taskapi.errors import ApiError, UserNotFound
+from taskapi.idempotency.store import IdempotencyKey, is_taken
 from taskapi.tasks.schemas import (
     BatchComplete,
     BatchCreate,
@@ -13,25 +15,27 @@ from taskapi.tasks.schemas import (
     BatchOperation,
     BatchUpdate,
 )
-from taskapi.tasks.store import Once, TaskStore, TaskStores, UserId
+from taskapi.tasks.store import TaskStore
 
 DELETED = b'{"status":204,"task":null}'
 
+StoreOn = Callable[[StatementRunner], TaskStore]
+"""Makes the user's store on the executor, or on a transaction."""
 
-class BatchBody(NamedTuple):
-    """The JSON of `BatchResults`, and whether it is the kept answer to an earlier request."""
+
+class BatchResponse(NamedTuple):
+    """The JSON of `BatchResults`, and whether it is the stored response to an earlier request."""
 
     json: bytes
     replayed: bool = False
 
 
 async def run_batch(
-    database: Executor,
-    stores: TaskStores,
-    owner: UserId,
+    executor: Executor,
+    store_on: StoreOn,
     operations: list[BatchOperation],
-    once: Once | None,
-) -> BatchBody:
+    key: IdempotencyKey | None,
+) -> BatchResponse:
     """Do the operations in their order, or none of them.
 
     Raises:
@@ -40,30 +44,30 @@ async def run_batch(
     """
 
     async def work(transaction: Transaction) -> bytes:
-        store = stores.of(owner, transaction)
-        if once is not None:
-            # First of all: a concurrent repetition waits here, and then finds the answer.
-            await store.claim(once)
+        store = store_on(transaction)
+        if key is not None:
+            # First of all, because a concurrent repetition waits here and then finds the response.
+            await store.responses.claim(store.statements.claim, key)
         results = [await _numbered(store, *numbered) for numbered in enumerate(operations)]
         body = b'{"results":[' + b",".join(results) + b"]}"
-        if once is not None:
-            await store.keep(once, body)
+        if key is not None:
+            await store.responses.store(key, body)
         return body
 
     try:
-        # Repeatable with a key: a second execution would wait for, and find, the first one's claim.
-        return BatchBody(await database.transact(work, idempotent=once is not None))
+        # With a key a second execution would wait for, and find, the claim of the first one.
+        return BatchResponse(await executor.transact(work, idempotent=key is not None))
     except (asyncpg.ForeignKeyViolationError, asyncpg.NotNullViolationError):
         raise UserNotFound from None
-    except asyncpg.UniqueViolationError:
-        if once is None:
+    except asyncpg.UniqueViolationError as error:
+        if key is None or not is_taken(error):
             raise
-        store = stores.of(owner, database)
-        kept = await store.kept_answer(once)
-    if kept is None:
-        await store.forget_expired(once)
-        return await run_batch(database, stores, owner, operations, once)
-    return BatchBody(kept["body"], replayed=True)
+        responses = store_on(executor).responses
+        stored = await responses.fetch(key)
+    if stored is None:
+        await responses.delete_expired(key)
+        return await run_batch(executor, store_on, operations, key)
+    return BatchResponse(stored["body"], replayed=True)
 
 
 async def _numbered(store: TaskStore, number: int, operation: BatchOperation) -> bytes:
@@ -76,8 +80,8 @@ async def _numbered(store: TaskStore, number: int, operation: BatchOperation) ->
 
 async def _apply(store: TaskStore, operation: BatchOperation) -> bytes:
     match operation:
-        case BatchCreate(title=title, description=description):
-            return _result(201, (await store.create(title, description)).json)
+        case BatchCreate():
+            return _result(201, (await store.create(operation.values())).json)
         case BatchUpdate():
             return _result(200, (await store.update(operation.id, operation.changes())).json)
         case BatchComplete():

@@ -152,7 +152,7 @@ def test_what_is_under_api_is_401_for_nobody(http: httpx.Client, path: str) -> N
     assert answer_to(http, head_of("GET", path)).startswith(b"HTTP/1.1 401 ")
 
 
-@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "PURGE"])
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "CONNECT", "PROPFIND", "PURGE"])
 def test_an_unknown_method_is_401_or_405_and_never_500(alice: Person, method: str) -> None:
     path = "localhost:1" if method == "CONNECT" else alice.tasks
     token = f"Authorization: Bearer {alice.token}"

@@ -115,7 +115,7 @@ def test_members_that_a_client_may_not_set_are_ignored(alice: Person, bob: Perso
     [updated] = done(alice, theirs | created["task"] | {"op": "update", "title": "Buy soap"})
     assert created["task"]["user_id"] == updated["task"]["user_id"] == int(alice.id)
     assert (created["task"]["is_completed"], updated["task"]["id"]) == (
-        False,
+        True,
         created["task"]["id"],
     )
 

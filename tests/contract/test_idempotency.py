@@ -28,9 +28,9 @@ from contract.wire import connection_to, head_of
 from support import Person, serving, settings_for
 from taskapi.database.executor import Executor
 from taskapi.database.url import DatabaseUrl
-from taskapi.tasks import sweeper
-from taskapi.tasks.statements import SWEEP, SWEPT_AT_ONCE
-from taskapi.tasks.sweeper import sweep
+from taskapi.idempotency import sweeper
+from taskapi.idempotency.statements import MAX_SWEPT_ROWS, SWEEP
+from taskapi.idempotency.sweeper import sweep
 
 Json = dict[str, Any]
 
@@ -496,9 +496,9 @@ def test_the_sweeper_takes_small_pieces_until_nothing_is_left(
     database: DatabaseUrl, alice: Person
 ) -> None:
     alice.create()
-    keep_many(database, alice, 2 * SWEPT_AT_ONCE + 1, "25 hours", "old-")
+    keep_many(database, alice, 2 * MAX_SWEPT_ROWS + 1, "25 hours", "old-")
     piece = sweeping(database, lambda opened: opened.fetch_row(SWEEP, {}))
-    assert piece["swept"] <= SWEPT_AT_ONCE
+    assert piece["swept"] <= MAX_SWEPT_ROWS
     sweeping(database, sweep)
     assert kept(database, alice) == []
 

@@ -242,7 +242,7 @@ def test_a_statement_is_planned_once(name: str, database: DatabaseUrl, alice: Pe
         async with service(database, alice) as serving:
             for task_id in await serving.tasks(TIMES):
                 await serving.call(OPERATIONS[name], task_id)
-            return await serving.app.service_state.database.fetch_row(REPLANNED, {})
+            return await serving.app.service_state.executor.fetch_row(REPLANNED, {})
 
     told = asyncio.run(planned())
     assert told["statements"] >= 1
