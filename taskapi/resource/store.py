@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
 import asyncpg
 
@@ -80,6 +80,10 @@ class ResourceStore:
         self._users = users
         self.responses = ResponseStore(owner, runner)
         self.statements: ResourceStatements = statements_of(self.resource, users)
+
+    def on(self, runner: StatementRunner) -> Self:
+        """The same user's store, on a transaction."""
+        return type(self)(self._owner, runner, self._users)
 
     async def list(self, request: PageRequest) -> Page:
         """One page of rows.

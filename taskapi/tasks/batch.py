@@ -1,11 +1,10 @@
 """A batch: operations of one user in one transaction, all or nothing."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import asyncpg
 
-from taskapi.database.executor import Executor, StatementRunner, Transaction
+from taskapi.database.executor import Executor, Transaction
 from taskapi.errors import ApiError, UserNotFound
 from taskapi.idempotency.store import IdempotencyKey, is_taken
 from taskapi.tasks.schemas import (
@@ -19,9 +18,6 @@ from taskapi.tasks.store import TaskStore
 
 DELETED = b'{"status":204,"task":null}'
 
-StoreOn = Callable[[StatementRunner], TaskStore]
-"""Makes the user's store on the executor, or on a transaction."""
-
 
 class BatchResponse(NamedTuple):
     """The JSON of `BatchResults`, and whether it is the stored response to an earlier request."""
@@ -32,7 +28,7 @@ class BatchResponse(NamedTuple):
 
 async def run_batch(
     executor: Executor,
-    store_on: StoreOn,
+    tasks: TaskStore,
     operations: list[BatchOperation],
     key: IdempotencyKey | None,
 ) -> BatchResponse:
@@ -44,7 +40,7 @@ async def run_batch(
     """
 
     async def work(transaction: Transaction) -> bytes:
-        store = store_on(transaction)
+        store = tasks.on(transaction)
         if key is not None:
             # First of all, because a concurrent repetition waits here and then finds the response.
             await store.responses.claim(store.statements.claim, key)
@@ -62,11 +58,10 @@ async def run_batch(
     except asyncpg.UniqueViolationError as error:
         if key is None or not is_taken(error):
             raise
-        responses = store_on(executor).responses
-        stored = await responses.fetch(key)
+        stored = await tasks.responses.fetch(key)
     if stored is None:
-        await responses.delete_expired(key)
-        return await run_batch(executor, store_on, operations, key)
+        await tasks.responses.delete_expired(key)
+        return await run_batch(executor, tasks, operations, key)
     return BatchResponse(stored["body"], replayed=True)
 
 

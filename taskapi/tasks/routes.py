@@ -4,10 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from taskapi.auth.claims import User
-from taskapi.auth.dependencies import current_user
 from taskapi.config import MAX_ID
-from taskapi.database.executor import StatementRunner
 from taskapi.edge.conditional import ExpectedVersions, IfNoneMatch
 from taskapi.edge.route import Route, at_least
 from taskapi.idempotency.header import REPLAYED, OptionalIdempotencyKey
@@ -83,18 +80,10 @@ async def create_task(
 )
 @at_least(MAX_BATCH_BYTES)
 async def do_batch(
-    batch: Batch,
-    request: Request,
-    user: Annotated[User, Depends(current_user)],
-    key: OptionalIdempotencyKey,
+    batch: Batch, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
 ) -> Response:
     """Do up to 100 operations, all or nothing."""
-    state = state_of(request)
-
-    def store_on(runner: StatementRunner) -> TaskStore:
-        return TaskStore(user.id, runner, state.users)
-
-    done = await run_batch(state.executor, store_on, batch.operations, key)
+    done = await run_batch(state_of(request).executor, tasks, batch.operations, key)
     return JsonBytes(done.json, headers=REPLAYED if done.replayed else None)
 
 
