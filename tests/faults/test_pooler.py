@@ -52,9 +52,9 @@ def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
 @pytest.mark.parametrize(
     ("said", "good", "words"),
     [
-        ({}, None, "a transaction pooler (found by asking)"),
-        ({"pgbouncer": "true"}, None, "a transaction pooler (as the address says)"),
-        ({"pgbouncer": "false"}, False, "a transaction pooler, but the address says the server"),
+        ({}, None, "a transaction pooler (detected)"),
+        ({"pgbouncer": "true"}, None, "a transaction pooler (as DATABASE_URL says)"),
+        ({"pgbouncer": "false"}, False, "a transaction pooler, but DATABASE_URL says the server"),
     ],
     ids=["found out", "told", "told wrong"],
 )

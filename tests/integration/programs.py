@@ -27,7 +27,7 @@ NONE: Settings = {}
 PATIENCE = 60
 """Seconds after which something that should have happened never will."""
 
-ADDRESS = re.compile(r"^ *address +(?P<url>http\S+)")
+ADDRESS = re.compile(r"^ *URL +(?P<url>http\S+)")
 READY = re.compile(r"Application startup complete")
 TOKEN = re.compile(r"^(?P<token>eyJ\S+)$")
 
