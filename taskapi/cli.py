@@ -22,7 +22,7 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.examination import examine
 from taskapi.doctor.report import print_report
 from taskapi.embedded.database import database_in_use
-from taskapi.embedded.server import EmbeddedServerError
+from taskapi.embedded.errors import EmbeddedServerError
 from taskapi.errors import InvalidToken
 from taskapi.openapi.document import openapi_document
 from taskapi.server import process as server

@@ -115,8 +115,8 @@ class Settings(DatabaseSettings):
     def _check_tokens_can_be_verified(self) -> Self:
         if not self.embedded and not self.better_auth_secret and not self.key_set_url:
             raise ValueError(
-                "DATABASE_URL is set, so set BETTER_AUTH_URL, BETTER_AUTH_JWKS_URL or "
-                "BETTER_AUTH_SECRET too: without one of them no token can be verified"
+                "DATABASE_URL is set, so one of BETTER_AUTH_URL, BETTER_AUTH_JWKS_URL and "
+                "BETTER_AUTH_SECRET must say whose tokens to trust"
             )
         return self
 

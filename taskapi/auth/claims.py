@@ -106,7 +106,7 @@ def _timestamp(claims: dict[str, Any], name: str) -> float:
     except OverflowError:
         timestamp = math.inf
     if not math.isfinite(timestamp):
-        raise InvalidToken(f"The token's {name} is not a finite number.")
+        raise InvalidToken(f"The token's {name} is not a time.")
     return timestamp
 
 

@@ -18,7 +18,7 @@ from taskapi.config import DatabaseSettings, SettingsError, load
 from taskapi.database.faults import classify_connecting
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
-from taskapi.embedded.server import EmbeddedServerError
+from taskapi.embedded.errors import EmbeddedServerError
 from taskapi.migrations.metadata import metadata_for, own_tables
 
 ADVISORY_LOCK = 8_273_645_190
