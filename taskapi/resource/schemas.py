@@ -67,3 +67,13 @@ class ListQuery(BaseModel):
         if self.cursor is not None and "offset" in self.model_fields_set:
             raise ValueError("cursor and offset exclude each other")
         return self
+
+
+class ListPage(BaseModel):
+    """One page of a list. Subclasses add the member with the rows."""
+
+    total: Annotated[int, Field(ge=0, description="All of them, not only this page.")]
+    limit: int
+    offset: int
+    has_more: bool
+    next_cursor: str | None

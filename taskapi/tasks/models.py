@@ -1,13 +1,11 @@
-"""The table of tasks: an SQLModel class for the statements' expressions and for the migrations.
-
-`user_id` is declared as the default integer. Statements never name its type, so they serve text ids
-too, and `migrations.metadata` has the type in use.
-"""
+"""The table of tasks: an SQLModel class for the statements' expressions and for the migrations."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, Identity, Index, false, func
+from sqlalchemy import CheckConstraint, Index, false
 from sqlmodel import Field, SQLModel
+
+from taskapi.resource.columns import id_column, owner_column, timestamp_column
 
 MAX_TITLE_CHARACTERS = 500
 MAX_DESCRIPTION_CHARACTERS = 5000
@@ -24,20 +22,12 @@ class Task(SQLModel, table=True):
         Index("tasks_by_title", "user_id", "title"),
     )
 
-    id: int = Field(
-        primary_key=True,
-        sa_type=BigInteger,
-        sa_column_kwargs={"server_default": Identity(always=True)},
-    )
+    id: int = id_column()
     title: str = Field(max_length=MAX_TITLE_CHARACTERS)
     description: str = Field(
         max_length=MAX_DESCRIPTION_CHARACTERS, sa_column_kwargs={"server_default": ""}
     )
     is_completed: bool = Field(sa_column_kwargs={"server_default": false()})
-    created_at: datetime = Field(
-        sa_type=DateTime(timezone=True), sa_column_kwargs={"server_default": func.now()}
-    )
-    updated_at: datetime = Field(
-        sa_type=DateTime(timezone=True), sa_column_kwargs={"server_default": func.now()}
-    )
-    user_id: int = Field(sa_type=BigInteger)
+    created_at: datetime = timestamp_column()
+    updated_at: datetime = timestamp_column()
+    user_id: int = owner_column()

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from taskapi.config import MAX_ID
 from taskapi.resource.fields import UNCHANGED, RowId, Timestamp, without_nul
-from taskapi.resource.schemas import EXAMPLE_CURSOR, Create, ListQuery, Patch
+from taskapi.resource.schemas import EXAMPLE_CURSOR, Create, ListPage, ListQuery, Patch
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
 # Unicode's White_Space. A pattern's \s is something else in every language.
@@ -273,7 +273,7 @@ class BatchResults(BaseModel):
     results: list[BatchResult]
 
 
-class TaskList(BaseModel):
+class TaskList(ListPage):
     """One page of a user's tasks, newest first unless asked otherwise."""
 
     model_config = ConfigDict(
@@ -292,8 +292,3 @@ class TaskList(BaseModel):
     )
 
     tasks: list[TaskRead]
-    total: Annotated[int, Field(ge=0, description="All of them, not only this page.")]
-    limit: int
-    offset: int
-    has_more: bool
-    next_cursor: str | None
