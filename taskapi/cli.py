@@ -58,7 +58,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Instead of API_PORT.")] = None,
     workers: Annotated[int | None, typer.Option(help="Instead of WORKERS.")] = None,
     *,
-    reload: Annotated[bool, typer.Option(help="Restart when a source file changes.")] = False,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Restart when a source file changes.")
+    ] = False,
 ) -> None:
     """Serve the API, with the database of DATABASE_URL or with the embedded one."""
     for name, value in {"API_HOST": host, "API_PORT": port, "WORKERS": workers}.items():
@@ -120,7 +122,11 @@ def token(
     expires_in: Annotated[int, typer.Option(help="Seconds until it expires.", min=1)] = DAY,
     *,
     sign_with_secret: Annotated[
-        bool, typer.Option(help="Sign with BETTER_AUTH_SECRET: the token is as good as a login.")
+        bool,
+        typer.Option(
+            "--sign-with-secret",
+            help="Sign with BETTER_AUTH_SECRET. The service then takes the bearer for that user.",
+        ),
     ] = False,
 ) -> None:
     """Print a token for development, signed with the embedded service's own secret."""

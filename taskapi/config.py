@@ -130,7 +130,7 @@ class Settings(DatabaseSettings):
 
     @property
     def host(self) -> str:
-        """The address to listen on: loopback only, unless a real database is named."""
+        """The host to listen on: this machine alone with the embedded database, else everybody."""
         return self.api_host or ("127.0.0.1" if self.embedded else "0.0.0.0")  # noqa: S104 - a deployed service is reached from outside
 
     @property

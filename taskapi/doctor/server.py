@@ -91,10 +91,10 @@ def _pooler(server: Server, url: DatabaseUrl) -> Finding:
     if url.pooler is None:
         return Finding("connected to", f"{detected} (detected)", good=None)
     if url.pooler == server.is_pooled:
-        return Finding("connected to", f"{detected} (as DATABASE_URL says)", good=None)
+        return Finding("connected to", f"{detected} (as the URL says)", good=None)
     return Finding(
         "connected to",
-        f"{detected}, but DATABASE_URL says {declared}",
+        f"{detected}, but the URL says {declared}",
         # Behind an undeclared pooler, prepared statements get lost. A server takes the statements
         # that are meant for a pooler.
         good=False if server.is_pooled else None,
@@ -115,7 +115,7 @@ def connections(server: Server, settings: Settings) -> Finding:
     """Whether the server has as many connections as the service may open."""
     row, wanted = server.row, settings.database_pool_size
     limit = row["max_connections"] - row["reserved"]
-    text = f"{wanted} for this service; the server allows {limit}, and {row['used']} are in use"
+    text = f"{wanted} for this service; the server allows {limit}, {row['used']} in use"
     if server.is_pooled:
         return Finding("connections", f"{text}; the pooler has a limit of its own", good=None)
     return Finding(

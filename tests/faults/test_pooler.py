@@ -53,8 +53,8 @@ def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
     ("said", "good", "words"),
     [
         ({}, None, "a transaction pooler (detected)"),
-        ({"pgbouncer": "true"}, None, "a transaction pooler (as DATABASE_URL says)"),
-        ({"pgbouncer": "false"}, False, "a transaction pooler, but DATABASE_URL says the server"),
+        ({"pgbouncer": "true"}, None, "a transaction pooler (as the URL says)"),
+        ({"pgbouncer": "false"}, False, "a transaction pooler, but the URL says the server"),
     ],
     ids=["found out", "told", "told wrong"],
 )

@@ -163,7 +163,7 @@ def test_more_connections_than_the_server_has(database: DatabaseUrl) -> None:
 
 @pytest.mark.parametrize(
     ("said", "words"),
-    [(None, "(detected)"), (False, "as DATABASE_URL says"), (True, "but DATABASE_URL says")],
+    [(None, "(detected)"), (False, "as the URL says"), (True, "but the URL says")],
 )
 def test_how_it_is_known_that_there_is_no_pooler(
     said: bool | None, words: str, database: DatabaseUrl
