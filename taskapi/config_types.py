@@ -17,6 +17,9 @@ from pydantic_settings import NoDecode
 MIN_SECRET_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 is at least as long as the output of its hash."""
 
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+"""A name of SQL: PostgreSQL truncates a longer one."""
+
 
 def origin(url: str) -> str:
     """The origin of a URL as browsers write it (RFC 6454), and Better Auth its issuer."""
@@ -110,7 +113,7 @@ def _split_list(value: object) -> object:
 
 
 def _check_table_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", value):
+    if not IDENTIFIER.fullmatch(value):
         raise ValueError("must be one table name of letters, digits and _")
     return value
 

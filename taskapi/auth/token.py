@@ -23,11 +23,12 @@ LAST_CHARACTERS = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
 
 PADDING = {0: b"", 2: b"==", 3: b"="}
 
-THREE_PARTS = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
+THREE_PARTS = re.compile(rb"\A([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 
 # Better Auth's session token is pasted by mistake. It is no JWT: a word, or two with a dot between
-# them where it is signed.
-SESSION_TOKEN = re.compile(rb"[A-Za-z0-9]{32}(\.[A-Za-z0-9+/_%-]+(=|%3D)*)?")
+# them where it is signed. The signature may be URL-encoded: `%3D` is in its class, as a second
+# repeat beside it (`%3D` again) would make the work quadratic.
+SESSION_TOKEN = re.compile(rb"[A-Za-z0-9]{32}(\.[A-Za-z0-9+/_%-]+={0,2})?")
 
 SESSION_COOKIE_TYPE = "better-auth.session-cache+jwt"
 

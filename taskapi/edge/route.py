@@ -5,7 +5,6 @@ dependency tree, errors of several kinds of bodies. Here that is worked out once
 signature: reading one task takes 12 microseconds of CPU here instead of 84 (docs/decisions/0011).
 """
 
-import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
@@ -54,8 +53,6 @@ class Route(APIRoute):
         super().__init__(path, endpoint, **options)
         methods = self.methods or set()
         self.answered_methods = methods | {"HEAD"} if "GET" in methods else methods
-        # Starlette's pattern ends with `$`, which also matches in front of a last line break.
-        self._pattern = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
         self._call = Call(self.dependant)
         self._least_bound = getattr(endpoint, LEAST_BOUND, 0) if self.body_field else None
         self._query_names = _query_names(self.dependant)
@@ -66,7 +63,8 @@ class Route(APIRoute):
         HEAD is answered wherever GET is (RFC 9110, 9.3.2); the server omits the content. FastAPI
         does not know of it, because it would document HEAD as an operation of its own.
         """
-        found = self._pattern.match(scope["path"])
+        # Not match: the pattern ends with `$`, which also matches in front of a last line break.
+        found = self.path_regex.fullmatch(scope["path"])
         if found is None:
             return Match.NONE, {}
         child = {"endpoint": self.endpoint, "path_params": found.groupdict(), "route": self}

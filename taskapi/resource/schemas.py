@@ -5,12 +5,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from taskapi.config import MAX_ID
+from taskapi.openapi.document import EXAMPLE_CURSOR
 from taskapi.resource.fields import PlainDigits
 from taskapi.resource.pages import PageRequest
 
 MAX_PAGE_ROWS = 1000
-
-EXAMPLE_CURSOR = "tZHPJ9xbxuvRbXRoCSzKtlsxNzY5ODUxODAwMTIzNDU2LDFd"
 
 
 class Create(BaseModel):

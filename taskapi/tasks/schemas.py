@@ -18,8 +18,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from taskapi.config import MAX_ID
+from taskapi.openapi.document import EXAMPLE_CURSOR
 from taskapi.resource.fields import UNCHANGED, RowId, Timestamp, without_nul
-from taskapi.resource.schemas import EXAMPLE_CURSOR, Create, ListPage, ListQuery, Patch
+from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
 # Unicode's White_Space. A pattern's \s is something else in every language.
@@ -31,7 +32,7 @@ Title = Annotated[
     AfterValidator(without_nul),
     Field(
         description="Trimmed of white space at both ends.",
-        json_schema_extra={"pattern": rf"^[^\u0000]*[^\u0000{WHITE_SPACE}][^\u0000]*$"},
+        json_schema_extra={"pattern": rf"^[{WHITE_SPACE}]*[^\u0000{WHITE_SPACE}][^\u0000]*$"},
     ),
 ]
 

@@ -249,6 +249,14 @@ def test_empty_lines_before_a_request_are_passed_over(alice: Person) -> None:
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("zeros", [1, 20, 4301, 60_000])
+def test_zeros_before_a_length_change_nothing(alice: Person, zeros: int) -> None:
+    token, body = f"Authorization: Bearer {alice.token}", b'{"title": "Buy milk"}'
+    length = f"Content-Length: {'0' * zeros}{len(body)}"
+    [answer] = exchange(alice.http, request("POST", alice.tasks, token, JSON, length, LAST) + body)
+    assert answer.status == 201
+
+
 def test_http_1_0_is_answered_and_its_connection_closed(http: httpx.Client) -> None:
     for head in (b"", b"Host: test\r\n", b"Connection: keep-alive\r\n"):
         [answer] = exchange(http, b"GET /livez HTTP/1.0\r\n" + head + b"\r\n")

@@ -1,6 +1,7 @@
 """The syntax gate. What it refuses is walked through HTTP in tests/contract/test_tokens.py."""
 
 import json
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -51,6 +52,23 @@ def test_a_key_id_is_optional() -> None:
 )
 def test_a_refusal_says_what_is_wrong(token: str, said: str) -> None:
     assert said in refusal_of(token)
+
+
+SIGNATURE = "N8pVmM1+qZ/kYxw5jJYt0n2cC3v7yT4uLw9sE6bR0Ag="
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "",
+        f".{SIGNATURE}",
+        f".{quote(SIGNATURE, safe='')}",
+        f".{SIGNATURE[:-2]}==",
+        f".{SIGNATURE[:-1]}",
+    ],
+)
+def test_a_session_token_pasted_by_mistake_is_recognized(signature: str) -> None:
+    assert "Better Auth session token" in refusal_of(f"{'aB3' * 10}xy{signature}")
 
 
 def is_refused(compact: bytes) -> bool:
