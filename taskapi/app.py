@@ -21,11 +21,11 @@ from taskapi.config import LOCAL_DIRECTORY, Settings, SettingsError
 from taskapi.database.executor import Database
 from taskapi.database.schema import check_schema, migrate
 from taskapi.database.url import Address
-from taskapi.edge.cors import Cors
+from taskapi.edge.cors import CorsMiddleware
 from taskapi.edge.cursor import Cursors
-from taskapi.edge.deadline import Supervisor
-from taskapi.edge.error_handler import Answers
-from taskapi.edge.request_log import Access
+from taskapi.edge.deadline import DeadlineMiddleware
+from taskapi.edge.error_handler import ErrorMiddleware
+from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.edge.route import Route
 from taskapi.embedded.server import EmbeddedServer
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
@@ -50,7 +50,7 @@ class Service(FastAPI):
     """FastAPI with the layers that are named here, and no others around them.
 
     Its own turn exceptions into answers, in another shape than this service's, and cost a tenth of
-    a request. Here `Answers` does that.
+    a request. Here `ErrorMiddleware` does that.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,10 +77,10 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan,
         middleware=[
-            Middleware(Access),
-            Middleware(Cors, origins=settings.cors_origins),
-            Middleware(Answers, is_draining=lambda: drain.begun),
-            Middleware(Supervisor, seconds=settings.request_timeout),
+            Middleware(RequestLogMiddleware),
+            Middleware(CorsMiddleware, origins=settings.cors_origins),
+            Middleware(ErrorMiddleware, is_draining=lambda: drain.begun),
+            Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
             Middleware(Guard, verifier=verifier),
         ],
     )

@@ -19,7 +19,7 @@ from joserfc.jwk import OctKey
 from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.database.url import Address
-from taskapi.server.process import manners
+from taskapi.server.process import uvicorn_options
 
 SECRET = "a secret of the tests, long enough for HS256"
 
@@ -98,7 +98,7 @@ def serving(settings: Settings) -> Iterator[str]:
 def serving_app(app: FastAPI) -> Iterator[str]:
     """The same for an application that a test has changed."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, **manners(app.state.settings))
+    config = uvicorn.Config(app, **uvicorn_options(app.state.settings))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -17,7 +17,7 @@ LOOK_SECONDS = 0.05
 """Between two looks. A request of the common kind is over in a tenth of that, and never seen."""
 
 
-class Supervisor:
+class DeadlineMiddleware:
     """Ends what takes too long with `TimedOut`, and what nobody waits for with `ClientDisconnect`.
 
     Args:
@@ -28,14 +28,14 @@ class Supervisor:
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         self._app = app
         self._seconds = seconds
-        self._under_way: set[Errand] = set()
+        self._under_way: set[ActiveRequest] = set()
         self._looking = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        errand = Errand(receive, self._seconds)
+        errand = ActiveRequest(receive, self._seconds)
         self._under_way.add(errand)
         if not self._looking:
             self._look_later()
@@ -62,7 +62,7 @@ class Supervisor:
             self._look_later()
 
 
-class Errand:
+class ActiveRequest:
     """One request under way.
 
     Attributes:

@@ -21,7 +21,7 @@ CLIENT_LEFT = 499
 CLOSE = (b"connection", b"close")
 
 
-class Answers:
+class ErrorMiddleware:
     """Ends every request with an answer: the route's, or that to an error.
 
     Args:

@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskapi.edge.deadline import Supervisor
+from taskapi.edge.deadline import DeadlineMiddleware
 from taskapi.errors import TimedOut
 
 LAST = {"type": "http.request", "body": b"two", "more_body": False}
@@ -36,7 +36,7 @@ async def _send(_: Message) -> None:
 def _run(app: ASGIApp, client: Client, seconds: float = 5.0) -> None:
     asyncio.run(
         asyncio.wait_for(
-            Supervisor(app, seconds)({"type": "http"}, client.receive, _send), timeout=10
+            DeadlineMiddleware(app, seconds)({"type": "http"}, client.receive, _send), timeout=10
         )
     )
 
@@ -77,7 +77,7 @@ def test_the_cancellation_of_somebody_else_stays_one() -> None:
         await asyncio.Event().wait()
 
     async def cancel_it() -> None:
-        layer = Supervisor(app, 5.0)
+        layer = DeadlineMiddleware(app, 5.0)
         request = asyncio.create_task(layer({"type": "http"}, Client(LAST).receive, _send))
         await asyncio.sleep(0)
         request.cancel()
@@ -128,7 +128,7 @@ def test_a_body_that_comes_late_goes_to_the_application() -> None:
         client.asked.clear()
         return BODY[-1]
 
-    asyncio.run(Supervisor(app, 5.0)({"type": "http"}, receive, _send))
+    asyncio.run(DeadlineMiddleware(app, 5.0)({"type": "http"}, receive, _send))
     assert got == b"two"
 
 
