@@ -186,6 +186,12 @@ class Unavailable(ApiError):
         return {"Retry-After": str(self.retry_after)}
 
 
+class Draining(Unavailable):
+    """The process is about to stop."""
+
+    detail = "This process is about to stop."
+
+
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, refuses or is too slow."""
 

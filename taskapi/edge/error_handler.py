@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskapi.edge.route import allowed_methods
-from taskapi.errors import ApiError, Unavailable, answer
+from taskapi.errors import ApiError, Draining, Unavailable, answer
 from taskapi.observability import metrics
 
 log = structlog.get_logger("taskapi")
@@ -51,6 +51,13 @@ class ErrorMiddleware:
         except ClientDisconnect:
             if not begun:
                 await send({"type": "http.response.start", "status": CLIENT_LEFT, "headers": []})
+        except Draining as error:
+            if begun:
+                await send(
+                    {"type": "http.response.body"}
+                )  # a stream ends here as it could anywhere
+            else:
+                await _answer_error(error, scope, receive, send_noted, begun=False)
         except Exception as error:  # noqa: BLE001 - every error is answered here, and bugs are logged
             await _answer_error(error, scope, receive, send_noted, begun=begun)
 

@@ -5,11 +5,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 
-from taskapi.edge.route import Route
+from taskapi.edge.router import Router, add_routes
 from taskapi.openapi.document import openapi_document
 
 # The assets come with an installed package, so the page works without internet access.
@@ -51,7 +51,7 @@ CONTENT_SECURITY_POLICY = (
     "frame-ancestors 'none'"
 )
 
-router = APIRouter(include_in_schema=False, route_class=Route)
+router = Router(include_in_schema=False)
 
 
 @router.get("/openapi.json")
@@ -96,4 +96,4 @@ def _document_once(app: FastAPI) -> dict[str, Any]:
 def add_docs_page(app: FastAPI) -> None:
     """Serve the OpenAPI document, and a page that shows it."""
     _assets_directory()  # a missing package ends the start, not a request
-    app.router.routes.extend(router.routes)
+    add_routes(app, router)

@@ -152,7 +152,7 @@ def _examples(
 
 def _kinds(parent: type[ApiError]) -> list[type[ApiError]]:
     children = parent.__subclasses__()
-    named = [child for child in children if hasattr(child, "code")]
+    named = [child for child in children if "code" in vars(child)]  # and not its parent's
     return named + [kind for child in children for kind in _kinds(child)]
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import get_args
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from taskapi import __version__
@@ -15,12 +15,12 @@ from taskapi.database import faults
 from taskapi.database.executor import Database
 from taskapi.database.faults import Fault
 from taskapi.database.schema import check_schema
-from taskapi.edge.route import Route
-from taskapi.errors import DatabaseUnavailable, Refusal, Unavailable
+from taskapi.edge.router import Router
+from taskapi.errors import DatabaseUnavailable, Draining, Refusal, Unavailable
 from taskapi.observability import metrics as figures
 from taskapi.openapi.document import answers, errors
 
-router = APIRouter(tags=["operations"], route_class=Route)
+router = Router(tags=["operations"])
 
 FIGURES = {
     "schema": {"type": "string"},
@@ -145,7 +145,7 @@ async def livez() -> dict[str, str]:
 async def readyz(request: Request) -> dict[str, str]:
     """The database answers, its schema is current, and the process is not about to stop."""
     if request.app.state.drain.begun:
-        raise Unavailable("This process is about to stop.")
+        raise Draining
     await request.app.state.readiness.check()
     return {"status": "ready"}
 

@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header
 
-from taskapi.edge.body import JsonRequest, invalid
+from taskapi.edge.body import BoundedRequest, invalid
 from taskapi.edge.conditional import TAGS_PATTERN, InvalidTags, versions_of
 from taskapi.tasks.models import KEY_LENGTH
 from taskapi.tasks.store import Once
@@ -69,7 +69,7 @@ async def expected_versions(if_match: IfMatch = None) -> list[datetime] | None:
     return tags(versions_of, "If-Match", if_match)
 
 
-async def once(request: JsonRequest, idempotency_key: IdempotencyKey = None) -> Once | None:
+async def once(request: BoundedRequest, idempotency_key: IdempotencyKey = None) -> Once | None:
     """The key that makes the request safe to repeat, with a digest of what is asked."""
     if idempotency_key is None:
         return None

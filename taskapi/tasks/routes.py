@@ -3,7 +3,7 @@
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from taskapi.auth.claims import User
 from taskapi.auth.guard import current_user
@@ -11,7 +11,7 @@ from taskapi.config import LARGEST_ID
 from taskapi.edge.body import invalid
 from taskapi.edge.conditional import list_tag, matches, task_tag
 from taskapi.edge.cursor import InvalidCursor
-from taskapi.edge.route import Route, at_least
+from taskapi.edge.router import Router
 from taskapi.openapi.document import answers, errors
 from taskapi.tasks.batch import run_batch
 from taskapi.tasks.conditions import ExpectedVersions, IfNoneMatch, OnlyOnce, tags
@@ -29,7 +29,7 @@ from taskapi.tasks.schemas import (
 )
 from taskapi.tasks.store import Page, Part, TaskBody, TaskStore
 
-router = APIRouter(prefix="/api/{user_id}/tasks", tags=["tasks"], route_class=Route)
+router = Router("/api/{user_id}/tasks", tags=["tasks"])
 
 
 async def own_tasks(request: Request, user: Annotated[User, Depends(current_user)]) -> TaskStore:
@@ -41,7 +41,7 @@ async def own_tasks(request: Request, user: Annotated[User, Depends(current_user
 
 OwnTasks = Annotated[TaskStore, Depends(own_tasks)]
 
-LARGEST_BATCH_BYTES = 1024 * 1024
+MAX_BATCH_BYTES = 1024 * 1024
 
 MERGE_PATCH = {"schema": {"$ref": "#/components/schemas/TaskPatch"}}
 
@@ -106,9 +106,8 @@ async def create_task(
     response_model=BatchResults,
     responses=answers(200, "Idempotency-Replayed")
     | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
-    max_body_size=None,
+    max_body_bytes=MAX_BATCH_BYTES,
 )
-@at_least(LARGEST_BATCH_BYTES)
 async def do_batch(
     batch: Batch,
     request: Request,

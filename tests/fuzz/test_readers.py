@@ -21,7 +21,7 @@ from support import SECRET, sign
 from taskapi.auth.claims import ClaimsCheck, User
 from taskapi.auth.keys import shared_secret
 from taskapi.auth.verifier import Verifier
-from taskapi.edge.body import JsonRequest
+from taskapi.edge.body import BoundedRequest, json_object
 from taskapi.errors import InvalidToken
 from taskapi.server.protocol import HttpProtocol
 
@@ -158,9 +158,10 @@ async def read(body: bytes) -> dict[str, Any] | None:
         return next(messages)
 
     scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
-    reader = JsonRequest(scope, receive)
-    await reader.read(100_000)
-    return reader.value
+    request = BoundedRequest(scope, receive)
+    request.limit_body(100_000)
+    await json_object(request)
+    return request.value
 
 
 json_like = st.recursive(
