@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskapi.edge.problem import error_response
 from taskapi.edge.route import allowed_methods
-from taskapi.errors import ApiError, Draining, Unavailable, answer
+from taskapi.errors import ApiError, Draining, Unavailable
 from taskapi.observability import metrics
 
 log = structlog.get_logger("taskapi")
@@ -76,7 +77,7 @@ async def _answer_error(
         # Too late for another answer; the server closes the connection, and the client sees a cut
         # answer rather than a wrong one.
         raise error
-    response = answer(error, scope)
+    response = error_response(error, scope)
     if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(allowed_methods(scope))
     await response(scope, receive, send)

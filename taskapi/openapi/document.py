@@ -11,14 +11,9 @@ from pydantic import BaseModel
 
 from taskapi import __version__
 from taskapi.config import LARGEST_ID, UserIdType
-from taskapi.errors import (
-    PROBLEM_JSON,
-    ApiError,
-    IdempotencyKeyReused,
-    plain,
-    problem_of,
-    rfc_9457,
-)
+from taskapi.edge import problem as edge_problem
+from taskapi.edge.problem import PROBLEM_JSON, error_body, problem_body, problem_of
+from taskapi.errors import ApiError, IdempotencyKeyReused
 
 DESCRIPTION = """
 Tasks of a user, safe behind a JWT.
@@ -122,32 +117,33 @@ def _error_response(status: int, *, keyed: bool) -> dict[str, Any]:
         "model": Error,
         "headers": _headers(*ERROR_HEADERS.get(status, ())),
         "content": {
-            "application/json": {"examples": _examples(plain, problems)},
+            "application/json": {"examples": _examples(error_body, problems)},
             PROBLEM_JSON: {
                 "schema": {"$ref": "#/components/schemas/Problem"},
-                "examples": _examples(rfc_9457, problems),
+                "examples": _examples(problem_body, problems),
             },
         },
     }
 
 
-def _problems(status: int, *, keyed: bool) -> list[dict[str, Any]]:
+def _problems(status: int, *, keyed: bool) -> list[edge_problem.Problem]:
     """What can lead to this status, as the service itself would say it."""
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         missing = {"loc": ["body", "title"], "msg": "Field required", "type": "missing"}
         broken = problem_of(RequestValidationError([missing]))
         return [broken, problem_of(IdempotencyKeyReused())] if keyed else [broken]
     return [
-        {"status": kind.status, "code": kind.code, "detail": kind.detail}
+        edge_problem.Problem(kind.status, kind.code, kind.detail)
         for kind in _kinds(ApiError)
         if kind.status == status
     ]
 
 
 def _examples(
-    shape: Callable[[dict[str, Any], str], dict[str, Any]], problems: list[dict[str, Any]]
+    body: Callable[[edge_problem.Problem, str], dict[str, Any]],
+    problems: list[edge_problem.Problem],
 ) -> dict[str, Any]:
-    return {problem["code"]: {"value": shape(problem, EXAMPLE_REQUEST_ID)} for problem in problems}
+    return {problem.code: {"value": body(problem, EXAMPLE_REQUEST_ID)} for problem in problems}
 
 
 def _kinds(parent: type[ApiError]) -> list[type[ApiError]]:

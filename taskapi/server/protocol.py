@@ -13,8 +13,9 @@ import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from taskapi.edge.problem import error_response
 from taskapi.edge.request_log import RequestLogMiddleware
-from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest, answer
+from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest
 from taskapi.server.framing import MAX_HEAD_BYTES, MAX_HEADERS, body_parser, check_head
 from taskapi.server.lingering import LingeringTransport
 
@@ -177,7 +178,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Answer with an error when it is this request's turn, and read nothing more."""
         self._refused = True
         self._forget_deadline()
-        self.app = RequestLogMiddleware(partial(_answer, error))
+        self.app = RequestLogMiddleware(partial(_respond, error))
         if self._in_head or self.cycle is None:
             self._begin_refusal()
         elif self.pipeline and self.pipeline[0][0] is self.cycle:
@@ -238,5 +239,5 @@ def _reason(error: httptools.HttpParserError) -> ApiError:
     return MalformedRequest()
 
 
-async def _answer(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
-    await answer(error, scope)(scope, receive, send)
+async def _respond(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    await error_response(error, scope)(scope, receive, send)
