@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 
 from bench.dataset import Tasks
-from taskapi.auth.claims import ClaimsCheck
+from taskapi.auth.claims import ClaimsPolicy
 from taskapi.auth.development import mint
-from taskapi.auth.keys import local_secret
 from taskapi.config import LOCAL_DIRECTORY, Settings
 from taskapi.database.schema import migrate
+from taskapi.embedded.secret import local_secret
 from taskapi.embedded.server import EmbeddedServer
 
 DAY = 24 * 60 * 60
@@ -49,7 +49,7 @@ class Stage:
 
 @cache
 def _token(secret: str, user: int) -> str:
-    return mint(secret, str(user), ClaimsCheck("integer", None, None), DAY)
+    return mint(secret, str(user), ClaimsPolicy("integer", None, None), DAY)
 
 
 @contextmanager

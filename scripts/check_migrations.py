@@ -15,7 +15,7 @@ from alembic.util import CommandError
 
 from taskapi.config import DatabaseSettings, UserIdType
 from taskapi.database.schema import MIGRATIONS
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
 
 ADD_A_TASK = """
@@ -24,13 +24,13 @@ ADD_A_TASK = """
 """
 
 
-def new_database(server: Address, name: str) -> Address:
+def new_database(server: DatabaseUrl, name: str) -> DatabaseUrl:
     """An empty database of this name."""
     execute(server, f"CREATE DATABASE {name}")
-    return Address(server.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
+    return DatabaseUrl(server.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
 
 
-def execute(address: Address, sql: str) -> None:
+def execute(address: DatabaseUrl, sql: str) -> None:
     """Run statements on a connection of their own."""
 
     async def run() -> None:
@@ -43,7 +43,7 @@ def execute(address: Address, sql: str) -> None:
     asyncio.run(run())
 
 
-def climb(config: Config, address: Address) -> int:
+def climb(config: Config, address: DatabaseUrl) -> int:
     """Take every step up, down and up again, and the whole way down; gives the number of steps."""
     steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     for revision in reversed(steps):

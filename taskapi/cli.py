@@ -4,23 +4,25 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from taskapi import __version__
-from taskapi.app import claims_for, create_app, secret_of
+from taskapi.app import API_ROUTES
+from taskapi.auth.claims import ClaimsPolicy
 from taskapi.auth.development import mint
+from taskapi.auth.secret import secret_of
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
 from taskapi.database.schema import MigrationError
 from taskapi.database.schema import migrate as migrate_schema
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.doctor import examine
 from taskapi.doctor.findings import Finding
-from taskapi.embedded.server import EmbeddedServer, EmbeddedServerError
+from taskapi.embedded.database import database_in_use
+from taskapi.embedded.server import EmbeddedServerError
 from taskapi.errors import InvalidToken
 from taskapi.openapi.document import openapi_document
 from taskapi.server import process as server
@@ -65,46 +67,28 @@ def serve(
     with (
         closing(listen(settings)) as listener,
         server.leaving_in_order(),
-        _database(settings),
+        # Around the lives of all workers, so that the embedded server starts and stops once.
+        database_in_use(settings) as url,
     ):
-        _greet(settings, listener.getsockname()[1])
+        _greet(settings, url, listener.getsockname()[1])
         server.run(settings, listener, reload=reload)
 
 
-@contextmanager
-def _database(settings: DatabaseSettings) -> Iterator[Address]:
-    """The database's address; the embedded server runs as long as it is needed here.
-
-    Around `serve` that is over the lives of all workers, so that it starts and stops once.
-    """
-    if settings.database_url is not None:
-        yield Address.parse(settings.database_url.get_secret_value())
-        return
-    embedded = EmbeddedServer(LOCAL_DIRECTORY)
-    try:
-        yield embedded.start()
-    finally:
-        embedded.stop()
-
-
-def _greet(settings: Settings, port: int) -> None:
+def _greet(settings: Settings, url: DatabaseUrl, port: int) -> None:
     """What a person needs for the first request."""
     console = Console(highlight=False, soft_wrap=True)
     host = EVERYWHERE.get(settings.host, settings.host)
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    if settings.database_url is not None:
-        database = str(Address.parse(settings.database_url.get_secret_value()))
-    else:
-        database = f"embedded PostgreSQL in {LOCAL_DIRECTORY.absolute()}"
+    embedded = f"embedded PostgreSQL in {LOCAL_DIRECTORY.absolute()}"
     console.print(f"\n[bold]taskapi {__version__}[/]")
-    console.print(f"  [dim]database[/]  {database}")
+    console.print(f"  [dim]database[/]  {embedded if settings.embedded else url}")
     console.print(f"  [dim]address[/]   {base}")
     if settings.docs_enabled:
         console.print(f"  [dim]docs[/]      {base}/docs")
     secret = secret_of(settings)
     # BETTER_AUTH_SECRET signs for real users, and what is printed here may be kept in a log.
     if secret is not None and settings.embedded and settings.better_auth_secret is None:
-        token = mint(secret, "1", claims_for(settings), DAY)
+        token = mint(secret, "1", ClaimsPolicy.of(settings), DAY)
         console.print(f"  [dim]token[/]     for user 1, a day long:\n\n{token}\n")
         console.print("  [dim]try it[/]\n")
         console.print(
@@ -120,7 +104,7 @@ def migrate(
 ) -> None:
     """Bring the database's schema up to date. Any number of replicas may do so at once."""
     settings = load(DatabaseSettings)
-    with _database(settings) as address:
+    with database_in_use(settings) as address:
         migrate_schema(settings, address, revision)
     typer.echo("The schema is current.")
 
@@ -141,7 +125,7 @@ def token(
         sys.exit("There is no secret to sign with: only the auth server makes tokens here.")
     if settings.better_auth_secret is not None and not sign_with_secret:
         sys.exit("BETTER_AUTH_SECRET signs for real users; add --sign-with-secret if you mean it.")
-    claims = claims_for(settings)
+    claims = ClaimsPolicy.of(settings)
     try:
         claims.user_of(
             {"sub": user_id, "exp": sys.maxsize, "iss": claims.issuer, "aud": claims.audience}
@@ -159,7 +143,7 @@ def doctor(
     settings = load(Settings)
     if token == "-":  # noqa: S105 - the usual sign for standard input
         token = sys.stdin.readline().strip()
-    with _database(settings) as address:
+    with database_in_use(settings) as address:
         healthy = asyncio.run(_tell(settings, address, token))
     sys.exit(0 if healthy else 1)
 
@@ -167,7 +151,7 @@ def doctor(
 MARKS = {True: "[green]ok[/] ", False: "[red]bad[/]", None: "[dim] · [/]"}
 
 
-async def _tell(settings: Settings, address: Address, token: str | None) -> bool:
+async def _tell(settings: Settings, address: DatabaseUrl, token: str | None) -> bool:
     console = Console(highlight=False, soft_wrap=True)
     bad: list[Finding] = []
     async for finding in examine(settings, address, token):
@@ -186,6 +170,5 @@ async def _tell(settings: Settings, address: Address, token: str | None) -> bool
 @cli.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
-    settings = load(Settings)
-    document = openapi_document(create_app(settings), settings.user_id_type)
+    document = openapi_document(API_ROUTES, load(DatabaseSettings).user_id_type)
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -15,12 +15,12 @@ import pytest
 from support import SECRET, Person, client_of, serving, settings_for, token_for
 from taskapi.config import Settings
 from taskapi.database.schema import migrate
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseUrl]:
     """A migrated PostgreSQL, shared by all test processes of this run."""
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -33,7 +33,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
 
 
 @pytest.fixture(scope="session")
-def service(database: Address) -> Iterator[str]:
+def service(database: DatabaseUrl) -> Iterator[str]:
     """The base address of a running service."""
     with serving(settings_for(database)) as address:
         yield address

@@ -12,13 +12,12 @@ from typing import NoReturn
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from taskapi.app import create_app
+from taskapi.app import Service, create_app
 from taskapi.config import Settings
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.server.process import uvicorn_options
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -75,7 +74,7 @@ def token_for(user_id: str, **claims: object) -> str:
     return sign({"sub": user_id, "exp": int(time.time()) + 3600, **claims})
 
 
-def settings_for(database: Address, **changed: object) -> Settings:
+def settings_for(database: DatabaseUrl, **changed: object) -> Settings:
     """Settings of a service on this database, as the tests want it unless told otherwise."""
     usual: dict[str, object] = {
         "database_url": database.dsn,
@@ -95,10 +94,10 @@ def serving(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def serving_app(app: FastAPI) -> Iterator[str]:
+def serving_app(app: Service) -> Iterator[str]:
     """The same for an application that a test has changed."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, **uvicorn_options(app.state.settings))
+    config = uvicorn.Config(app, **uvicorn_options(app.settings))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

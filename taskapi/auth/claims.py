@@ -4,9 +4,9 @@ import math
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from taskapi.config import LARGEST_ID, UserIdType
+from taskapi.config import LARGEST_ID, Settings, UserIdType
 from taskapi.errors import InvalidToken, TokenExpired
 
 LEEWAY = 30.0
@@ -32,7 +32,7 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimsCheck:
+class ClaimsPolicy:
     """What the claims of an acceptable token say.
 
     Attributes:
@@ -44,6 +44,11 @@ class ClaimsCheck:
     user_id_type: UserIdType
     issuer: str | None
     audience: str | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The policy of these settings."""
+        return cls(settings.user_id_type, settings.issuer, settings.audience)
 
     def user_of(self, claims: dict[str, Any]) -> User:
         """The user that a token's claims name.

@@ -5,11 +5,11 @@ import time
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from taskapi.auth.claims import ClaimsCheck
+from taskapi.auth.claims import ClaimsPolicy
 from taskapi.auth.keys import SECRET_ALGORITHM
 
 
-def mint(secret: str, user_id: str, claims: ClaimsCheck, seconds: int) -> str:
+def mint(secret: str, user_id: str, claims: ClaimsPolicy, seconds: int) -> str:
     """A token for this user, acceptable to a service with this secret and these claims.
 
     Args:

@@ -1,10 +1,5 @@
 """Keys: each bound to the one algorithm that it answers to. joserfc does the cryptography."""
 
-import os
-import secrets
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
@@ -40,19 +35,3 @@ class VerificationKey(NamedTuple):
 def shared_secret(secret: str) -> VerificationKey:
     """The key of a secret shared with the auth server: the UTF-8 bytes of the text."""
     return VerificationKey(SECRET_ALGORITHM, OctKey.import_key(secret.encode()))
-
-
-def local_secret(directory: Path) -> str:
-    """The secret of a service without `DATABASE_URL`: made once and kept there, mode 0600."""
-    path = directory / "secret"
-    directory.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        # Written aside and linked into place, so that nobody ever reads half of it, and the first
-        # of several processes wins.
-        file, written = tempfile.mkstemp(dir=directory)
-        os.write(file, secrets.token_urlsafe(32).encode())
-        os.close(file)
-        with suppress(FileExistsError):
-            os.link(written, path)
-        Path(written).unlink()
-    return path.read_text()

@@ -1,11 +1,14 @@
 """From a token to its user: syntax, then the signature, then the claims."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from taskapi.auth import token as tokens
-from taskapi.auth.claims import ClaimsCheck, User
+from taskapi.auth.claims import ClaimsPolicy, User
 from taskapi.auth.key_set import ALGORITHMS, KeySet
-from taskapi.auth.keys import SECRET_ALGORITHM, VerificationKey
+from taskapi.auth.keys import SECRET_ALGORITHM, VerificationKey, shared_secret
+from taskapi.auth.secret import secret_of
+from taskapi.config import Settings
 from taskapi.errors import InvalidToken
 
 KEY_SET_ALGORITHMS = {name for names in ALGORITHMS.values() for name in names}
@@ -22,9 +25,23 @@ class Verifier:
             the other, so a public key cannot be used as a secret.
     """
 
-    claims: ClaimsCheck
+    claims: ClaimsPolicy
     secret: VerificationKey | None = None
     key_set: KeySet | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The verifier of these settings. Without a secret the embedded service makes its own here.
+
+        Raises:
+            SettingsError: that secret can be neither read nor written.
+        """
+        secret = secret_of(settings)
+        return cls(
+            ClaimsPolicy.of(settings),
+            secret=shared_secret(secret) if secret else None,
+            key_set=KeySet(settings.key_set_url) if settings.key_set_url else None,
+        )
 
     async def user_of(self, compact: bytes) -> User:
         """The user that a token proves.

@@ -1,4 +1,4 @@
-"""One connection: how it is made, and how a statement runs on it in one round trip."""
+"""One connection: how it is opened, and how a statement runs on it in one round trip."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -9,118 +9,119 @@ from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import func, select
 
 from taskapi.database.statement import compiled
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
-OWN_PROCESS = compiled(select(func.pg_backend_pid()))
+BACKEND_PID = compiled(select(func.pg_backend_pid()))
 
-GOODBYE_SECONDS = 2.0
-"""For the server to end what still runs and to close; a frozen one never would."""
+CLOSE_SECONDS = 2.0
+"""For the server to cancel what still runs and to close; a frozen one never would."""
 
 
 class Connection:
-    """An open connection, used in the way that suits what is at its other end.
+    """An open connection, used in the way that suits the server or pooler at its other end.
 
-    To a server itself, asyncpg prepares each statement once and then sends its name. A transaction
-    pooler may carry every statement to another server, where that name means nothing. There a
-    statement is described once and then sent whole each time: text, arguments and execution leave
-    in one message, which nothing can part.
+    On a server itself, asyncpg prepares each statement once and then sends its name. A transaction
+    pooler may send every statement to another server, where that name is unknown. There a statement
+    is described once and then sent whole each time: text, arguments and execution in one message,
+    which nothing can part.
 
     Attributes:
-        idle_since: the event loop's time when it was last used.
+        idle_since: the event loop's time at the last release.
     """
 
-    __slots__ = ("_described", "_line", "_pooler", "idle_since")
+    __slots__ = ("_connection", "_pooler", "_prepared", "idle_since")
 
-    def __init__(self, line: asyncpg.Connection, *, pooler: bool) -> None:
-        self._line = line
+    def __init__(self, connection: asyncpg.Connection, *, pooler: bool) -> None:
+        self._connection = connection
         self._pooler = pooler
-        self._described: dict[str, PreparedStatement[asyncpg.Record]] = {}
+        self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
         self.idle_since = 0.0
 
     async def fetch_row(self, text: str, arguments: list[object]) -> asyncpg.Record | None:
-        """Run a statement that gives one row, or none."""
+        """Run a statement that returns one row, or none."""
         try:
             if self._pooler:
-                return await self._send_whole(text, arguments)
-            return await self._line.fetchrow(text, *arguments)
+                return await self._fetch_unnamed(text, arguments)
+            return await self._connection.fetchrow(text, *arguments)
         except asyncpg.InterfaceError as error:
-            if self.closed:  # between two steps of the call, which asyncpg takes for a misuse
+            if self.closed:  # lost between two steps of the call, which asyncpg reports as misuse
                 raise ConnectionResetError(str(error)) from error
             raise
 
-    async def _send_whole(self, text: str, arguments: list[object]) -> asyncpg.Record | None:
-        described = self._described.get(text)
-        if described is None:
-            # Unnamed, and without asyncpg's cache: it sends the text again with every execution.
-            described = self._described[text] = await self._line.prepare(text, name="")
-        return await described.fetchrow(*arguments)
+    async def _fetch_unnamed(self, text: str, arguments: list[object]) -> asyncpg.Record | None:
+        prepared = self._prepared.get(text)
+        if prepared is None:
+            # Unnamed, outside of asyncpg's cache: every execution sends the text again.
+            prepared = self._prepared[text] = await self._connection.prepare(text, name="")
+        return await prepared.fetchrow(*arguments)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Several statements that take effect together, or not at all where an error ends them.
+        """Several statements that take effect together, or not at all where an error is raised.
 
         Not asyncpg's, which waits for a rollback even when the request's deadline has passed.
         """
-        await self._line.execute("BEGIN")
+        await self._connection.execute("BEGIN")
         try:
             yield
         except Exception:
             if not self.closed:
-                await self._line.execute("ROLLBACK")
+                await self._connection.execute("ROLLBACK")
             raise
-        await self._line.execute("COMMIT")
+        await self._connection.execute("COMMIT")
 
     @property
     def closed(self) -> bool:
-        """Whether either side has ended it, as far as has been heard here."""
-        return self._line.is_closed()
+        """Whether either side has closed it, as far as this side has noticed."""
+        return self._connection.is_closed()
 
-    async def end(self) -> None:
-        """Cancel what still runs on the server, wait for that a moment, and close."""
+    async def close(self) -> None:
+        """Cancel what still runs on the server, wait a moment for that, and close."""
         with contextlib.suppress(Exception):  # whatever goes wrong, it ends closed
-            await self._line.close(timeout=GOODBYE_SECONDS)
+            await self._connection.close(timeout=CLOSE_SECONDS)
 
-    def cut(self) -> None:
-        """Close without a word."""
-        self._line.terminate()
+    def abort(self) -> None:
+        """Close at once, without a message to the server."""
+        self._connection.terminate()
 
 
-class Dialer:
-    """Makes connections to one address.
+class Connector:
+    """Opens connections to one database.
 
     Args:
-        address: the database, and what is known about a pooler in front of it.
+        url: the database, and what is known about a pooler in front of it.
         connect_timeout: seconds for one attempt.
-        statement_timeout: seconds after which the server itself ends a statement, in case it can
-            no longer be told to; None leaves that to the server's settings.
+        statement_timeout: seconds after which the server itself ends a statement, in case no
+            cancellation can reach it any more; None leaves that to the server's settings.
     """
 
     def __init__(
-        self, address: Address, connect_timeout: float, statement_timeout: float | None
+        self, url: DatabaseUrl, connect_timeout: float, statement_timeout: float | None
     ) -> None:
-        self._address = address
-        self._pooler = address.pooler
+        self._url = url
+        self._pooler = url.pooler
         self._connect_timeout = connect_timeout
-        self._settings = {"application_name": "taskapi"}
+        self._server_settings = {"application_name": "taskapi"}
         if statement_timeout is not None:
-            self._settings["statement_timeout"] = f"{statement_timeout * 1000:.0f}"
+            self._server_settings["statement_timeout"] = f"{statement_timeout * 1000:.0f}"
 
-    async def dial(self) -> Connection:
+    async def connect(self) -> Connection:
         """A new connection."""
         if self._pooler is None:
-            self._pooler = await self._finds_pooler()
+            self._pooler = await self._detect_pooler()
         if self._pooler:
-            return Connection(await self._connect(statement_cache_size=0), pooler=True)
-        # A pooler would refuse such settings; a server takes them.
-        return Connection(await self._connect(server_settings=self._settings), pooler=False)
+            return Connection(await self._open(statement_cache_size=0), pooler=True)
+        # A pooler would refuse these settings; a server takes them.
+        connection = await self._open(server_settings=self._server_settings)
+        return Connection(connection, pooler=False)
 
-    async def _finds_pooler(self) -> bool:
-        """A pooler invents the process id that it greets with; a server tells its own."""
-        line = await self._connect(statement_cache_size=0)
+    async def _detect_pooler(self) -> bool:
+        """Whether the process id of the handshake is invented, as a pooler's is."""
+        connection = await self._open(statement_cache_size=0)
         try:
-            return bool(await line.fetchval(OWN_PROCESS.text) != line.get_server_pid())
+            return bool(await connection.fetchval(BACKEND_PID.text) != connection.get_server_pid())
         finally:
-            line.terminate()
+            connection.terminate()
 
-    async def _connect(self, **options: Any) -> asyncpg.Connection:
-        return await asyncpg.connect(self._address.dsn, timeout=self._connect_timeout, **options)
+    async def _open(self, **options: Any) -> asyncpg.Connection:
+        return await asyncpg.connect(self._url.dsn, timeout=self._connect_timeout, **options)

@@ -1,18 +1,19 @@
-"""The database as the service sees it: a statement runs, or a named error says why it cannot."""
+"""The executor runs statements: a result, or a named error that says why there is none."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+import asyncpg
 import structlog
 
 from taskapi.database import faults
-from taskapi.database.connection import Connection, Dialer
+from taskapi.database.connection import Connection, Connector
 from taskapi.database.faults import Fault
-from taskapi.database.pool import Connections
+from taskapi.database.pool import ConnectionPool
 from taskapi.database.statement import Statement
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.observability import metrics, tracing
 
@@ -20,110 +21,120 @@ log = structlog.get_logger("taskapi.database")
 
 Result = TypeVar("Result")
 
-MOST_REPEATS = 3
+MAX_RETRIES = 3
 
 HOUSEKEEPING_SECONDS = 30.0
 
 
-class Database:
-    """Runs statements, each on a connection that it has for itself.
+class StatementRunner(Protocol):
+    """What runs statements: the executor, or one transaction of it."""
 
-    A method raises `DatabaseUnavailable` or `Overloaded` for every fault of the database or the
-    way to it, and asyncpg's own errors only for what a statement itself did wrong. How long all of
-    it may take is the request's deadline, which cancels what is under way (`edge.supervisor`).
+    async def fetch_row(
+        self, statement: Statement, values: Mapping[str, object], *, idempotent: bool = False
+    ) -> Any:
+        """The one row of a statement, an `asyncpg.Record`, or None.
+
+        Args:
+            statement: what to run.
+            values: its parameters, by name.
+            idempotent: a second execution has no second effect, so the statement may be retried
+                after a lost connection even though it writes.
+        """
+
+
+class Executor:
+    """Runs statements, each on a connection of its own.
+
+    A method raises `DatabaseUnavailable` or `Overloaded` for every fault of the database or of the
+    network, and asyncpg's own errors only for what the statement itself did wrong. The request's
+    deadline bounds the time, and cancels what is under way (`edge.deadline`).
 
     Attributes:
-        connections: what they run on.
+        pool: the connections.
 
     Args:
-        address: where it is.
-        pool_size: the most connections at a time.
+        url: the database.
+        pool_size: the maximum number of connections.
         connect_timeout: seconds to wait for a connection, a new one or one that comes free.
-        statement_timeout: seconds after which the server ends a statement by itself.
+        statement_timeout: seconds after which the server itself ends a statement.
     """
 
     def __init__(
         self,
-        address: Address,
+        url: DatabaseUrl,
         *,
         pool_size: int,
         connect_timeout: float,
         statement_timeout: float | None = None,
     ) -> None:
-        dialer = Dialer(address, connect_timeout, statement_timeout)
-        self.connections = Connections(dialer.dial, size=pool_size, patience=connect_timeout)
+        connector = Connector(url, connect_timeout, statement_timeout)
+        self.pool = ConnectionPool(
+            connector.connect, size=pool_size, acquire_timeout=connect_timeout
+        )
         self._housekeeping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Begin. No connection is made yet, so the service starts without a database."""
+        """Start housekeeping. No connection is opened yet: a service starts without a database."""
         self._housekeeping = asyncio.create_task(self._keep_house())
 
     async def close(self) -> None:
         """Close every connection, waiting a moment for the statements under way."""
         if self._housekeeping is not None:
             self._housekeeping.cancel()
-        await self.connections.close()
+        await self.pool.close()
 
     async def fetch_row(
-        self, statement: Statement, values: Mapping[str, object], *, repeatable: bool = False
+        self, statement: Statement, values: Mapping[str, object], *, idempotent: bool = False
     ) -> Any:
-        """Run a statement that gives one row, or none: an `asyncpg.Record`, or None.
-
-        Args:
-            statement: what to run.
-            values: its parameters, by name.
-            repeatable: a second execution would find that the first one took place, so it may
-                follow a lost connection (an `Idempotency-Key` does this).
-        """
+        """Run a statement that returns one row, or none; see `StatementRunner`."""
         arguments = statement.arguments(values)
 
         async def fetch(connection: Connection, attempt: Attempt) -> Any:
-            attempt.may_have_effect = statement.writes and not repeatable
-            if tracing.spans is None:
-                return await connection.fetch_row(statement.text, arguments)
-            with tracing.spans.statement(statement.text):
-                return await connection.fetch_row(statement.text, arguments)
+            attempt.may_have_effect = statement.writes and not idempotent
+            return await _fetch_row(connection, statement, arguments)
 
-        return await self._do(fetch)
+        return await self._with_retries(fetch)
 
     async def transact(
-        self, work: Callable[["Transaction"], Awaitable[Result]], *, repeatable: bool = False
+        self, work: Callable[["Transaction"], Awaitable[Result]], *, idempotent: bool = False
     ) -> Result:
-        """Do work that is all of several statements or nothing; it may be done more than once.
+        """Run several statements in one transaction. The work may be run more than once.
 
-        An error that the work raises undoes it.
+        An error that the work raises rolls it back.
         """
 
         async def commit(connection: Connection, attempt: Attempt) -> Result:
             async with connection.transaction():
                 result = await work(Transaction(connection))
-                attempt.may_have_effect = not repeatable
+                attempt.may_have_effect = not idempotent
             return result
 
-        return await self._do(commit)
+        return await self._with_retries(commit)
 
-    async def _do(self, use: Callable[[Connection, "Attempt"], Awaitable[Result]]) -> Result:
-        """Use a connection, and another one as long as a fault allows it."""
-        repeats = 0
+    async def _with_retries(
+        self, use: Callable[[Connection, "Attempt"], Awaitable[Result]]
+    ) -> Result:
+        """Use a connection, and another one as long as the fault allows a retry."""
+        retries = 0
         while True:
             attempt = Attempt()
             try:
-                async with self.connections.lend() as connection:
+                async with self.pool.connection() as connection:
                     attempt.connected = True
                     return await use(connection, attempt)
             except Exception as error:
                 fault = attempt.fault_of(error)
                 if fault is None:
                     raise
-                if repeats == MOST_REPEATS or not fault.may_repeat(attempt.may_have_effect):
-                    raise _given_up(fault, error) from error
-            await _pause(fault, repeats)
-            repeats += 1
+                if retries == MAX_RETRIES or not fault.is_retryable(attempt.may_have_effect):
+                    raise _unavailable(fault, error) from error
+            await _back_off(fault, retries)
+            retries += 1
 
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
-            self.connections.close_unused()
+            self.pool.close_idle()
 
 
 class Attempt:
@@ -153,25 +164,30 @@ class Transaction:
         statement: Statement,
         values: Mapping[str, object],
         *,
-        repeatable: bool = False,  # noqa: ARG002 - it is the transaction that is, or is not
+        idempotent: bool = False,  # noqa: ARG002 - it is the transaction that is, or is not
     ) -> Any:
-        """Run a statement that gives one row, or none: an `asyncpg.Record`, or None."""
-        arguments = statement.arguments(values)
-        if tracing.spans is None:
-            return await self._connection.fetch_row(statement.text, arguments)
-        with tracing.spans.statement(statement.text):
-            return await self._connection.fetch_row(statement.text, arguments)
+        """Run a statement that returns one row, or none; see `StatementRunner`."""
+        return await _fetch_row(self._connection, statement, statement.arguments(values))
 
 
-async def _pause(fault: Fault, repeats: int) -> None:
-    """Twice as long each time, and never as long as anybody else who met the same."""
+async def _fetch_row(
+    connection: Connection, statement: Statement, arguments: list[object]
+) -> asyncpg.Record | None:
+    if tracing.spans is None:
+        return await connection.fetch_row(statement.text, arguments)
+    with tracing.spans.statement(statement.text):
+        return await connection.fetch_row(statement.text, arguments)
+
+
+async def _back_off(fault: Fault, retries: int) -> None:
+    """Wait twice as long before each retry, with jitter, so that clients do not retry in step."""
     metrics.DATABASE_RETRIES.labels(fault.kind).inc()
-    await asyncio.sleep((fault.pause or 0) * 2**repeats * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+    await asyncio.sleep((fault.backoff or 0) * 2**retries * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
 
 
-def _given_up(fault: Fault, error: Exception) -> DatabaseUnavailable:
+def _unavailable(fault: Fault, error: Exception) -> DatabaseUnavailable:
     metrics.DATABASE_FAULTS.labels(fault.kind).inc()
     if fault is faults.SCHEMA:
-        return SchemaOutdated()  # who asks at the start says it better
+        return SchemaOutdated()  # the start logs it with more detail
     log.warning("database_unavailable", fault=fault.kind, error=repr(error))
     return DatabaseUnavailable()

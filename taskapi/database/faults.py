@@ -1,7 +1,6 @@
-"""What PostgreSQL, asyncpg and the network really raise, and what each of it means.
+"""Faults: what PostgreSQL, asyncpg and the network raise, and whether a statement may be retried.
 
-Everything here becomes a 503. What differs is whether the statement may run once more, which is
-only safe where it surely had no effect.
+Every fault becomes a 503. A statement is retried only where it surely had no effect.
 """
 
 from dataclasses import dataclass
@@ -11,29 +10,29 @@ import asyncpg
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of trouble.
+    """One kind of failure of the database or the network.
 
     Attributes:
         kind: its name in logs and metrics.
-        pause: seconds before the first repetition, twice as many before the next; None where
-            another try would only meet the same.
-        rolled_back: the server said that the statement had no effect.
+        backoff: seconds before the first retry, doubled before each further one; None where a retry
+            would fail in the same way.
+        rolled_back: the server reported that the statement had no effect.
     """
 
     kind: str
-    pause: float | None = None
+    backoff: float | None = None
     rolled_back: bool = False
 
-    def may_repeat(self, may_have_effect: bool) -> bool:
-        """Whether what met this may be tried again: never at the risk of a second effect."""
-        return self.pause is not None and (self.rolled_back or not may_have_effect)
+    def is_retryable(self, may_have_effect: bool) -> bool:
+        """Whether the attempt may be repeated without the risk of a second effect."""
+        return self.backoff is not None and (self.rolled_back or not may_have_effect)
 
 
-UNREACHABLE = Fault("unreachable", pause=0.05)
-NOT_YET = Fault("not_yet", pause=0.2)
-CONNECTION_LOST = Fault("connection_lost", pause=0.01)
-CONFLICT = Fault("conflict", pause=0.01, rolled_back=True)
-BROKEN = Fault("broken", pause=0.05)
+UNREACHABLE = Fault("unreachable", backoff=0.05)
+NOT_YET = Fault("not_yet", backoff=0.2)
+CONNECTION_LOST = Fault("connection_lost", backoff=0.01)
+CONFLICT = Fault("conflict", backoff=0.01, rolled_back=True)
+BROKEN = Fault("broken", backoff=0.05)
 TOO_SLOW = Fault("too_slow")
 READ_ONLY = Fault("read_only")
 FULL = Fault("full")
@@ -76,12 +75,12 @@ def classify(error: Exception) -> Fault | None:
 def classify_connecting(error: Exception) -> Fault | None:
     """The same for an error before any statement was sent.
 
-    A server's refusal of any class counts here: Neon answers XX000 while it wakes up, PgBouncer
-    08P01 while its server is away.
+    Any error of the server counts here: Neon sends XX000 while it wakes up, and PgBouncer 08P01
+    while its server is away.
     """
     fault = classify(error)
     if isinstance(error, asyncpg.InterfaceError):
-        return REFUSED  # an authentication method, for one, that asyncpg lacks
+        return REFUSED  # for example an authentication method that asyncpg lacks
     if fault in {None, BROKEN, CONNECTION_LOST} and isinstance(
         error, asyncpg.PostgresError | asyncpg.InternalClientError
     ):

@@ -1,4 +1,4 @@
-"""The connections: at most so many, each lent to one statement at a time."""
+"""The connection pool: a bounded number of connections, each used by one statement at a time."""
 
 import asyncio
 import contextlib
@@ -13,100 +13,105 @@ from taskapi.database.connection import Connection
 from taskapi.errors import ApiError, Overloaded
 from taskapi.observability import metrics
 
-WAITING_PER_CONNECTION = 50
+MAX_WAITING_PER_CONNECTION = 50
 """Requests that may wait for each connection. At 2,000 statements a second and connection, the
-last of them waits 25 ms; beyond that the queue only makes every answer late."""
+last of them waits 25 ms; a longer queue would only make every response late."""
 
-IDLE_SECONDS = 300.0
-"""After which an unused connection is closed: something on the way may have forgotten it."""
+MAX_IDLE_SECONDS = 300.0
+"""An unused connection is closed after that long, because a firewall or NAT may have dropped it."""
 
 SHUTDOWN_SECONDS = 3.0
 """For the statements under way to end before every connection is closed."""
 
 
-class Connections:
-    """Lends connections, and makes them when they are first needed.
+class ConnectionPool:
+    """Opens connections when they are first needed, and keeps them.
 
-    asyncpg has a pool of its own, which costs 30 of 50 microseconds of CPU for a call (docs/
-    reliability.md): it shields every return in a task of its own, which statements that change no
-    session state do not need. Here a return is a plain function call.
+    asyncpg's own pool costs 30 of 50 microseconds of CPU for a call (docs/reliability.md), because
+    it shields every release in a task of its own. Statements that change no session state do not
+    need that: here a release is a plain function call.
 
     Args:
-        dial: makes a connection.
-        size: how many there may be, those included that are still being ended.
-        patience: seconds that a request waits for one to come free.
+        connect: opens a connection.
+        size: the maximum number of connections, including those that are being closed.
+        acquire_timeout: seconds that a request waits for a free connection.
     """
 
     def __init__(
-        self, dial: Callable[[], Awaitable[Connection]], *, size: int, patience: float
+        self, connect: Callable[[], Awaitable[Connection]], *, size: int, acquire_timeout: float
     ) -> None:
-        self._dial = dial
+        self._connect = connect
         self._size = size
-        self._patience = patience
+        self._acquire_timeout = acquire_timeout
         self._slots = asyncio.Semaphore(size)
         self._waiting = 0
-        # The last one used goes first, so that those which are not needed grow old and are closed.
+        # The most recently used goes first, so that superfluous ones grow old and are closed.
         self._idle: deque[Connection] = deque()
-        self._ending: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def size(self) -> int:
-        """How many there may be."""
+        """The maximum number of connections."""
         return self._size
 
     @property
     def in_use(self) -> int:
-        """How many are lent, are being made, or are being ended."""
+        """Connections that run a statement, are being opened, or are being closed."""
         return self._size - self._slots._value  # noqa: SLF001 - asyncio tells only whether it is 0
 
     @property
     def open(self) -> int:
-        """How many are in use or idle."""
+        """Connections in use or idle."""
         return self.in_use + len(self._idle)
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for one."""
+        """Requests that wait for a connection."""
         return self._waiting
 
-    def lend(self) -> "Loan":
-        """A connection, for `async with`.
+    def connection(self) -> "Lease":
+        """A connection for an `async with` block.
 
-        Entering raises `Overloaded`, or whatever making a connection raises.
+        Entering it raises what `acquire` raises.
         """
-        return Loan(self)
+        return Lease(self)
 
-    async def take(self) -> Connection:
-        """Take a connection, which must be given back or given up."""
-        await self._take_slot()
+    async def acquire(self) -> Connection:
+        """Take a connection, to be passed to `release` or `discard` afterwards.
+
+        Raises:
+            Overloaded: none came free in time, or too many requests wait already.
+            Exception: whatever opening a connection raises.
+        """
+        await self._acquire_slot()
         try:
-            return self._idle_connection() or await self._dial()
+            return self._pop_idle() or await self._connect()
         except BaseException:
             self._slots.release()
             raise
 
-    def give_back(self, connection: Connection) -> None:
+    def release(self, connection: Connection) -> None:
         """Return a connection on which nothing is under way."""
         if not connection.closed:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
         self._slots.release()
 
-    def give_up(self, connection: Connection) -> None:
-        """Return a connection that nobody can vouch for.
+    def discard(self, connection: Connection) -> None:
+        """Return a connection in an unknown state, to be closed.
 
-        Its slot comes free when it has ended, so that there are never more connections than slots,
-        but nobody waits for that.
+        Its slot comes free only once it is closed, so that there are never more connections than
+        slots. Nobody waits for that.
         """
-        task = asyncio.get_running_loop().create_task(self._end(connection))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        task = asyncio.get_running_loop().create_task(self._close_and_free(connection))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
-    def close_unused(self) -> None:
-        """Close the connections that have been idle for long."""
-        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+    def close_idle(self) -> None:
+        """Close the connections that have been idle for too long."""
+        oldest = asyncio.get_running_loop().time() - MAX_IDLE_SECONDS
         while self._idle and self._idle[0].idle_since < oldest:
-            self._idle.popleft().cut()
+            self._idle.popleft().abort()
 
     async def close(self) -> None:
         """Close everything, after the statements under way; in bounded time."""
@@ -114,20 +119,20 @@ class Connections:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
                 for _ in range(self._size):
                     await self._slots.acquire()
-        await asyncio.gather(*(connection.end() for connection in self._idle))
+        await asyncio.gather(*(connection.close() for connection in self._idle))
         self._idle.clear()
 
-    async def _take_slot(self) -> None:
+    async def _acquire_slot(self) -> None:
         if not self._slots.locked():
             await self._slots.acquire()
             return
-        if self._waiting >= WAITING_PER_CONNECTION * self._size:
+        if self._waiting >= MAX_WAITING_PER_CONNECTION * self._size:
             metrics.NO_CONNECTION.labels("queue_full").inc()
             raise Overloaded
         self._waiting += 1
         began = time.perf_counter()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._acquire_timeout):
                 await self._slots.acquire()
         except TimeoutError:
             metrics.NO_CONNECTION.labels("timed_out").inc()
@@ -136,46 +141,45 @@ class Connections:
             self._waiting -= 1
             metrics.WAIT_SECONDS.observe(time.perf_counter() - began)
 
-    def _idle_connection(self) -> Connection | None:
+    def _pop_idle(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
             if not connection.closed:
                 return connection
         return None
 
-    async def _end(self, connection: Connection) -> None:
+    async def _close_and_free(self, connection: Connection) -> None:
         try:
-            await connection.end()
+            await connection.close()
         finally:
             self._slots.release()
 
 
-class Loan:
-    """One use of a connection; a class, as a generator would cost three microseconds more."""
+class Lease:
+    """One use of a connection. A class, because a generator costs three microseconds more."""
 
-    __slots__ = ("_connection", "_connections")
+    __slots__ = ("_connection", "_pool")
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    def __init__(self, pool: ConnectionPool) -> None:
+        self._pool = pool
 
     async def __aenter__(self) -> Connection:
-        self._connection = await self._connections.take()
+        self._connection = await self._pool.acquire()
         return self._connection
 
     async def __aexit__(
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
-        if error is None or _leaves_a_usable_connection(error):
-            self._connections.give_back(self._connection)
+        if error is None or _is_usable_after(error):
+            self._pool.release(self._connection)
         else:
-            self._connections.give_up(self._connection)
+            self._pool.discard(self._connection)
 
 
-def _leaves_a_usable_connection(error: BaseException) -> bool:
-    """An error that the server told and went on after, or one of ours; no cut in mid-statement.
+def _is_usable_after(error: BaseException) -> bool:
+    """Whether the error came from the server or from us, and left the protocol in a known state.
 
-    Not that of a read-only server either: it was demoted, and the same address may lead to its
-    successor by now.
+    A read-only server counts as unusable: it was demoted, and its URL may lead to the new primary.
     """
     return isinstance(error, asyncpg.PostgresError | ApiError) and not isinstance(
         error, asyncpg.ReadOnlySQLTransactionError

@@ -7,9 +7,9 @@ from sqlalchemy import Text, cast, column, func, select, table
 
 import taskapi
 from taskapi.config import DatabaseSettings, UserIdType
-from taskapi.database.executor import Database
+from taskapi.database.executor import Executor
 from taskapi.database.statement import Constant, compiled
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.errors import SchemaOutdated
 
 MIGRATIONS = Path(taskapi.__file__).parent / "migrations"
@@ -30,6 +30,20 @@ STATE = compiled(
 OWNER_TYPES: dict[UserIdType, str] = {"integer": "bigint", "text": "text"}
 
 
+class SchemaMismatch(SchemaOutdated):
+    """The schema does not fit the settings, and no migration changes that.
+
+    Attributes:
+        mismatch: what does not fit.
+        remedy: what to do instead of a migration.
+    """
+
+    def __init__(self, mismatch: str, remedy: str = "") -> None:
+        super().__init__(f"{mismatch}: {remedy}." if remedy else mismatch)
+        self.mismatch = mismatch
+        self.remedy = remedy
+
+
 class MigrationError(Exception):
     """The schema was left as it was; the message says why."""
 
@@ -41,29 +55,42 @@ def revisions() -> tuple[str, ...]:
     return tuple(sorted((file.stem.partition("_")[0] for file in files), reverse=True))
 
 
-async def check_schema(database: Database, user_id_type: UserIdType) -> None:
+async def check_schema(database: Executor, user_id_type: UserIdType) -> None:
     """Make sure that the database has at least the schema that this code needs.
 
     A revision that this package does not know is a newer one: while a fleet is replaced, the old
     code runs on the new schema for a while.
 
     Raises:
-        SchemaOutdated: it has an older one, or none, or one for other settings.
+        SchemaMismatch: it has one for another `USER_ID_TYPE`, or another encoding than UTF-8.
+        SchemaOutdated: it has an older one, or none.
         DatabaseUnavailable: it does not answer.
     """
     row = await database.fetch_row(STATE, {})
-    if row is None or row["revision"] in revisions()[1:]:
+    if row is None:
         raise SchemaOutdated
     if row["owner_type"] != OWNER_TYPES[user_id_type]:
-        raise SchemaOutdated(
-            f"The column tasks.user_id is {row['owner_type']}, which USER_ID_TYPE={user_id_type} "
-            "does not fit: correct the setting."
+        raise SchemaMismatch(
+            f"USER_ID_TYPE={user_id_type} does not fit the column tasks.user_id, which is "
+            f"{row['owner_type']}",
+            _remedy(row["owner_type"]),
         )
     if row["encoding"] != "UTF8":
-        raise SchemaOutdated(f"The database stores {row['encoding']}; it must store UTF8.")
+        raise SchemaMismatch(
+            f"The database stores {row['encoding']}", "create it anew with ENCODING 'UTF8'"
+        )
+    if row["revision"] in revisions()[1:]:
+        raise SchemaOutdated
 
 
-def migrate(settings: DatabaseSettings, address: Address, revision: str = "head") -> None:
+def _remedy(owner_type: str) -> str:
+    for setting, column_type in OWNER_TYPES.items():
+        if column_type == owner_type:
+            return f"set USER_ID_TYPE={setting}"
+    return "name a database whose tasks table taskapi's migrations made"
+
+
+def migrate(settings: DatabaseSettings, address: DatabaseUrl, revision: str = "head") -> None:
     """Bring the database to a revision; several processes may try at once, and one does it.
 
     Must be called outside an event loop.

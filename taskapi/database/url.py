@@ -1,11 +1,11 @@
-"""From `DATABASE_URL`, in the forms that providers print, to what asyncpg takes."""
+"""`DATABASE_URL`, in the forms that providers print, as asyncpg takes it."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-# Read by libpq on the client's side. asyncpg would send them to the server as settings, which
-# refuses them. `channel_binding=require`, as Neon prints it, asks for a SCRAM variant that asyncpg
-# lacks: TLS (`sslmode`) still applies, the binding does not (SECURITY.md).
+# libpq reads these in the client. asyncpg would send them to the server as settings, which refuses
+# them. `channel_binding=require`, as Neon prints it, asks for a SCRAM variant that asyncpg lacks:
+# TLS (`sslmode`) still applies, the binding does not (SECURITY.md).
 CLIENT_ONLY = {
     "channel_binding",
     "connect_timeout",
@@ -19,32 +19,32 @@ CLIENT_ONLY = {
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """One PostgreSQL database.
+class DatabaseUrl:
+    """Where one PostgreSQL database is.
 
     Attributes:
-        dsn: what asyncpg connects to, password included: never print it.
-        pooler: True behind a transaction pooler (PgBouncer, Neon's `-pooler` hosts), where named
-            prepared statements may be lost between two requests; None where only asking tells.
+        dsn: what asyncpg connects to. It contains the password: never print it.
+        pooler: True behind a transaction pooler (PgBouncer, Neon's `-pooler` hosts), where a named
+            prepared statement may be lost between two requests; None where only a connection shows.
     """
 
     dsn: str
     pooler: bool | None = None
 
     @classmethod
-    def parse(cls, url: str) -> "Address":
-        """Read a connection address, `postgres://`, `postgresql://` or `postgresql+driver://`."""
+    def parse(cls, url: str) -> "DatabaseUrl":
+        """Read a connection URL: `postgres://`, `postgresql://` or `postgresql+driver://`."""
         parts = urlsplit(url)
         query = parse_qsl(parts.query, keep_blank_values=True)
         kept = [(name, value) for name, value in query if name not in CLIENT_ONLY]
         dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))
-        said = dict(query).get("pgbouncer")
-        if said is not None:
-            return cls(dsn, pooler=said.lower() in {"true", "1", "yes"})
+        declared = dict(query).get("pgbouncer")
+        if declared is not None:
+            return cls(dsn, pooler=declared.lower() in {"true", "1", "yes"})
         return cls(dsn, pooler=True if "-pooler." in (parts.hostname or "") else None)
 
     def __str__(self) -> str:
-        """The address as people may see it: without user and password."""
+        """The URL without user and password, for people."""
         parts = urlsplit(self.dsn)
         socket = dict(parse_qsl(parts.query)).get("host", "")
         host = parts.netloc.rpartition("@")[2] or socket

@@ -2,23 +2,23 @@
 
 from collections.abc import AsyncIterator
 
-from taskapi.app import verifier_for
+from taskapi.auth.verifier import Verifier
 from taskapi.config import Settings
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.database import examine_database
 from taskapi.doctor.findings import Finding
 from taskapi.doctor.tokens import examine_key_set, examine_secret, examine_token
 
 
 async def examine(
-    settings: Settings, address: Address, token: str | None
+    settings: Settings, address: DatabaseUrl, token: str | None
 ) -> AsyncIterator[Finding]:
     """Look at everything, in the order in which to put it right."""
     yield _settings(settings)
     async for finding in examine_database(settings, address):
         yield finding
     yield examine_secret(settings)
-    verifier = verifier_for(settings)
+    verifier = Verifier.of(settings)
     if verifier.key_set is not None:
         yield await examine_key_set(verifier.key_set, settings)
     if token is not None:

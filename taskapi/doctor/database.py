@@ -10,15 +10,16 @@ from sqlalchemy import Boolean, Integer, and_, cast, column, func, not_, select,
 
 from taskapi.auth.claims import LEEWAY
 from taskapi.config import Settings
-from taskapi.database.connection import OWN_PROCESS
-from taskapi.database.executor import Database
+from taskapi.database.connection import BACKEND_PID
+from taskapi.database.executor import Executor
 from taskapi.database.faults import classify_connecting
-from taskapi.database.schema import check_schema
+from taskapi.database.schema import SchemaMismatch, check_schema
 from taskapi.database.statement import Constant, Statement, compiled
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.findings import Finding
+from taskapi.embedded.database import EMPTY_START
 from taskapi.errors import ApiError
-from taskapi.tasks.models import OURS
+from taskapi.migrations.metadata import own_tables
 
 OLDEST_SERVER = 14
 
@@ -86,7 +87,7 @@ class Server(NamedTuple):
     pooler: bool
 
 
-async def examine_database(settings: Settings, address: Address) -> AsyncIterator[Finding]:
+async def examine_database(settings: Settings, address: DatabaseUrl) -> AsyncIterator[Finding]:
     """Look at the database in the order in which to put it right."""
     subject = f"database at {address}"
     try:
@@ -122,7 +123,7 @@ async def _row(line: asyncpg.Connection, statement: Statement) -> Any:
 
 
 async def _ask(line: asyncpg.Connection) -> Server:
-    pooler = await line.fetchval(OWN_PROCESS.text) != line.get_server_pid()
+    pooler = await line.fetchval(BACKEND_PID.text) != line.get_server_pid()
     before = datetime.now(UTC)
     told = await _row(line, SERVER)
     middle = before + (datetime.now(UTC) - before) / 2
@@ -136,7 +137,7 @@ def _unreachable(subject: str, error: Exception, settings: Settings) -> Finding:
     return Finding(subject, f"cannot be used: {reason}", good=False, remedy=remedy)
 
 
-def _server(server: Server, address: Address) -> Iterator[Finding]:
+def _server(server: Server, address: DatabaseUrl) -> Iterator[Finding]:
     told = server.told
     yield Finding(
         "server's version",
@@ -166,7 +167,7 @@ def _server(server: Server, address: Address) -> Iterator[Finding]:
     )
 
 
-def _pooler(server: Server, address: Address) -> Finding:
+def _pooler(server: Server, address: DatabaseUrl) -> Finding:
     found = "a transaction pooler" if server.pooler else "the server itself"
     if address.pooler is None:
         return Finding("connected to", f"{found} (found by asking)", good=None)
@@ -182,11 +183,14 @@ def _pooler(server: Server, address: Address) -> Finding:
     )
 
 
-async def _schema(settings: Settings, address: Address) -> Finding:
-    database = Database(address, pool_size=1, connect_timeout=settings.database_connect_timeout)
+async def _schema(settings: Settings, address: DatabaseUrl) -> Finding:
+    database = Executor(address, pool_size=1, connect_timeout=settings.database_connect_timeout)
     await database.open()
     try:
         await check_schema(database, settings.user_id_type)
+    except SchemaMismatch as mismatch:
+        remedy = f"{mismatch.remedy}, {EMPTY_START}" if settings.embedded else mismatch.remedy
+        return Finding("schema", mismatch.mismatch, good=False, remedy=remedy)
     except ApiError as error:
         return Finding(
             "schema",
@@ -201,7 +205,7 @@ async def _schema(settings: Settings, address: Address) -> Finding:
 
 
 def _needed_rights(settings: Settings) -> Iterator[tuple[str, str]]:
-    for name in OURS:
+    for name in own_tables():
         for right in READ_AND_WRITE:
             yield name, right
     yield settings.users_table, "SELECT"

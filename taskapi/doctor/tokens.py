@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
-from taskapi.app import secret_of
 from taskapi.auth import token as tokens
 from taskapi.auth.key_set import KeySet
+from taskapi.auth.secret import secret_of
 from taskapi.auth.verifier import Verifier
 from taskapi.config import Settings
 from taskapi.doctor.findings import Finding

@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from taskapi.edge.body import BodyReader, BoundedRequest, invalid, json_object
 from taskapi.edge.call import Call, callables
 from taskapi.edge.restrictions import refuse_unknown_options, refuse_unsupported
+from taskapi.state import state_of
 
 
 class Described(TypedDict, total=False):
@@ -120,7 +121,7 @@ class Route(APIRoute):
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         request = BoundedRequest(scope, receive)
         if self._read is not None:
-            request.limit_body(max(self._max_body_bytes, request.app.state.max_body_bytes))
+            request.limit_body(max(self._max_body_bytes, state_of(request).settings.max_body_bytes))
             await self._read(request)
         if query := scope["query_string"]:
             _check_query(query, self._query_names)

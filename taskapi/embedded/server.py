@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 # The wheel's binaries, without its Python layer: importing that warns about runtime directories,
 # and it opens the folders above the data to everybody when root uses it.
@@ -77,7 +77,7 @@ class EmbeddedServer:
         self._sockets = self._socket_directory()
         self._users: int | None = None
 
-    def start(self) -> Address:
+    def start(self) -> DatabaseUrl:
         """Start the server, or join it where it already runs.
 
         Raises:
@@ -103,7 +103,7 @@ class EmbeddedServer:
                 "or set DATABASE_URL"
             ) from error
         host = quote(str(self._sockets))
-        return Address(f"postgresql://{USER}@/postgres?host={host}", pooler=False)
+        return DatabaseUrl(f"postgresql://{USER}@/postgres?host={host}", pooler=False)
 
     def stop(self) -> None:
         """Leave the server, and stop it where nobody else uses it."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import asyncpg
 from alembic import context
@@ -13,11 +14,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import SchemaItem
 
-from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, SettingsError, load
+from taskapi.config import DatabaseSettings, SettingsError, load
 from taskapi.database.faults import classify_connecting
-from taskapi.database.url import Address
-from taskapi.embedded.server import EmbeddedServer, EmbeddedServerError
-from taskapi.tasks.models import OURS, metadata_for
+from taskapi.database.url import DatabaseUrl
+from taskapi.embedded.database import database_in_use
+from taskapi.embedded.server import EmbeddedServerError
+from taskapi.migrations.metadata import metadata_for, own_tables
 
 ADVISORY_LOCK = 8_273_645_190
 """Held by whoever migrates; any number that nothing else in the database uses."""
@@ -46,7 +48,7 @@ if context.config.config_file_name is not None:  # `alembic …` by hand: say wh
 def only_ours(item: SchemaItem, name: str | None, kind: str, *_: object) -> bool:
     """The users table is the auth server's, and so is whatever else is in the database."""
     del item
-    return kind != "table" or name in OURS
+    return kind != "table" or name in own_tables()
 
 
 def configure(connection: Connection | None = None) -> None:
@@ -73,7 +75,7 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
 
 
-async def connect(address: Address) -> asyncpg.Connection:
+async def connect(address: DatabaseUrl) -> asyncpg.Connection:
     """Connect to this address, in a way that works behind a transaction pooler too."""
     try:
         return await asyncpg.connect(
@@ -86,7 +88,7 @@ async def connect(address: Address) -> asyncpg.Connection:
         raise CommandError(f"the database {address} cannot be reached: {reason}") from error
 
 
-async def migrate_online(address: Address) -> None:
+async def migrate_online(address: DatabaseUrl) -> None:
     """Run the migrations on the database at this address."""
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: connect(address), poolclass=NullPool
@@ -101,17 +103,13 @@ async def migrate_online(address: Address) -> None:
         raise CommandError(f"the database {address} refused: {reason}") from error
 
 
-def address(stack: ExitStack) -> Address:
-    """The database to migrate: the caller's, that of the settings, or the embedded one."""
-    given: Address | None = context.config.attributes.get("address")
-    if given is not None:
-        return given
-    if settings.database_url is not None:
-        return Address.parse(settings.database_url.get_secret_value())
-    server = EmbeddedServer(LOCAL_DIRECTORY)
-    stack.callback(server.stop)
+@contextmanager
+def database() -> Iterator[DatabaseUrl]:
+    """The caller's database, or that of the settings where `alembic` was called by hand."""
+    given: DatabaseUrl | None = context.config.attributes.get("address")
     try:
-        return server.start()
+        with nullcontext(given) if given is not None else database_in_use(settings) as address:
+            yield address
     except EmbeddedServerError as error:
         raise CommandError(str(error)) from error
 
@@ -121,5 +119,5 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    with ExitStack() as stack:
-        asyncio.run(migrate_online(address(stack)))
+    with database() as address:
+        asyncio.run(migrate_online(address))

@@ -9,8 +9,10 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 
-from taskapi.edge.router import Router, add_routes
+from taskapi.config import UserIdType
+from taskapi.edge.router import Router
 from taskapi.openapi.document import openapi_document
+from taskapi.state import state_of
 
 # The assets come with an installed package, so the page works without internet access.
 ASSETS_PACKAGE = "fastapi_offline"
@@ -57,7 +59,7 @@ router = Router(include_in_schema=False)
 @router.get("/openapi.json")
 async def openapi_json(request: Request) -> Response:
     """The OpenAPI document."""
-    return JSONResponse(_document_once(request.app))
+    return JSONResponse(_document_once(request.app, state_of(request).settings.user_id_type))
 
 
 @router.get("/docs")
@@ -89,11 +91,11 @@ def _assets_directory() -> Path:
 
 
 @cache
-def _document_once(app: FastAPI) -> dict[str, Any]:
-    return openapi_document(app, app.state.settings.user_id_type)
+def _document_once(app: FastAPI, user_id_type: UserIdType) -> dict[str, Any]:
+    return openapi_document(app.routes, user_id_type)
 
 
 def add_docs_page(app: FastAPI) -> None:
     """Serve the OpenAPI document, and a page that shows it."""
     _assets_directory()  # a missing package ends the start, not a request
-    add_routes(app, router)
+    app.router.routes.extend(router.routes)

@@ -1,13 +1,13 @@
 """What the OpenAPI document says beyond what the routes' types say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
+from starlette.routing import BaseRoute
 
 from taskapi import __version__
 from taskapi.config import LARGEST_ID, UserIdType
@@ -152,13 +152,13 @@ def _kinds(parent: type[ApiError]) -> list[type[ApiError]]:
     return named + [kind for child in children for kind in _kinds(child)]
 
 
-def openapi_document(app: FastAPI, user_id_type: UserIdType) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of the app, with user ids of this type."""
+def openapi_document(routes: Sequence[BaseRoute], user_id_type: UserIdType) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of these routes, with user ids of this type."""
     document = get_openapi(
         title="taskapi",
         version=__version__,
         description=DESCRIPTION.strip(),
-        routes=app.routes,
+        routes=routes,
         license_info={"name": "MIT", "identifier": "MIT"},
         tags=[
             {"name": "tasks", "description": "What a user does with their own tasks."},
@@ -173,11 +173,22 @@ def openapi_document(app: FastAPI, user_id_type: UserIdType) -> dict[str, Any]:
     _omit_null_bodies(document)
     _omit_null_parameters(document)
     exact: dict[str, Any] = _exact(document)
-    return exact
+    published: dict[str, Any] = _published(exact)
+    return published
+
+
+def _published(node: Any) -> Any:
+    """The document with each schema `…Read` under the name of its resource."""
+    if isinstance(node, dict):
+        return {key.removesuffix("Read"): _published(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_published(value) for value in node]
+    is_reference = isinstance(node, str) and node.startswith("#/components/schemas/")
+    return node.removesuffix("Read") if is_reference else node
 
 
 def _type_user_ids(document: dict[str, Any], schema: dict[str, Any]) -> None:
-    document["components"]["schemas"]["Task"]["properties"]["user_id"] = schema
+    document["components"]["schemas"]["TaskRead"]["properties"]["user_id"] = schema
     for path in document["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", ()):

@@ -12,13 +12,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from taskapi import __version__
 from taskapi.config import UserIdType
 from taskapi.database import faults
-from taskapi.database.executor import Database
+from taskapi.database.executor import Executor
 from taskapi.database.faults import Fault
 from taskapi.database.schema import check_schema
 from taskapi.edge.router import Router
 from taskapi.errors import DatabaseUnavailable, Draining, Refusal, Unavailable
 from taskapi.observability import metrics as figures
 from taskapi.openapi.document import answers, errors
+from taskapi.state import state_of
 
 router = Router(tags=["operations"])
 
@@ -38,7 +39,7 @@ READINESS_PATIENCE = 3.0
 class Readiness:
     """Whether the database answers and its schema is current."""
 
-    def __init__(self, database: Database, user_id_type: UserIdType) -> None:
+    def __init__(self, database: Executor, user_id_type: UserIdType) -> None:
         self._database = database
         self._user_id_type: UserIdType = user_id_type
         self._asked = -READINESS_SECONDS
@@ -73,8 +74,8 @@ class Readiness:
 class Sampler:
     """Writes down what is true now, where the counters say what has been."""
 
-    def __init__(self, database: Database) -> None:
-        self._connections = database.connections
+    def __init__(self, database: Executor) -> None:
+        self._connections = database.pool
         self._process = figures.ProcessFigures() if figures.shared() else None
         figures.BUILD.labels(__version__, platform.python_version()).set(1)
         figures.WORKERS.set(1)
@@ -130,7 +131,7 @@ async def index(request: Request) -> dict[str, str]:
         "ready": "/readyz",
         "metrics": "/metrics",
     }
-    if request.app.state.settings.docs_enabled:
+    if state_of(request).settings.docs_enabled:
         links |= {"documentation": "/docs", "openapi": "/openapi.json"}
     return links
 
@@ -144,9 +145,10 @@ async def livez() -> dict[str, str]:
 @router.get("/readyz", responses=answers(200, example={"status": "ready"}) | errors(503))
 async def readyz(request: Request) -> dict[str, str]:
     """The database answers, its schema is current, and the process is not about to stop."""
-    if request.app.state.drain.begun:
+    state = state_of(request)
+    if state.drain.begun:
         raise Draining
-    await request.app.state.readiness.check()
+    await state.readiness.check()
     return {"status": "ready"}
 
 
@@ -157,7 +159,7 @@ async def readyz(request: Request) -> dict[str, str]:
 )
 async def metrics(request: Request) -> Response:
     """Figures for Prometheus."""
-    request.app.state.sampler.sample()
+    state_of(request).sampler.sample()
     # In a thread: with several workers it reads their files.
     text = await asyncio.to_thread(figures.exposition)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import asyncpg
 
-from taskapi.database.executor import Database, Transaction
+from taskapi.database.executor import Executor, Transaction
 from taskapi.errors import ApiError, UserNotFound
+from taskapi.idempotency.store import IdempotencyKey, is_taken
 from taskapi.tasks.schemas import (
     BatchComplete,
     BatchCreate,
@@ -13,25 +14,24 @@ from taskapi.tasks.schemas import (
     BatchOperation,
     BatchUpdate,
 )
-from taskapi.tasks.store import Once, TaskStore, TaskStores, UserId
+from taskapi.tasks.store import TaskStore
 
 DELETED = b'{"status":204,"task":null}'
 
 
-class BatchBody(NamedTuple):
-    """The JSON of `BatchResults`, and whether it is the kept answer to an earlier request."""
+class BatchResponse(NamedTuple):
+    """The JSON of `BatchResults`, and whether it is the stored response to an earlier request."""
 
     json: bytes
     replayed: bool = False
 
 
 async def run_batch(
-    database: Database,
-    stores: TaskStores,
-    owner: UserId,
+    executor: Executor,
+    tasks: TaskStore,
     operations: list[BatchOperation],
-    once: Once | None,
-) -> BatchBody:
+    key: IdempotencyKey | None,
+) -> BatchResponse:
     """Do the operations in their order, or none of them.
 
     Raises:
@@ -40,30 +40,29 @@ async def run_batch(
     """
 
     async def work(transaction: Transaction) -> bytes:
-        store = stores.of(owner, transaction)
-        if once is not None:
-            # First of all: a concurrent repetition waits here, and then finds the answer.
-            await store.claim(once)
+        store = tasks.on(transaction)
+        if key is not None:
+            # First of all, because a concurrent repetition waits here and then finds the response.
+            await store.responses.claim(store.statements.claim, key)
         results = [await _numbered(store, *numbered) for numbered in enumerate(operations)]
         body = b'{"results":[' + b",".join(results) + b"]}"
-        if once is not None:
-            await store.keep(once, body)
+        if key is not None:
+            await store.responses.store(key, body)
         return body
 
     try:
-        # Repeatable with a key: a second execution would wait for, and find, the first one's claim.
-        return BatchBody(await database.transact(work, repeatable=once is not None))
+        # With a key a second execution would wait for, and find, the claim of the first one.
+        return BatchResponse(await executor.transact(work, idempotent=key is not None))
     except (asyncpg.ForeignKeyViolationError, asyncpg.NotNullViolationError):
         raise UserNotFound from None
-    except asyncpg.UniqueViolationError:
-        if once is None:
+    except asyncpg.UniqueViolationError as error:
+        if key is None or not is_taken(error):
             raise
-        store = stores.of(owner, database)
-        kept = await store.kept_answer(once)
-    if kept is None:
-        await store.forget_expired(once)
-        return await run_batch(database, stores, owner, operations, once)
-    return BatchBody(kept["body"], replayed=True)
+        stored = await tasks.responses.fetch(key)
+    if stored is None:
+        await tasks.responses.delete_expired(key)
+        return await run_batch(executor, tasks, operations, key)
+    return BatchResponse(stored["body"], replayed=True)
 
 
 async def _numbered(store: TaskStore, number: int, operation: BatchOperation) -> bytes:
@@ -76,8 +75,8 @@ async def _numbered(store: TaskStore, number: int, operation: BatchOperation) ->
 
 async def _apply(store: TaskStore, operation: BatchOperation) -> bytes:
     match operation:
-        case BatchCreate(title=title, description=description):
-            return _result(201, (await store.create(title, description)).json)
+        case BatchCreate():
+            return _result(201, (await store.create(operation.values())).json)
         case BatchUpdate():
             return _result(200, (await store.update(operation.id, operation.changes())).json)
         case BatchComplete():

@@ -1,71 +1,34 @@
-"""What clients send and receive, as types that check themselves and describe themselves."""
+"""What clients send and receive, as types that validate and describe themselves."""
 
 import re
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from datetime import datetime
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
     StrictBool,
-    StrictInt,
     StringConstraints,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 from taskapi.config import LARGEST_ID
-from taskapi.tasks.models import DESCRIPTION_LENGTH, TITLE_LENGTH
-
-
-def _without_nul(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not contain the character U+0000, which PostgreSQL cannot store")
-    return text
-
-
-def _plain_digits(value: object) -> object:
-    """One spelling for each number: no sign, no spaces, no leading zero, no other digits."""
-    if isinstance(value, str) and not (
-        value.isascii()
-        and value.isdigit()
-        and (value == "0" or value[0] != "0")
-        and len(value) <= len(str(LARGEST_ID))
-    ):
-        raise ValueError("must be a whole number in plain digits")
-    return value
-
-
-RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
-
-
-def _rfc_3339(value: object) -> object:
-    if isinstance(value, str) and not RFC_3339.fullmatch(value):
-        raise ValueError("must be a time like 2026-01-31T09:30:00Z; in an address, + is %2B")
-    return value
-
-
-def _in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("is out of range") from None
-
+from taskapi.resource.fields import UNCHANGED, RowId, Timestamp, without_nul
+from taskapi.resource.schemas import EXAMPLE_CURSOR, Create, ListPage, ListQuery, Patch
+from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
 # Unicode's White_Space. A pattern's \s is something else in every language.
 WHITE_SPACE = r"\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH),
-    AfterValidator(_without_nul),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE_CHARACTERS),
+    AfterValidator(without_nul),
     Field(
         description="Trimmed of white space at both ends.",
         json_schema_extra={"pattern": rf"^[^\u0000]*[^\u0000{WHITE_SPACE}][^\u0000]*$"},
@@ -74,32 +37,16 @@ Title = Annotated[
 
 Description = Annotated[
     str,
-    StringConstraints(max_length=DESCRIPTION_LENGTH),
-    AfterValidator(_without_nul),
+    StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS),
+    AfterValidator(without_nul),
     Field(description="Kept as sent.", json_schema_extra={"pattern": r"^[^\u0000]*$"}),
 ]
 
-PlainDigits = BeforeValidator(_plain_digits)
-"""Stands behind the bounds of a number: in front of them, OpenAPI would not know their names."""
-
-TaskNumber = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
-
-Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_rfc_3339),
-    AfterValidator(_in_utc),
-    Field(examples=["2026-01-31T09:30:00Z"]),
-]
-
-LONGEST_PAGE = 1000
-LARGEST_BATCH = 100
+MAX_BATCH_OPERATIONS = 100
 
 LIKE_SPECIAL = re.compile(r"([%_\\])")
 ESCAPED = r"\\\1"
-"""`%`, `_` and the backslash mean themselves in `q`."""
-
-UNCHANGED: Any = None
-"""The default of a member that null cannot stand for."""
+"""`%`, `_` and the backslash are literal in `q`."""
 
 EXAMPLE_TASK: dict[str, JsonValue] = {
     "id": 1,
@@ -111,10 +58,8 @@ EXAMPLE_TASK: dict[str, JsonValue] = {
     "user_id": 1,
 }
 
-EXAMPLE_CURSOR = "tZHPJ9xbxuvRbXRoCSzKtlsxNzY5ODUxODAwMTIzNDU2LDFd"
 
-
-class TaskCreate(BaseModel):
+class TaskCreate(Create):
     """A new task. Other members are ignored, so a task that was read can be sent back."""
 
     model_config = ConfigDict(
@@ -123,6 +68,7 @@ class TaskCreate(BaseModel):
 
     title: Title
     description: Description = ""
+    is_completed: StrictBool = False
 
 
 def _with_text(name: str) -> JsonValue:
@@ -143,6 +89,10 @@ class TaskUpdate(BaseModel):
     title: Title | None = None
     description: Description | None = None
 
+    def changes(self) -> dict[str, object]:
+        """The new values, by their names."""
+        return self.model_dump(exclude_none=True)
+
     @model_validator(mode="after")
     def _something_to_do(self) -> Self:
         if self.title is None and self.description is None:
@@ -158,24 +108,23 @@ class Completion(BaseModel):
     is_completed: StrictBool
 
 
-class TaskPatch(BaseModel):
+class TaskPatch(Patch):
     """A merge patch (RFC 7396). Omitted members stay as they are; null clears a description."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"description": None, "is_completed": True}]}
     )
 
-    # Without a default of None, null is refused where a member cannot be cleared.
     title: Title = UNCHANGED
     description: Description | None = UNCHANGED
     is_completed: StrictBool = UNCHANGED
 
     def changes(self) -> dict[str, object]:
-        """The new values by name; a description that is cleared is empty."""
-        given = {name: getattr(self, name) for name in TaskPatch.model_fields}
-        if "description" in self.model_fields_set and self.description is None:
-            given["description"] = ""
-        return given
+        """The new values of the members that were sent; a description that is cleared is empty."""
+        changes = super().changes()
+        if "description" in changes:
+            changes["description"] = self.description or ""
+        return changes
 
 
 class BatchCreate(TaskCreate):
@@ -185,13 +134,18 @@ class BatchCreate(TaskCreate):
 
 
 class _OfOneTask(BaseModel):
-    id: TaskNumber
+    id: RowId
 
 
 class BatchUpdate(_OfOneTask, TaskPatch):
     """Change a task, by the rules of a merge patch."""
 
     op: Literal["update"]
+
+    def changes(self) -> dict[str, object]:
+        """The new values of the members that were sent, without those that say which task."""
+        changes = super().changes()
+        return {name: changes[name] for name in changes if name in TaskPatch.model_fields}
 
 
 class BatchComplete(_OfOneTask):
@@ -241,14 +195,12 @@ class Batch(BaseModel):
         list[
             Annotated[BatchOperation, Field(discriminator="op"), BeforeValidator(_known_operation)]
         ],
-        Field(min_length=1, max_length=LARGEST_BATCH),
+        Field(min_length=1, max_length=MAX_BATCH_OPERATIONS),
     ]
 
 
-class ListQuery(BaseModel):
+class TaskQuery(ListQuery):
     """Which tasks are wanted, in which order, and which part of them."""
-
-    model_config = ConfigDict(extra="forbid")
 
     is_completed: Annotated[
         Literal["true", "false"] | None,
@@ -256,54 +208,30 @@ class ListQuery(BaseModel):
     ] = None
     q: Annotated[
         str | None,
-        StringConstraints(min_length=1, max_length=TITLE_LENGTH),
-        AfterValidator(_without_nul),
+        StringConstraints(min_length=1, max_length=MAX_TITLE_CHARACTERS),
+        AfterValidator(without_nul),
         Field(
             description="Text in title or description, in upper or lower case. No wildcards.",
             examples=["milk"],
         ),
     ] = None
-    created_since: Annotated[Moment | None, Field(description="Created then or later.")] = None
-    created_before: Annotated[Moment | None, Field(description="Created earlier.")] = None
-    updated_since: Annotated[Moment | None, Field(description="Changed then or later.")] = None
-    updated_before: Annotated[Moment | None, Field(description="Last changed earlier.")] = None
+    created_since: Annotated[Timestamp | None, Field(description="Created then or later.")] = None
+    created_before: Annotated[Timestamp | None, Field(description="Created earlier.")] = None
+    updated_since: Annotated[Timestamp | None, Field(description="Changed then or later.")] = None
+    updated_before: Annotated[Timestamp | None, Field(description="Last changed earlier.")] = None
     sort: Annotated[
         Literal["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"],
         Field(description="The order, with a minus the other way round.", examples=["title"]),
     ] = "-created_at"
-    limit: Annotated[
-        int,
-        Field(ge=1, le=LONGEST_PAGE, description="Tasks in a page.", examples=[50]),
-        PlainDigits,
-    ] = LONGEST_PAGE
-    offset: Annotated[
-        int,
-        Field(ge=0, le=LARGEST_ID, description="Tasks before the page.", examples=[100]),
-        PlainDigits,
-    ] = 0
-    cursor: Annotated[
-        str | None,
-        Field(
-            description="`next_cursor` of the page before; not together with `offset`.",
-            examples=[EXAMPLE_CURSOR],
-        ),
-    ] = None
 
     def filters(self) -> dict[str, object]:
-        """The values to narrow the list by, under the names of their parameters."""
-        where = self.model_fields_set - {"sort", "limit", "offset", "cursor"}
-        given = {name: getattr(self, name) for name in where}
+        """The parameters of the filters that were sent, by their names."""
+        given = super().filters()
         if self.is_completed is not None:
             given["is_completed"] = self.is_completed == "true"
         if self.q is not None:
             given["q"] = f"%{LIKE_SPECIAL.sub(ESCAPED, self.q)}%"
         return given
-
-    @model_validator(mode="after")
-    def _one_way_to_say_where(self) -> Self:
-        if self.cursor is not None and "offset" in self.model_fields_set:
-            raise ValueError("cursor and offset exclude each other")
-        return self
 
     @model_validator(mode="after")
     def _since_is_not_after_before(self) -> Self:
@@ -314,14 +242,14 @@ class ListQuery(BaseModel):
         return self
 
 
-class Task(BaseModel):
+class TaskRead(BaseModel):
     """A task. Times are RFC 3339 in UTC; `updated_at` is later after every change."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TASK]})
 
     id: Annotated[int, Field(ge=1, le=LARGEST_ID)]
-    title: Annotated[str, Field(min_length=1, max_length=TITLE_LENGTH)]
-    description: Annotated[str, Field(max_length=DESCRIPTION_LENGTH)]
+    title: Annotated[str, Field(min_length=1, max_length=MAX_TITLE_CHARACTERS)]
+    description: Annotated[str, Field(max_length=MAX_DESCRIPTION_CHARACTERS)]
     is_completed: bool
     created_at: datetime
     updated_at: datetime
@@ -332,7 +260,7 @@ class BatchResult(BaseModel):
     """What became of one operation: the status that it would have had alone, and the task."""
 
     status: Literal[200, 201, 204]
-    task: Task | None
+    task: TaskRead | None
 
 
 class BatchResults(BaseModel):
@@ -345,7 +273,7 @@ class BatchResults(BaseModel):
     results: list[BatchResult]
 
 
-class TaskList(BaseModel):
+class TaskList(ListPage):
     """One page of a user's tasks, newest first unless asked otherwise."""
 
     model_config = ConfigDict(
@@ -363,9 +291,4 @@ class TaskList(BaseModel):
         }
     )
 
-    tasks: list[Task]
-    total: Annotated[int, Field(ge=0, description="All of them, not only this page.")]
-    limit: int
-    offset: int
-    has_more: bool
-    next_cursor: str | None
+    tasks: list[TaskRead]

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from support import SECRET, cannot
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 SERVER = Path(__file__).parent / "server"
 INSTALL = "npm ci --prefix tests/better_auth/server --no-audit --no-fund"
@@ -105,7 +105,7 @@ class Account:
 
 
 @contextmanager
-def running(configuration: str, database: Address, **environment: str) -> Iterator[AuthServer]:
+def running(configuration: str, database: DatabaseUrl, **environment: str) -> Iterator[AuthServer]:
     """Run Better Auth in a configuration of `server/configurations`, with tables of its own making.
 
     Args:

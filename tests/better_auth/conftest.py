@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from better_auth.stage import BY_PRODUCTS, MODES, Stage, staged
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 @pytest.fixture(scope="session", params=MODES)
-def stage(request: pytest.FixtureRequest, database: Address) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, database: DatabaseUrl) -> Iterator[Stage]:
     """Every mode in turn; tests that need only one say so with `in_mode`."""
     with staged((MODES | BY_PRODUCTS)[request.param], database) as running:
         yield running

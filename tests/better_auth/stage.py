@@ -17,7 +17,7 @@ from better_auth.auth_server import SERVER, Account, AuthServer, running
 from support import SECRET, Person, serving, settings_for
 from taskapi.config import Settings
 from taskapi.database.schema import migrate
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 _numbers = itertools.count(1)
 
@@ -74,7 +74,7 @@ class Stage:
     """
 
     auth: AuthServer
-    database: Address
+    database: DatabaseUrl
     http: httpx.Client
     settings: dict[str, object]
 
@@ -87,7 +87,9 @@ class Stage:
         return self.person(self.auth.sign_up(name))
 
     @contextmanager
-    def service(self, database: Address | None = None, **changed: object) -> Iterator[httpx.Client]:
+    def service(
+        self, database: DatabaseUrl | None = None, **changed: object
+    ) -> Iterator[httpx.Client]:
         """Another service, with some settings changed; gives a client of it."""
         with client(settings_for(database or self.database, **(self.settings | changed))) as http:
             yield http
@@ -101,7 +103,7 @@ def client(settings: Settings) -> Iterator[httpx.Client]:
 
 
 @contextmanager
-def staged(mode: Mode, server: Address) -> Iterator[Stage]:
+def staged(mode: Mode, server: DatabaseUrl) -> Iterator[Stage]:
     """Both programs in a mode, on a new database.
 
     Args:
@@ -134,14 +136,14 @@ def settings_of(mode: Mode, auth_url: str) -> dict[str, object]:
     return unset | {name.lower(): value for name, value in told.items()}
 
 
-def create_database(server: Address) -> Address:
+def create_database(server: DatabaseUrl) -> DatabaseUrl:
     """A new database on this server, which nobody else uses."""
     name = f"better_auth_{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}_{next(_numbers)}"
     fetch(server, f"CREATE DATABASE {name}")
-    return Address(urlunsplit(urlsplit(server.dsn)._replace(path=f"/{name}")), server.pooler)
+    return DatabaseUrl(urlunsplit(urlsplit(server.dsn)._replace(path=f"/{name}")), server.pooler)
 
 
-def fetch(database: Address, statement: str, *arguments: object) -> list[Any]:
+def fetch(database: DatabaseUrl, statement: str, *arguments: object) -> list[Any]:
     """What a statement gives, past the service: tests see through it what the API hides."""
 
     async def run() -> list[Any]:

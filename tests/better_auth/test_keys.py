@@ -6,7 +6,7 @@ from better_auth.auth_server import running
 from better_auth.stage import MODES, Stage, fetch, in_mode, staged
 from support import SECRET, Person
 from taskapi.auth.token import parse
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 def header_of(person: Person) -> tuple[str, str | None]:
@@ -35,7 +35,7 @@ def test_a_rotation_is_not_noticed(stage: Stage) -> None:
     assert [person.get().json()["total"] for person in people] == [3, 3, 3]
 
 
-def test_a_change_of_algorithm(database: Address) -> None:
+def test_a_change_of_algorithm(database: DatabaseUrl) -> None:
     """Better Auth signs with the key that it has until that ends; then it publishes both kinds."""
     with (
         staged(MODES["default"], database) as stage,

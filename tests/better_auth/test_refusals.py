@@ -10,7 +10,7 @@ import pytest
 
 from better_auth.auth_server import Account
 from better_auth.stage import Stage, in_mode
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 PAGE = Path(__file__).parents[2] / "docs" / "better-auth.md"
 
@@ -99,7 +99,7 @@ def test_another_audience(stage: Stage) -> None:
 
 
 @in_mode("default")
-def test_text_ids_where_integers_are_expected(stage: Stage, database: Address) -> None:
+def test_text_ids_where_integers_are_expected(stage: Stage, database: DatabaseUrl) -> None:
     """`USER_ID_TYPE` was forgotten."""
     account = stage.auth.sign_up()
     forgotten = {"user_id_type": "integer", "users_table": "users"}

@@ -6,11 +6,11 @@ from better_auth.auth_server import running
 from better_auth.stage import Stage, create_database, fetch, in_mode
 from support import settings_for
 from taskapi.database.schema import migrate
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 @pytest.fixture
-def apart(stage: Stage, database: Address) -> Address:
+def apart(stage: Stage, database: DatabaseUrl) -> DatabaseUrl:
     """A database for tasks alone: the users table has only ids, and Better Auth does not see it."""
     address = create_database(database)
     migrate(settings_for(address, **stage.settings), address)
@@ -18,7 +18,7 @@ def apart(stage: Stage, database: Address) -> Address:
 
 
 @in_mode("default")
-def test_in_a_database_apart_nobody_is_known(stage: Stage, apart: Address) -> None:
+def test_in_a_database_apart_nobody_is_known(stage: Stage, apart: DatabaseUrl) -> None:
     account = stage.auth.sign_up()
     with stage.service(apart) as http:
         alice = stage.person(account, http)
@@ -27,7 +27,7 @@ def test_in_a_database_apart_nobody_is_known(stage: Stage, apart: Address) -> No
 
 
 @in_mode("default")
-def test_in_a_database_apart_users_can_be_made_on_the_way(stage: Stage, apart: Address) -> None:
+def test_in_a_database_apart_users_can_be_made_on_the_way(stage: Stage, apart: DatabaseUrl) -> None:
     account = stage.auth.sign_up()
     with stage.service(apart, create_unknown_users=True) as http:
         alice = stage.person(account, http)
@@ -48,7 +48,7 @@ def test_in_better_auths_own_table_no_user_can_be_made(stage: Stage) -> None:
     assert (refused.status_code, refused.json()["code"]) == (404, "user_not_found")
 
 
-def test_better_auth_extends_our_users_table_only_while_it_is_empty(database: Address) -> None:
+def test_better_auth_extends_our_users_table_only_while_it_is_empty(database: DatabaseUrl) -> None:
     """Its columns have no defaults, so it must migrate before the first user comes."""
     address = create_database(database)
     migrate(settings_for(address), address)

@@ -9,12 +9,12 @@ import pytest
 from support import SECRET, client_of, serving, serving_app, settings_for
 from taskapi.app import create_app
 from taskapi.config import Settings
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.edge.route import Route
 
 
 @pytest.fixture(scope="session")
-def strict(database: Address) -> Iterator[httpx.Client]:
+def strict(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client of a service that knows no users but those of the users table."""
     with (
         serving(settings_for(database, create_unknown_users=False)) as address,
@@ -40,7 +40,7 @@ def stranded() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def broken(database: Address) -> Iterator[httpx.Client]:
+def broken(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client of a service with bugs: two routes that raise what nobody expects."""
 
     async def raise_something() -> dict[str, str]:

@@ -8,10 +8,10 @@ from typing import Any
 
 import asyncpg
 
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
-def execute(database: Address, statement: str, *arguments: object) -> list[Any]:
+def execute(database: DatabaseUrl, statement: str, *arguments: object) -> list[Any]:
     """Run a statement in a connection of its own; its rows."""
 
     async def run() -> list[Any]:
@@ -26,7 +26,7 @@ def execute(database: Address, statement: str, *arguments: object) -> list[Any]:
 
 
 @contextmanager
-def held(database: Address, statement: str, *arguments: object) -> Iterator[int]:
+def held(database: DatabaseUrl, statement: str, *arguments: object) -> Iterator[int]:
     """Hold the locks that a statement takes, and undo what it did afterwards.
 
     Gives the process of the server that holds them.
@@ -46,7 +46,7 @@ def held(database: Address, statement: str, *arguments: object) -> Iterator[int]
             runner.run(connection.close())
 
 
-def wait_for_waiters(database: Address, holder: int, count: int = 1) -> None:
+def wait_for_waiters(database: DatabaseUrl, holder: int, count: int = 1) -> None:
     """Return when so many wait for the locks that this process holds, one behind the other."""
     waiting = """WITH RECURSIVE waiting(pid) AS (
         SELECT $1::int

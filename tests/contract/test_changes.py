@@ -12,7 +12,7 @@ import pytest
 
 from contract.calls import assert_refused, at_once, moment
 from support import Person
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 NOT_A_CLIENTS = {
     "id": 1,
@@ -23,16 +23,31 @@ NOT_A_CLIENTS = {
     "colour": "blue",
     "__proto__": {"title": "x"},
 }
-"""Members that TaskCreate and TaskUpdate ignore, whatever their values."""
+"""Members that TaskUpdate ignores, whatever their values, and TaskCreate but for is_completed."""
 
 
 # Members that a client may not set
+
+
+def test_a_new_task_can_be_completed_already(alice: Person) -> None:
+    """A value that is answered with 201 and dropped would be lost without a word."""
+    response = alice.post(json={"title": "Buy milk", "is_completed": True})
+    assert (response.status_code, response.json()["is_completed"]) == (201, True)
+    assert alice.get(f"/{response.json()['id']}").json()["is_completed"] is True
+
+
+@pytest.mark.parametrize("value", ["true", 1, None, [], "nonsense"])
+def test_the_completion_of_a_new_task_is_a_boolean(alice: Person, value: object) -> None:
+    response = alice.post(json={"title": "Buy milk", "is_completed": value})
+    assert response.status_code == 422
+    assert response.json()["detail"][0]["loc"] == ["body", "is_completed"]
 
 
 @pytest.mark.parametrize("values", [NOT_A_CLIENTS, dict.fromkeys(NOT_A_CLIENTS, "nonsense")])
 def test_ignored_members_of_a_new_task_take_no_effect(
     alice: Person, values: dict[str, Any]
 ) -> None:
+    values = {name: values[name] for name in values if name != "is_completed"}
     first = alice.create("Buy milk")
     response = alice.post(json=values | {"title": "Buy tea"})
     task = response.json()
@@ -164,7 +179,7 @@ def test_updated_at_is_strictly_later_after_every_change(alice: Person) -> None:
 
 
 def test_updated_at_is_later_even_where_the_clock_is_behind_it(
-    database: Address, alice: Person
+    database: DatabaseUrl, alice: Person
 ) -> None:
     task = alice.create()
     path = f"/{task['id']}"

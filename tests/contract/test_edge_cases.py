@@ -12,7 +12,7 @@ import pytest
 from contract.calls import ABOUT_ONE_TASK, CALLS, assert_refused, call, moment
 from support import Person, token_for
 from taskapi.auth.claims import LEEWAY
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 THOUSANDS = 2500
 
@@ -22,7 +22,7 @@ def expiring(person: Person, seconds: float) -> str:
     return token_for(person.id, exp=time.time() + seconds)
 
 
-def add_tasks(database: Address, owner: str, count: int) -> None:
+def add_tasks(database: DatabaseUrl, owner: str, count: int) -> None:
     """Add many tasks at once, all of one age, so that only their ids tell which is newer."""
 
     async def add() -> None:
@@ -139,7 +139,7 @@ def test_a_known_user_is_told_that_it_is_the_task_that_is_missing(
     assert_refused(response, 404, "task_not_found")
 
 
-def test_a_thousand_tasks_come_in_one_call(database: Address, alice: Person) -> None:
+def test_a_thousand_tasks_come_in_one_call(database: DatabaseUrl, alice: Person) -> None:
     add_tasks(database, alice.id, 1000)
     page = alice.get().json()
     assert [task["title"] for task in page["tasks"]] == [str(n) for n in range(1000, 0, -1)]
@@ -156,7 +156,7 @@ def by_cursor(page: dict[str, object], read: int) -> str:
 
 @pytest.mark.parametrize("following", [by_offset, by_cursor])
 def test_thousands_of_tasks_come_in_pages(
-    database: Address, alice: Person, following: Callable[[dict[str, object], int], str]
+    database: DatabaseUrl, alice: Person, following: Callable[[dict[str, object], int], str]
 ) -> None:
     add_tasks(database, alice.id, THOUSANDS)
     page = alice.get("?limit=999").json()

@@ -26,11 +26,11 @@ from contract.retries import (
 from contract.rows import execute, held, wait_for_waiters
 from contract.wire import connection_to, head_of
 from support import Person, serving, settings_for
-from taskapi.database.executor import Database
-from taskapi.database.url import Address
-from taskapi.tasks import sweeper
-from taskapi.tasks.statements import SWEEP, SWEPT_AT_ONCE
-from taskapi.tasks.sweeper import sweep
+from taskapi.database.executor import Executor
+from taskapi.database.url import DatabaseUrl
+from taskapi.idempotency import sweeper
+from taskapi.idempotency.statements import MAX_SWEPT_ROWS, SWEEP
+from taskapi.idempotency.sweeper import sweep
 
 Json = dict[str, Any]
 
@@ -262,7 +262,7 @@ def test_an_answer_that_is_lost_on_its_way_comes_again(
 
 @pytest.mark.parametrize("operation", [PATCH, COMPLETE, BATCH])
 def test_a_client_that_leaves_before_it_is_done_may_repeat_it(
-    database: Address, alice: Person, operation: str
+    database: DatabaseUrl, alice: Person, operation: str
 ) -> None:
     """Whether the write was still done, or ended with its client, its effect is one."""
     write = Write(alice, operation, alice.create()["id"])
@@ -391,7 +391,7 @@ def test_put_and_delete_can_be_repeated_without_a_key_and_look_at_none(
 # After 24 hours
 
 
-def make_older(database: Address, person: Person, age: str) -> None:
+def make_older(database: DatabaseUrl, person: Person, age: str) -> None:
     """Turn back the time at which this person's answers were kept."""
     execute(
         database,
@@ -401,20 +401,20 @@ def make_older(database: Address, person: Person, age: str) -> None:
     )
 
 
-def kept(database: Address, person: Person) -> list[str]:
+def kept(database: DatabaseUrl, person: Person) -> list[str]:
     query = "SELECT key FROM kept_answers WHERE user_id = $1 ORDER BY key"
     rows = execute(database, query, int(person.id))
     return [row["key"] for row in rows]
 
 
-def test_an_answer_is_kept_for_24_hours(database: Address, alice: Person, write: Write) -> None:
+def test_an_answer_is_kept_for_24_hours(database: DatabaseUrl, alice: Person, write: Write) -> None:
     first = write()
     make_older(database, alice, "23 hours 59 minutes")
     assert_same(write(), first)
 
 
 def test_a_key_is_free_again_after_24_hours(
-    database: Address, alice: Person, write: Write, state: Callable[[], bytes]
+    database: DatabaseUrl, alice: Person, write: Write, state: Callable[[], bytes]
 ) -> None:
     write()
     make_older(database, alice, "24 hours")
@@ -426,7 +426,7 @@ def test_a_key_is_free_again_after_24_hours(
     assert_same(write(), first)
 
 
-def test_an_expired_key_is_free_for_another_request(database: Address, alice: Person) -> None:
+def test_an_expired_key_is_free_for_another_request(database: DatabaseUrl, alice: Person) -> None:
     write = Write(alice, CREATE, None)
     write()
     make_older(database, alice, "25 hours")
@@ -436,7 +436,7 @@ def test_an_expired_key_is_free_for_another_request(database: Address, alice: Pe
 
 
 def test_of_concurrent_duplicates_with_an_expired_key_one_has_an_effect(
-    database: Address, alice: Person, write: Write, state: Callable[[], bytes]
+    database: DatabaseUrl, alice: Person, write: Write, state: Callable[[], bytes]
 ) -> None:
     write()
     make_older(database, alice, "24 hours")
@@ -451,7 +451,7 @@ def test_of_concurrent_duplicates_with_an_expired_key_one_has_an_effect(
 # The sweeper
 
 
-def keep_many(database: Address, person: Person, count: int, age: str, prefix: str) -> None:
+def keep_many(database: DatabaseUrl, person: Person, count: int, age: str, prefix: str) -> None:
     execute(
         database,
         """INSERT INTO kept_answers (user_id, key, request, body, kept_at)
@@ -463,11 +463,11 @@ def keep_many(database: Address, person: Person, count: int, age: str, prefix: s
     )
 
 
-def sweeping(database: Address, work: Callable[[Database], Any]) -> Any:
+def sweeping(database: DatabaseUrl, work: Callable[[Executor], Any]) -> Any:
     """What comes of work with a database as the service has it."""
 
     async def run() -> Any:
-        opened = Database(database, pool_size=1, connect_timeout=5, statement_timeout=5)
+        opened = Executor(database, pool_size=1, connect_timeout=5, statement_timeout=5)
         await opened.open()
         try:
             return await work(opened)
@@ -478,7 +478,7 @@ def sweeping(database: Address, work: Callable[[Database], Any]) -> Any:
 
 
 def test_the_sweeper_removes_what_has_expired_and_nothing_else(
-    database: Address, alice: Person, bob: Person
+    database: DatabaseUrl, alice: Person, bob: Person
 ) -> None:
     for person in (alice, bob):
         person.create()
@@ -493,17 +493,17 @@ def test_the_sweeper_removes_what_has_expired_and_nothing_else(
 
 
 def test_the_sweeper_takes_small_pieces_until_nothing_is_left(
-    database: Address, alice: Person
+    database: DatabaseUrl, alice: Person
 ) -> None:
     alice.create()
-    keep_many(database, alice, 2 * SWEPT_AT_ONCE + 1, "25 hours", "old-")
+    keep_many(database, alice, 2 * MAX_SWEPT_ROWS + 1, "25 hours", "old-")
     piece = sweeping(database, lambda opened: opened.fetch_row(SWEEP, {}))
-    assert piece["swept"] <= SWEPT_AT_ONCE
+    assert piece["swept"] <= MAX_SWEPT_ROWS
     sweeping(database, sweep)
     assert kept(database, alice) == []
 
 
-def test_the_sweeper_waits_for_nobody(database: Address, alice: Person) -> None:
+def test_the_sweeper_waits_for_nobody(database: DatabaseUrl, alice: Person) -> None:
     """It leaves what somebody holds; were it to wait, its statement would time out here."""
     alice.create()
     keep_many(database, alice, 3, "25 hours", "old-")
@@ -515,7 +515,7 @@ def test_the_sweeper_waits_for_nobody(database: Address, alice: Person) -> None:
     assert kept(database, alice) == []
 
 
-def test_nobody_waits_for_the_sweeper(database: Address, alice: Person, write: Write) -> None:
+def test_nobody_waits_for_the_sweeper(database: DatabaseUrl, alice: Person, write: Write) -> None:
     """While it has removed others' answers and has not finished, requests with keys go on."""
     first = write()
     keep_many(database, alice, 3, "25 hours", "old-")
@@ -527,7 +527,7 @@ def test_nobody_waits_for_the_sweeper(database: Address, alice: Person, write: W
 
 
 def test_a_service_sweeps_by_itself_now_and_then(
-    database: Address, alice: Person, monkeypatch: pytest.MonkeyPatch
+    database: DatabaseUrl, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice.create()
     keep_many(database, alice, 3, "25 hours", "old-")

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount
 from contract.calls import ABOUT_ONE_TASK, CALLS, NO_TASK, assert_refused, call
 from support import Person, settings_for, sign, token_for
 from taskapi.app import create_app
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 METHODS = {"get", "put", "post", "delete", "patch", "options", "head", "trace", "query"}
 
@@ -39,7 +39,7 @@ def test_every_operation_of_the_document_is_walked(http: httpx.Client) -> None:
     assert documented == CALLS.keys()
 
 
-def test_no_route_is_left_out_of_the_document(database: Address) -> None:
+def test_no_route_is_left_out_of_the_document(database: DatabaseUrl) -> None:
     assert set(_operations(create_app(settings_for(database)).routes)) == CALLS.keys()
 
 

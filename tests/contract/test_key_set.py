@@ -23,7 +23,7 @@ from support import SECRET, serving, settings_for
 from taskapi.auth import key_set
 from taskapi.auth.key_set import keys_of
 from taskapi.config import Settings, SettingsError, load
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 Key = OKPKey | ECKey | RSAKey
 
@@ -104,7 +104,7 @@ Start = Callable[..., httpx.Client]
 
 
 @pytest.fixture
-def start(database: Address, auth: KeyServer) -> Iterator[Start]:
+def start(database: DatabaseUrl, auth: KeyServer) -> Iterator[Start]:
     """Starts a service that trusts the key server, and nothing else unless told."""
     with ExitStack() as stack:
 
@@ -417,7 +417,7 @@ def test_two_keys_of_one_id_are_both_left_out(logged: CapturingLogger) -> None:
 
 
 def test_with_a_database_somebodys_tokens_must_be_trusted(
-    monkeypatch: pytest.MonkeyPatch, database: Address
+    monkeypatch: pytest.MonkeyPatch, database: DatabaseUrl
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database.dsn)
     with pytest.raises(SettingsError, match="whose tokens to trust"):

@@ -11,7 +11,7 @@ from contract.calls import CALLS, CONDITIONAL, NO_TASK, REPEATABLE, WITH_BODY, c
 from support import Person, settings_for
 from taskapi.app import create_app
 from taskapi.config import LARGEST_ID
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.openapi.document import openapi_document
 
 Json = dict[str, Any]
@@ -203,9 +203,9 @@ def test_ids_are_described_as_they_are_checked(document: Json) -> None:
         assert isinstance(schema["maximum"], int)  # a float would be 2^63
 
 
-def test_text_user_ids_are_described_as_strings(database: Address) -> None:
+def test_text_user_ids_are_described_as_strings(database: DatabaseUrl) -> None:
     app = create_app(settings_for(database, user_id_type="text"))
-    document = openapi_document(app, "text")
+    document = openapi_document(app.routes, "text")
     [user_id, *_] = operation_in(document, "GET /api/{user_id}/tasks")["parameters"]
     assert user_id["schema"]["type"] == "string"
     assert document["components"]["schemas"]["Task"]["properties"]["user_id"]["type"] == "string"

@@ -423,8 +423,8 @@ def test_a_token_has_at_most_8_kib(alice: Person) -> None:
     assert_invalid(alice, beyond)
 
 
-@pytest.mark.parametrize("nested", [b"[" * 100_000, b'{"a":' * 100_000])
-def test_a_token_of_100_000_levels_is_refused(alice: Person, nested: bytes) -> None:
+@pytest.mark.parametrize("nested", [b"[" * 40_000, b'{"a":' * 8_000])
+def test_a_token_of_many_levels_is_refused(alice: Person, nested: bytes) -> None:
     assert_invalid(alice, forge(HEADER, nested))
     assert_invalid(alice, forge(nested, claims_of(alice)))
 

@@ -10,7 +10,7 @@ from contract.calls import CALLS, assert_refused, call
 from contract.rows import execute
 from support import Person, client_of, serving, settings_for, token_for
 from taskapi.database.schema import migrate
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 USERS = """
 CREATE TABLE users (
@@ -22,11 +22,11 @@ CREATE TABLE users (
 
 
 @pytest.fixture(scope="module")
-def better_auth(database: Address) -> Address:
+def better_auth(database: DatabaseUrl) -> DatabaseUrl:
     """A database with such a table, and a user in it."""
     name = f"better_auth_{os.getpid()}"
     execute(database, f"CREATE DATABASE {name}")
-    address = Address(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
+    address = DatabaseUrl(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
     execute(address, USERS)
     execute(address, "INSERT INTO users (name, email) VALUES ('Alice', 'alice@example.com')")
     migrate(settings_for(address), address)
@@ -35,7 +35,7 @@ def better_auth(database: Address) -> Address:
 
 @pytest.fixture(scope="module", params=[False, True], ids=["strict", "creating"])
 def service_of_theirs(
-    better_auth: Address, request: pytest.FixtureRequest
+    better_auth: DatabaseUrl, request: pytest.FixtureRequest
 ) -> Iterator[httpx.Client]:
     settings = settings_for(better_auth, create_unknown_users=request.param)
     with serving(settings) as address, client_of(address) as client:

@@ -15,7 +15,7 @@ from deploy.image import ROOT, instructions
 from integration.programs import PROGRAMS
 from taskapi.app import create_app
 from taskapi.config import Settings
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.operations.routes import READINESS_PATIENCE
 from taskapi.server.drain import DRAIN_SECONDS
 from taskapi.server.process import GRACE_SECONDS
@@ -143,7 +143,7 @@ def test_the_poolers_figures_fit_the_services(services: dict[str, Any]) -> None:
     assert int(pooler["query_wait_timeout"]) > REQUEST_TIMEOUT
     address = service["environment"]["DATABASE_URL"]
     assert f":{pooler['listen_port']}/" in address
-    assert Address.parse(address).pooler is None, "found out by asking"
+    assert DatabaseUrl.parse(address).pooler is None, "found out by asking"
     size = int(service["environment"]["DATABASE_POOL_SIZE"])
     replicas = re.search(r"server-template replica (\d+)", CONFIG.read_text())
     assert replicas is not None

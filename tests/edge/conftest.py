@@ -7,11 +7,11 @@ import pytest
 
 from edge.wire import PATIENCE
 from support import serving, settings_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 @pytest.fixture(scope="session")
-def hasty(database: Address) -> Iterator[httpx.Client]:
+def hasty(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client of a service that waits a second for everything."""
     with (
         serving(settings_for(database, request_timeout=1, keep_alive_timeout=1)) as address,

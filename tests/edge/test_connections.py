@@ -12,7 +12,7 @@ import pytest
 
 from edge.wire import PATIENCE, Wire, assert_refused, connected, exchange, request
 from support import Person, serving, settings_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 LAST = "Connection: close"
 JSON = "Content-Type: application/json"
@@ -296,7 +296,9 @@ def test_a_request_whose_client_leaves_before_its_end_has_no_effect(alice: Perso
 # Idle connections
 
 
-def test_an_idle_connection_is_kept_for_longer_than_a_request_may_take(database: Address) -> None:
+def test_an_idle_connection_is_kept_for_longer_than_a_request_may_take(
+    database: DatabaseUrl,
+) -> None:
     """A balancer keeps its own for a minute, and must never be the last to know."""
     settings = settings_for(database, request_timeout=0.2, keep_alive_timeout=60)
     with serving(settings) as url, httpx.Client(base_url=url) as http, connected(http) as wire:

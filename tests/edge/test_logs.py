@@ -22,7 +22,7 @@ from integration.programs import ADDRESS, PATIENCE, READY, started
 from support import SECRET, Person, token_for
 from taskapi.config import DatabaseSettings
 from taskapi.database.schema import migrate
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 LAST = "Connection: close"
 JSON = "Content-Type: application/json"
@@ -76,18 +76,18 @@ class Told(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def text_database(database: Address) -> Iterator[Address]:
+def text_database(database: DatabaseUrl) -> Iterator[DatabaseUrl]:
     """A database whose user ids are text, on the server that all tests share."""
     name = f"logs_{os.getpid()}"
     asyncio.run(_run_sql(database, f"CREATE DATABASE {name}"))
-    address = Address(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
+    address = DatabaseUrl(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
     settings = {"database_url": address.dsn, "user_id_type": "text"}
     migrate(DatabaseSettings.model_validate(settings), address)
     yield address
     asyncio.run(_run_sql(database, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-async def _run_sql(database: Address, sql: str) -> None:
+async def _run_sql(database: DatabaseUrl, sql: str) -> None:
     connection = await asyncpg.connect(database.dsn)
     await connection.execute(sql)
     await connection.close()
@@ -95,7 +95,9 @@ async def _run_sql(database: Address, sql: str) -> None:
 
 @pytest.fixture(scope="module", params=LINE)
 def told(
-    request: pytest.FixtureRequest, text_database: Address, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    text_database: DatabaseUrl,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Told:
     """Everything that a service printed while strangers talked to it."""
     settings = {

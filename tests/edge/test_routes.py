@@ -34,7 +34,7 @@ from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.edge.body import json_object
 from taskapi.edge.route import Route
-from taskapi.edge.router import Router, add_routes, refuse_foreign_routes
+from taskapi.edge.router import Router, refuse_foreign_routes
 
 Json = dict[str, Any]
 
@@ -250,7 +250,7 @@ def test_a_route_of_another_kind_is_refused(add: Callable[[FastAPI], object]) ->
     app = FastAPI(openapi_url=None)
     refuse_foreign_routes(app)
     add(app)
-    with pytest.raises(TypeError, match="is no Route; add a Router's routes with add_routes"):
+    with pytest.raises(TypeError, match="is no Route; add it with a Router"):
         refuse_foreign_routes(app)
 
 
@@ -281,10 +281,9 @@ async def right(method: Annotated[str, Depends(shared)]) -> str:
     return f"right {method}"
 
 
-def served(*routers: Router) -> FastAPI:
+def served(router: Router) -> FastAPI:
     app = FastAPI(openapi_url=None)
-    app.state.max_body_bytes = 1000
-    add_routes(app, *routers)
+    app.router.routes.extend(router.routes)
     refuse_foreign_routes(app)
     return app
 

@@ -13,9 +13,9 @@ from starlette.responses import StreamingResponse
 from edge.wire import PATIENCE, assert_refused, connected, exchange, request
 from support import serving_app, settings_for
 from taskapi.app import create_app
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.edge.body import raw_stream
-from taskapi.edge.router import Router, add_routes
+from taskapi.edge.router import Router
 
 REQUEST_TIMEOUT = 0.4
 MEGABYTE = 1024 * 1024
@@ -81,10 +81,10 @@ async def unread(request: Request) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def streaming(database: Address) -> Iterator[httpx.Client]:
+def streaming(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client of a service with the routes above."""
     app = create_app(settings_for(database, request_timeout=REQUEST_TIMEOUT))
-    add_routes(app, router)
+    app.router.routes.extend(router.routes)
     with serving_app(app) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
         yield client
 
@@ -116,22 +116,22 @@ def test_head_of_a_stream_has_its_headers_and_no_end_to_wait_for(streaming: http
     assert response.status_code == 200
 
 
-def test_a_route_with_a_shorter_deadline_is_cut_at_it(database: Address) -> None:
+def test_a_route_with_a_shorter_deadline_is_cut_at_it(database: DatabaseUrl) -> None:
     app = create_app(settings_for(database, request_timeout=60))
-    add_routes(app, router)
+    app.router.routes.extend(router.routes)
     with serving_app(app) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
         response = client.get("/short")
     assert (response.status_code, response.json()["code"]) == (503, "timed_out")
 
 
-def test_a_drain_ends_a_stream_in_order_and_refuses_who_waits(database: Address) -> None:
+def test_a_drain_ends_a_stream_in_order_and_refuses_who_waits(database: DatabaseUrl) -> None:
     app = create_app(settings_for(database, request_timeout=60))
-    add_routes(app, router)
+    app.router.routes.extend(router.routes)
     with serving_app(app) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
         with client.stream("GET", "/endless") as response:
             lines = response.iter_lines()
             assert next(lines) == "tick"
-            app.state.drain.begun = True
+            app.drain.begun = True
             assert set(lines) <= {"tick"}  # and no error: the response is complete
         waiting = client.get("/waiting")
     assert (waiting.status_code, waiting.json()["code"]) == (503, "unavailable")

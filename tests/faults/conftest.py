@@ -10,7 +10,7 @@ from faults.postgres import Postgres
 from faults.proxy import FaultProxy
 from faults.stage import CLIENT_SECONDS, PATIENCE
 from support import serving, settings_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +45,13 @@ def proxy(background: Background, postgres: Postgres) -> Iterator[FaultProxy]:
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> Address:
+def database(postgres: Postgres) -> DatabaseUrl:
     """What the service connects to; a module may put something in between."""
     return postgres.address
 
 
 @pytest.fixture
-def service(database: Address) -> Iterator[str]:
+def service(database: DatabaseUrl) -> Iterator[str]:
     """A service with little patience, for one test."""
     with serving(settings_for(database, **PATIENCE)) as address:
         yield address

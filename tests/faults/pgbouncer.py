@@ -13,7 +13,7 @@ from typing import Self
 
 from faults.postgres import Postgres, eventually
 from support import cannot
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 PORT = 6432
 
@@ -58,10 +58,12 @@ class PgBouncer:
         self.kill()
         shutil.rmtree(self.directory)
 
-    def address(self, **query: str) -> Address:
+    def address(self, **query: str) -> DatabaseUrl:
         """Its address, as a user of it would paste it."""
         said = "".join(f"&{name}={value}" for name, value in query.items())
-        return Address(f"postgresql://taskapi@/postgres?host={self.directory}&port={PORT}{said}")
+        return DatabaseUrl(
+            f"postgresql://taskapi@/postgres?host={self.directory}&port={PORT}{said}"
+        )
 
     def start(self) -> None:
         """Start, and wait until it listens."""

@@ -16,7 +16,7 @@ from faults.background import Background
 from support import SECRET
 from taskapi.config import Settings
 from taskapi.database.schema import migrate
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
 
 OURS = "application_name = 'taskapi'"
@@ -209,8 +209,8 @@ def _is_alive(process: int) -> bool:
         return False
 
 
-def address_through(port: int) -> Address:
+def address_through(port: int) -> DatabaseUrl:
     """The address of something on loopback that stands in front of a server of the tests."""
-    return Address(
+    return DatabaseUrl(
         f"postgresql://taskapi@127.0.0.1:{port}/postgres?sslmode=disable&pgbouncer=false"
     )

@@ -15,14 +15,14 @@ from faults.postgres import Postgres, address_through, eventually
 from faults.proxy import FaultProxy
 from faults.stage import CLIENT_SECONDS, PATIENCE
 from support import Person, serving, settings_for, token_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 POOL_SIZE = 5
 WAITING_PER_CONNECTION = 50
 
 
 @pytest.fixture
-def database(proxy: FaultProxy) -> Address:
+def database(proxy: FaultProxy) -> DatabaseUrl:
     """The network between the two can be told to misbehave."""
     return address_through(proxy.port)
 

@@ -11,11 +11,11 @@ from faults.postgres import Postgres, address_through, eventually
 from faults.proxy import FaultProxy
 from faults.stage import CLIENT_SECONDS, PATIENCE
 from support import Person, serving, settings_for, token_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 @pytest.fixture
-def database(proxy: FaultProxy) -> Address:
+def database(proxy: FaultProxy) -> DatabaseUrl:
     """Every outage is seen through the proxy; most of them happen behind it."""
     return address_through(proxy.port)
 
@@ -173,7 +173,7 @@ NOWHERE = {
 def test_a_database_that_is_nowhere_is_503(url: str) -> None:
     """What is raised is `ConnectionRefusedError` or `gaierror`, and no class of asyncpg's."""
     with (
-        serving(settings_for(Address(url), **PATIENCE)) as service,
+        serving(settings_for(DatabaseUrl(url), **PATIENCE)) as service,
         httpx.Client(base_url=service, timeout=CLIENT_SECONDS) as http,
     ):
         _is_503(Person("1", token_for("1"), http).get())

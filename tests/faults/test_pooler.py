@@ -18,7 +18,7 @@ from faults.stage import CLIENT_SECONDS, PATIENCE
 from integration.programs import run
 from operations.examination import examined
 from support import Person, serving, settings_for, token_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 PEOPLE = 100
 TURNS = 3
@@ -32,7 +32,7 @@ def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
 
 
 @pytest.fixture
-def database(pgbouncer: PgBouncer) -> Address:
+def database(pgbouncer: PgBouncer) -> DatabaseUrl:
     """The service finds out by itself what it is connected to."""
     return pgbouncer.address()
 
@@ -61,7 +61,7 @@ def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
 def test_the_doctor_works_through_a_pooler_and_says_that_it_is_there(
     said: dict[str, str], good: bool | None, words: str, pgbouncer: PgBouncer
 ) -> None:
-    found = examined(Address.parse(pgbouncer.address(**said).dsn))
+    found = examined(DatabaseUrl.parse(pgbouncer.address(**said).dsn))
     pooler = found.pop("connected to")
     assert pooler.good is good
     assert pooler.text.startswith(words)

@@ -14,7 +14,7 @@ from faults.background import Background
 from faults.postgres import Postgres, address_through
 from faults.proxy import FaultProxy
 from support import Person
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 STEPS_OF_A_BATCH = {
     "begin": b"BEGIN",
@@ -55,7 +55,7 @@ def proxy(background: Background, postgres: Postgres) -> Iterator[CuttingProxy]:
 
 
 @pytest.fixture
-def database(proxy: CuttingProxy) -> Address:
+def database(proxy: CuttingProxy) -> DatabaseUrl:
     return address_through(proxy.port)
 
 

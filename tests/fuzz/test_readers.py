@@ -18,7 +18,7 @@ from uvicorn.server import ServerState
 from edge.wire import HEAD, request
 from fuzz.effort import effort
 from support import SECRET, sign
-from taskapi.auth.claims import ClaimsCheck, User
+from taskapi.auth.claims import ClaimsPolicy, User
 from taskapi.auth.keys import shared_secret
 from taskapi.auth.verifier import Verifier
 from taskapi.edge.body import BoundedRequest, json_object
@@ -195,7 +195,7 @@ def test_json_is_read_as_others_read_it_or_not_at_all(body: bytes) -> None:
 # Tokens
 
 VERIFIER = Verifier(
-    ClaimsCheck("integer", "https://issuer", None), secret=shared_secret(SECRET), key_set=None
+    ClaimsPolicy("integer", "https://issuer", None), secret=shared_secret(SECRET), key_set=None
 )
 CLAIMS: dict[str, object] = {
     "sub": "7",

@@ -11,7 +11,7 @@ import pytest
 
 from integration.programs import Service, development_service
 from support import Person
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 Result = TypeVar("Result")
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 class Empty:
     """A database of one test alone, with nothing in it at first."""
 
-    address: Address
+    address: DatabaseUrl
 
     def run(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         """Run a statement as an operator or the auth server does; gives its rows."""
@@ -31,13 +31,13 @@ class Empty:
         asyncio.run(_connected(self.address, lambda connection: connection.execute(sql)))
 
 
-def run_sql(address: Address, sql: str, *arguments: object) -> list[asyncpg.Record]:
+def run_sql(address: DatabaseUrl, sql: str, *arguments: object) -> list[asyncpg.Record]:
     """Run a statement on a connection of its own; gives its rows."""
     return asyncio.run(_connected(address, lambda connection: connection.fetch(sql, *arguments)))
 
 
 async def _connected(
-    address: Address, work: Callable[[asyncpg.Connection], Awaitable[Result]]
+    address: DatabaseUrl, work: Callable[[asyncpg.Connection], Awaitable[Result]]
 ) -> Result:
     connection = await asyncpg.connect(address.dsn)
     try:
@@ -47,11 +47,11 @@ async def _connected(
 
 
 @pytest.fixture
-def empty(database: Address) -> Iterator[Empty]:
+def empty(database: DatabaseUrl) -> Iterator[Empty]:
     """An empty database on the server that all tests share."""
     name = f"test_{secrets.token_hex(8)}"
     run_sql(database, f"CREATE DATABASE {name}")
-    yield Empty(Address(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
+    yield Empty(DatabaseUrl(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
     run_sql(database, f"DROP DATABASE {name} WITH (FORCE)")
 
 

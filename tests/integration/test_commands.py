@@ -54,3 +54,11 @@ def test_a_token_of_somebody_who_cannot_be_is_not_made(tmp_path: Path) -> None:
 def test_the_printed_openapi_document_is_the_served_one(tmp_path: Path, http: httpx.Client) -> None:
     printed = run("taskapi", "openapi", folder=tmp_path)
     assert json.loads(printed.stdout) == http.get("/openapi.json").json()
+
+
+def test_printing_the_document_makes_nothing_and_needs_no_auth_server(tmp_path: Path) -> None:
+    """The document is of the code, and only `USER_ID_TYPE` changes it."""
+    settings = {"DATABASE_URL": "postgresql://db/tasks", "USER_ID_TYPE": "text"}
+    for chosen in ({}, settings):
+        assert run("taskapi", "openapi", folder=tmp_path, settings=chosen).returncode == 0
+    assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,10 @@ from integration.programs import (
     run,
 )
 
+UVICORN = ("uvicorn", "taskapi.main:app", "--port", "0")
+
+WAYS_OUT = "set USER_ID_TYPE=integer, or move .taskapi away"
+
 
 def postmasters(folder: Path) -> list[str]:
     return [command for command in processes_of(folder) if "/postgres -D" in command]
@@ -141,3 +145,25 @@ def assert_one_line(result: subprocess.CompletedProcess[str], what: str) -> None
     assert said[0] == "taskapi cannot start:"
     assert len(said) == 2, result.stderr
     assert what in said[1]
+
+
+def test_a_user_id_type_that_the_data_do_not_fit_ends_the_start_and_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    with development_service(tmp_path) as (_, alice):
+        task = alice.create()
+    text = {"USER_ID_TYPE": "text"}
+    for program in (("taskapi", "serve", "--port", 0), UVICORN):
+        refused = run(*program, folder=tmp_path, settings=text)
+        assert refused.returncode != 0
+        assert WAYS_OUT in refused.stdout + refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert processes_of(tmp_path) == []
+    told = run("taskapi", "doctor", folder=tmp_path, settings=text)
+    assert told.returncode == 1
+    assert WAYS_OUT in told.stdout.partition("What to do")[2]
+    with development_service(tmp_path) as (_, alice):  # the first way
+        assert alice.get(f"/{task['id']}").json() == task
+    (tmp_path / ".taskapi").rename(tmp_path / "away")  # the second way
+    with development_service(tmp_path, settings=text) as (_, alice):
+        assert alice.create()["user_id"] == "1"

@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import column, func, select, table
 from starlette.types import Message
 
 from support import Person, settings_for
+from taskapi.app import Service as Application
 from taskapi.app import create_app
 from taskapi.database.statement import Constant, compiled
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 class Operation(NamedTuple):
@@ -116,10 +116,10 @@ time."""
 class Wire:
     """A socket in front of the database's own, which hears what the service says."""
 
-    def __init__(self, directory: Path, database: Address) -> None:
+    def __init__(self, directory: Path, database: DatabaseUrl) -> None:
         self._path = directory / ".s.PGSQL.5432"
         self._database = database.dsn.partition("host=")[2] + "/.s.PGSQL.5432"
-        self.address = Address(f"postgresql://taskapi@/postgres?host={directory}")
+        self.address = DatabaseUrl(f"postgresql://taskapi@/postgres?host={directory}")
         self.said: Counter[str] = Counter()
 
     @asynccontextmanager
@@ -160,7 +160,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 class Service:
     """The service in this very loop, with one connection, and a person who calls it."""
 
-    def __init__(self, app: FastAPI, person: Person) -> None:
+    def __init__(self, app: Application, person: Person) -> None:
         self.app = app
         self._person = person
         self._client = httpx.AsyncClient(
@@ -196,7 +196,7 @@ class Service:
 
 
 @asynccontextmanager
-async def service(database: Address, person: Person) -> AsyncIterator[Service]:
+async def service(database: DatabaseUrl, person: Person) -> AsyncIterator[Service]:
     app = create_app(settings_for(database, database_pool_size=1))
     async with app.router.lifespan_context(app):
         yield Service(app, person)
@@ -204,12 +204,14 @@ async def service(database: Address, person: Person) -> AsyncIterator[Service]:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_is_one_statement_in_one_round_trip(
-    name: str, database: Address, alice: Person, tmp_path: Path
+    name: str, database: DatabaseUrl, alice: Person, tmp_path: Path
 ) -> None:
     assert said(OPERATIONS[name], database, alice, tmp_path) == ONE_ROUND_TRIP
 
 
-def said(operation: Operation, database: Address, person: Person, directory: Path) -> Counter[str]:
+def said(
+    operation: Operation, database: DatabaseUrl, person: Person, directory: Path
+) -> Counter[str]:
     """What the service says to the database when an operation is done many times, once prepared."""
 
     async def listen() -> Counter[str]:
@@ -227,7 +229,7 @@ def said(operation: Operation, database: Address, person: Person, directory: Pat
 
 @pytest.mark.parametrize("name", BATCHES)
 def test_a_batch_is_one_transaction_of_one_statement_for_each_operation(
-    name: str, database: Address, alice: Person, tmp_path: Path
+    name: str, database: DatabaseUrl, alice: Person, tmp_path: Path
 ) -> None:
     steps = ROUND_TRIPS_OF_A_BATCH[name] * TIMES
     expected = {"query": 2 * TIMES, "bind": steps, "execute": steps, "sync": steps}
@@ -235,12 +237,12 @@ def test_a_batch_is_one_transaction_of_one_statement_for_each_operation(
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_statement_is_planned_once(name: str, database: Address, alice: Person) -> None:
+def test_a_statement_is_planned_once(name: str, database: DatabaseUrl, alice: Person) -> None:
     async def planned() -> Any:
         async with service(database, alice) as serving:
             for task_id in await serving.tasks(TIMES):
                 await serving.call(OPERATIONS[name], task_id)
-            return await serving.app.state.database.fetch_row(REPLANNED, {})
+            return await serving.app.service_state.executor.fetch_row(REPLANNED, {})
 
     told = asyncio.run(planned())
     assert told["statements"] >= 1
@@ -248,7 +250,7 @@ def test_a_statement_is_planned_once(name: str, database: Address, alice: Person
 
 
 def test_a_request_makes_a_bounded_number_of_function_calls(
-    database: Address, alice: Person
+    database: DatabaseUrl, alice: Person
 ) -> None:
     """Python's own and those into C, for one `GET` of one task from the edge to the database.
 
@@ -273,7 +275,7 @@ def test_a_request_makes_a_bounded_number_of_function_calls(
     assert asyncio.run(calls()) <= MOST_CALLS
 
 
-async def _get(app: FastAPI, path: str, token: str) -> None:
+async def _get(app: Application, path: str, token: str) -> None:
     """A request as the server hands it over, without a client in between that would count too."""
     authorization = (b"authorization", f"Bearer {token}".encode())
     scope = {

@@ -11,14 +11,14 @@ import pytest
 
 from taskapi.config import DatabaseSettings
 from taskapi.database.schema import migrate
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 
 @dataclass(frozen=True)
 class OwnDatabase:
     """A database of one test alone, and what its operator can do to it."""
 
-    address: Address
+    address: DatabaseUrl
 
     def run(self, *statements: str) -> None:
         """Run statements as the operator."""
@@ -28,12 +28,12 @@ class OwnDatabase:
         """Bring its schema up to date."""
         migrate(DatabaseSettings(database_url=self.address.dsn), self.address)
 
-    def user(self, name: str) -> Address:
+    def user(self, name: str) -> DatabaseUrl:
         """Its address for another user."""
-        return Address(self.address.dsn.replace("taskapi@", f"{name}@"), self.address.pooler)
+        return DatabaseUrl(self.address.dsn.replace("taskapi@", f"{name}@"), self.address.pooler)
 
 
-async def _run(address: Address, statements: tuple[str, ...]) -> None:
+async def _run(address: DatabaseUrl, statements: tuple[str, ...]) -> None:
     connection = await asyncpg.connect(address.dsn)
     try:
         for statement in statements:
@@ -43,10 +43,10 @@ async def _run(address: Address, statements: tuple[str, ...]) -> None:
 
 
 @pytest.fixture
-def own(database: Address) -> Iterator[OwnDatabase]:
+def own(database: DatabaseUrl) -> Iterator[OwnDatabase]:
     """An empty database on the server that all tests share."""
     name = f"operations_{os.getpid()}_{secrets.token_hex(4)}"
     operator = OwnDatabase(database)
     operator.run(f"CREATE DATABASE {name}")
-    yield OwnDatabase(Address(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
+    yield OwnDatabase(DatabaseUrl(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
     operator.run(f"DROP DATABASE {name} WITH (FORCE)")

@@ -4,12 +4,14 @@ import asyncio
 
 from support import settings_for
 from taskapi.config import Settings
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.doctor import examine
 from taskapi.doctor.findings import Finding
 
 
-def examined(address: Address, token: str | None = None, **changed: object) -> dict[str, Finding]:
+def examined(
+    address: DatabaseUrl, token: str | None = None, **changed: object
+) -> dict[str, Finding]:
     """What the doctor finds, by what it looked at."""
 
     async def collect(settings: Settings) -> list[Finding]:

@@ -11,7 +11,7 @@ from integration.programs import run
 from operations.conftest import OwnDatabase
 from operations.examination import examined
 from support import SECRET, Person, serving, settings_for, token_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 ORDER = [
     "settings",
@@ -43,7 +43,7 @@ TOKENS = {
 }
 
 
-def test_all_is_looked_at_in_order_and_all_is_well(database: Address) -> None:
+def test_all_is_looked_at_in_order_and_all_is_well(database: DatabaseUrl) -> None:
     found = examined(database)
     assert list(found) == ORDER
     assert not [finding for finding in found.values() if finding.good is False]
@@ -51,7 +51,7 @@ def test_all_is_looked_at_in_order_and_all_is_well(database: Address) -> None:
 
 @pytest.mark.parametrize(("url", "remedy"), NOWHERE.items())
 def test_a_database_that_is_not_there(url: str, remedy: str) -> None:
-    found = examined(Address(url))
+    found = examined(DatabaseUrl(url))
     assert list(found) == ["settings", "database", "secret"]
     assert found["database"].good is False
     assert remedy in str(found["database"].remedy)
@@ -69,12 +69,12 @@ def test_a_database_without_our_tables(own: OwnDatabase) -> None:
     assert "rights" not in found
 
 
-def test_a_database_in_another_encoding(database: Address) -> None:
+def test_a_database_in_another_encoding(database: DatabaseUrl) -> None:
     name = f"operations_{secrets.token_hex(4)}"
     operator = OwnDatabase(database)
     operator.run(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     try:
-        found = examined(Address(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
+        found = examined(DatabaseUrl(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
     finally:
         operator.run(f"DROP DATABASE {name} WITH (FORCE)")
     assert found["encoding"].good is False
@@ -141,7 +141,7 @@ def test_unknown_users_that_the_table_would_refuse(own: OwnDatabase) -> None:
     assert "unknown users" not in examined(own.address, create_unknown_users=False)
 
 
-def test_more_connections_than_the_server_has(database: Address) -> None:
+def test_more_connections_than_the_server_has(database: DatabaseUrl) -> None:
     found = examined(database, database_pool_size=1000)
     assert found["connections"].good is False
     assert "DATABASE_POOL_SIZE" in str(found["connections"].remedy)
@@ -152,7 +152,7 @@ def test_more_connections_than_the_server_has(database: Address) -> None:
     [(None, "found by asking"), (False, "as the address says"), (True, "but the address says")],
 )
 def test_how_it_is_known_that_there_is_no_pooler(
-    said: bool | None, words: str, database: Address
+    said: bool | None, words: str, database: DatabaseUrl
 ) -> None:
     finding = examined(replace(database, pooler=said))["connected to"]
     assert finding.text.startswith("the server itself")
@@ -161,13 +161,13 @@ def test_how_it_is_known_that_there_is_no_pooler(
 
 
 @pytest.mark.parametrize(("token", "remedy"), TOKENS.values(), ids=TOKENS)
-def test_a_token_that_is_refused(token: str, remedy: str, database: Address) -> None:
+def test_a_token_that_is_refused(token: str, remedy: str, database: DatabaseUrl) -> None:
     finding = examined(database, token)["token"]
     assert finding.good is False
     assert remedy in str(finding.remedy)
 
 
-def test_a_key_set_that_cannot_be_fetched(database: Address) -> None:
+def test_a_key_set_that_cannot_be_fetched(database: DatabaseUrl) -> None:
     found = examined(database, better_auth_url="http://127.0.0.1:1")
     finding = found["key set of http://127.0.0.1:1/api/auth/jwks"]
     assert finding.good is False

@@ -7,7 +7,7 @@ import pytest
 
 from operations.figures import figures, value
 from support import Person, serving, settings_for, sign, token_for
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 TASKS = "/api/{user_id}/tasks"
 
@@ -74,7 +74,7 @@ def test_a_refused_token_is_counted_by_its_reason(reason: str, http: httpx.Clien
 
 
 @pytest.mark.parametrize("claim", ["iss", "aud"])
-def test_a_token_for_others_is_counted_as_that(claim: str, database: Address) -> None:
+def test_a_token_for_others_is_counted_as_that(claim: str, database: DatabaseUrl) -> None:
     reason = {"iss": "issuer", "aud": "audience"}[claim]
     claims = {"iss": "here", "aud": "here", claim: "elsewhere"}
     settings = settings_for(database, jwt_issuer="here", jwt_audience="here")
@@ -85,7 +85,7 @@ def test_a_token_for_others_is_counted_as_that(claim: str, database: Address) ->
         assert value(figures(http), "taskapi_token_refusals_total", reason=reason) == before + 1
 
 
-def test_the_connections_are_shown(database: Address) -> None:
+def test_the_connections_are_shown(database: DatabaseUrl) -> None:
     settings = settings_for(database, database_pool_size=3)
     with serving(settings) as address, httpx.Client(base_url=address) as http:
         assert Person("7", token_for("7"), http).get().status_code == 200

@@ -10,8 +10,8 @@ import pytest
 from operations.figures import figures, value
 from support import Person
 from taskapi.config import UserIdType
-from taskapi.database.executor import Database
-from taskapi.database.url import Address
+from taskapi.database.executor import Executor
+from taskapi.database.url import DatabaseUrl
 from taskapi.errors import DatabaseUnavailable, Overloaded, SchemaOutdated
 from taskapi.operations import routes as operations
 from taskapi.operations.routes import Readiness
@@ -21,10 +21,10 @@ PROBES = 50
 
 @asynccontextmanager
 async def opened(
-    address: Address, user_id_type: UserIdType = "integer"
-) -> AsyncIterator[tuple[Database, Readiness]]:
+    address: DatabaseUrl, user_id_type: UserIdType = "integer"
+) -> AsyncIterator[tuple[Executor, Readiness]]:
     """A database with a single connection, which a test can take away."""
-    database = Database(address, pool_size=1, connect_timeout=30)
+    database = Executor(address, pool_size=1, connect_timeout=30)
     await database.open()
     try:
         yield database, Readiness(database, user_id_type)
@@ -42,49 +42,49 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Coroutine[Any, Any, None]]
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 
-def test_any_number_of_probes_asks_one_question(run: Run, database: Address) -> None:
+def test_any_number_of_probes_asks_one_question(run: Run, database: DatabaseUrl) -> None:
     async def probe() -> None:
         async with opened(database) as (held, readiness):
-            connection = await held.connections.take()
+            connection = await held.pool.acquire()
             probes = [asyncio.create_task(readiness.check()) for _ in range(PROBES)]
-            while not held.connections.waiting:  # noqa: ASYNC110 - which tells nobody
+            while not held.pool.waiting:  # noqa: ASYNC110 - which tells nobody
                 await asyncio.sleep(0)
             probes[0].cancel()  # who leaves takes the answer from nobody
-            assert held.connections.waiting == 1
-            held.connections.give_back(connection)
+            assert held.pool.waiting == 1
+            held.pool.release(connection)
             await asyncio.gather(*probes[1:])
 
     run(probe())
 
 
-def test_an_answer_counts_for_a_moment(run: Run, database: Address) -> None:
+def test_an_answer_counts_for_a_moment(run: Run, database: DatabaseUrl) -> None:
     async def probe() -> None:
         async with opened(database) as (held, readiness):
             await readiness.check()
-            connection = await held.connections.take()
+            connection = await held.pool.acquire()
             await readiness.check()  # which could not be asked now
-            held.connections.give_back(connection)
+            held.pool.release(connection)
 
     run(probe())
 
 
 def test_the_answer_comes_in_bounded_time(
-    run: Run, database: Address, monkeypatch: pytest.MonkeyPatch
+    run: Run, database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "READINESS_PATIENCE", 0.01)
 
     async def probe() -> None:
         async with opened(database) as (held, readiness):
-            connection = await held.connections.take()
+            connection = await held.pool.acquire()
             for _ in range(2):
                 with pytest.raises(DatabaseUnavailable):
                     await readiness.check()
-            held.connections.give_back(connection)
+            held.pool.release(connection)
 
     run(probe())
 
 
-def test_a_refusal_does_not_grow_with_each_probe(run: Run, database: Address) -> None:
+def test_a_refusal_does_not_grow_with_each_probe(run: Run, database: DatabaseUrl) -> None:
     """An exception that is raised again keeps the frames of every time."""
 
     async def probe() -> None:
@@ -99,17 +99,17 @@ def test_a_refusal_does_not_grow_with_each_probe(run: Run, database: Address) ->
     run(probe())
 
 
-def test_whoever_waited_for_a_connection_is_counted(alice: Person, database: Address) -> None:
+def test_whoever_waited_for_a_connection_is_counted(alice: Person, database: DatabaseUrl) -> None:
     """The service of the tests and this one count in the same process."""
     before = figures(alice.http)
 
     async def wait() -> None:
-        impatient = Database(database, pool_size=1, connect_timeout=1.0)
+        impatient = Executor(database, pool_size=1, connect_timeout=1.0)
         await impatient.open()
-        connection = await impatient.connections.take()
+        connection = await impatient.pool.acquire()
         with pytest.raises(Overloaded):
-            await impatient.connections.take()
-        impatient.connections.give_back(connection)
+            await impatient.pool.acquire()
+        impatient.pool.release(connection)
         await impatient.close()
 
     asyncio.run(wait())

@@ -13,7 +13,7 @@ from faults.postgres import eventually
 from integration.programs import ADDRESS, READY, Service, members_of, started
 from operations.figures import Series, figures, value
 from support import SECRET
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 from taskapi.observability.metrics import DIRECTORY
 
 WORKERS = 2
@@ -82,7 +82,7 @@ def _read(pid: int, file: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def fleet(database: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(database: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Several workers, each of which has started."""
     folder = tmp_path_factory.mktemp("fleet")
     settings = {

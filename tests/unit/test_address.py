@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from taskapi.database.url import Address
+from taskapi.database.url import DatabaseUrl
 
 NEON = (
     "postgresql://neondb_owner:npg_aBc%2F123@ep-cool-name-a1b2c3d4-pooler.eu-central-1.aws.neon.tech"
@@ -13,20 +13,22 @@ NEON = (
 
 
 def test_neons_address_works_as_pasted() -> None:
-    address = Address.parse(NEON)
+    address = DatabaseUrl.parse(NEON)
     assert address.dsn == NEON.removesuffix("&channel_binding=require")
     assert address.pooler is True
 
 
 def test_neons_direct_host_is_no_pooler_by_its_name() -> None:
-    assert Address.parse(NEON.replace("-pooler", "")).pooler is None
+    assert DatabaseUrl.parse(NEON.replace("-pooler", "")).pooler is None
 
 
 @pytest.mark.parametrize(
     "scheme", ["postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg"]
 )
 def test_every_spelling_of_the_scheme_means_the_same(scheme: str) -> None:
-    assert Address.parse(f"{scheme}://user@host:5433/db").dsn == "postgresql://user@host:5433/db"
+    assert (
+        DatabaseUrl.parse(f"{scheme}://user@host:5433/db").dsn == "postgresql://user@host:5433/db"
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_every_spelling_of_the_scheme_means_the_same(scheme: str) -> None:
 )
 def test_what_is_meant_for_another_client_is_left_out(parameter: str) -> None:
     """A server refuses the whole connection for a setting that it does not know."""
-    address = Address.parse(f"postgresql://host/db?{parameter}&sslmode=verify-full")
+    address = DatabaseUrl.parse(f"postgresql://host/db?{parameter}&sslmode=verify-full")
     assert address.dsn == "postgresql://host/db?sslmode=verify-full"
 
 
@@ -60,11 +62,11 @@ def test_what_is_meant_for_another_client_is_left_out(parameter: str) -> None:
     ],
 )
 def test_a_pooler_is_known_by_what_the_address_says(query: str, pooler: bool | None) -> None:
-    assert Address.parse(f"postgresql://host/db?{query}").pooler is pooler
+    assert DatabaseUrl.parse(f"postgresql://host/db?{query}").pooler is pooler
 
 
 def test_what_the_address_says_of_a_pooler_wins_over_the_hosts_name() -> None:
-    assert Address.parse(f"{NEON}&pgbouncer=false").pooler is False
+    assert DatabaseUrl.parse(f"{NEON}&pgbouncer=false").pooler is False
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_what_the_address_says_of_a_pooler_wins_over_the_hosts_name() -> None:
     ],
 )
 def test_what_is_encoded_stays_so(url: str) -> None:
-    before, after = urlsplit(url), urlsplit(Address.parse(url).dsn)
+    before, after = urlsplit(url), urlsplit(DatabaseUrl.parse(url).dsn)
     assert (after.netloc, after.path) == (before.netloc, before.path)
     assert parse_qs(after.query) == parse_qs(before.query)
 
@@ -91,4 +93,4 @@ def test_what_is_encoded_stays_so(url: str) -> None:
     ],
 )
 def test_people_see_an_address_without_user_and_password(url: str, shown: str) -> None:
-    assert str(Address.parse(url)) == shown
+    assert str(DatabaseUrl.parse(url)) == shown

@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from taskapi.auth.claims import ClaimsCheck, User
+from taskapi.auth.claims import ClaimsPolicy, User
 from taskapi.errors import InvalidToken, TokenExpired
 
 FUTURE = 4_000_000_000
 
-INTEGER = ClaimsCheck("integer", None, None)
-TEXT = ClaimsCheck("text", None, None)
-STRICT = ClaimsCheck("integer", "https://auth.example.com", "https://api.example.com")
+INTEGER = ClaimsPolicy("integer", None, None)
+TEXT = ClaimsPolicy("text", None, None)
+STRICT = ClaimsPolicy("integer", "https://auth.example.com", "https://api.example.com")
 
 RIGHT = {"iss": "https://auth.example.com", "aud": "https://api.example.com"}
 
@@ -20,7 +20,7 @@ def claims(**changed: object) -> dict[str, object]:
     return {"sub": "7", "exp": FUTURE, **changed}
 
 
-def refusal_of(check: ClaimsCheck, claims: dict[str, object]) -> str:
+def refusal_of(check: ClaimsPolicy, claims: dict[str, object]) -> str:
     with pytest.raises(InvalidToken) as refusal:
         check.user_of(claims)
     return refusal.value.detail

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from contract.forgery import HEADER, forge
-from taskapi.auth.claims import ClaimsCheck
+from taskapi.auth.claims import ClaimsPolicy
 from taskapi.auth.development import mint
-from taskapi.auth.keys import local_secret, shared_secret
+from taskapi.auth.keys import shared_secret
 from taskapi.auth.token import parse
+from taskapi.embedded.secret import local_secret
 from taskapi.errors import InvalidToken
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -37,7 +38,7 @@ def test_a_secret_answers_to_hs256_alone(algorithm: str) -> None:
 
 
 def test_a_minted_token_is_one_that_the_service_accepts() -> None:
-    check = ClaimsCheck("integer", "https://auth.example.com", "https://api.example.com")
+    check = ClaimsPolicy("integer", "https://auth.example.com", "https://api.example.com")
     token = parse(mint(SECRET, "7", check, 60).encode())
     shared_secret(SECRET).verify(token)
     assert check.user_of(token.claims).id == 7

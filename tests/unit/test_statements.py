@@ -7,34 +7,49 @@ import pytest
 from sqlalchemy import bindparam, delete, insert, literal, select, update
 from sqlmodel import col
 
+from taskapi.database.owner import Users
 from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.idempotency import statements as idempotency
+from taskapi.idempotency.store import Write
+from taskapi.resource.pages import Shape, page_statement
+from taskapi.resource.statements import ResourceStatements
 from taskapi.tasks import statements
-from taskapi.tasks.listing import FILTERS, SORTS, Shape, page_statement
 from taskapi.tasks.models import Task
-from taskapi.tasks.statements import UserStatements
+from taskapi.tasks.statements import TASKS
 
+SORTS = [column.key for column in TASKS.sorts]
 ORDERS = [sign + sort for sign in ("", "-") for sort in SORTS]
-NARROWED = [frozenset[str](), frozenset(FILTERS), *(frozenset([name]) for name in FILTERS)]
+NARROWED = [
+    frozenset[str](),
+    frozenset(TASKS.filters),
+    *(frozenset([name]) for name in TASKS.filters),
+]
 
 OF_NOBODY = {"SWEEP"}
 """Removes what nobody can ask for any more, whoever it belonged to."""
 
 
 def all_statements() -> dict[str, Statement]:
-    """Every statement of the tasks' room by a name for it."""
-    rooms: dict[str, object] = {"": statements}
+    """Every statement about tasks by a name for it."""
+    holders: dict[str, dict[str, object]] = {"": vars(statements) | vars(idempotency)}
     for creating in (False, True):
-        users = UserStatements("users", create_unknown_users=creating)
-        rooms[f"creating={creating} "] = users
+        users = Users("users", create_unknown=creating)
+        holders[f"creating={creating} "] = vars(ResourceStatements(TASKS, users))
         for sort, filters, after in product(ORDERS, NARROWED, (False, True)):
             shape = Shape(sort, filters, after)
-            rooms[f"{shape} "] = type("Page", (), {"page": page_statement(users.known, shape)})
+            holders[f"{shape} "] = {"page": page_statement(TASKS, users, shape)}
     return {
-        room + name: statement
-        for room, holder in rooms.items()
-        for name, statement in vars(holder).items()
-        if isinstance(statement, Statement)
+        holder + name: statement
+        for holder, members in holders.items()
+        for name, member in members.items()
+        for name, statement in _forms(name, member)
     }
+
+
+def _forms(name: str, member: object) -> list[tuple[str, Statement]]:
+    if isinstance(member, Write):
+        return [(name, member.plain), (f"{name} stored", member.stored)]
+    return [(name, member)] if isinstance(member, Statement) else []
 
 
 STATEMENTS = all_statements()
@@ -48,7 +63,7 @@ def owner_of(statement: Statement) -> str:
 
 def test_there_are_statements_of_every_kind() -> None:
     """The tests below would pass for none at all."""
-    assert {"GET", "UPDATE", "COMPLETE", "DELETE", "creating=True create"} <= STATEMENTS.keys()
+    assert {"COMPLETE", "creating=True create stored", "creating=False get"} <= STATEMENTS.keys()
     assert len(STATEMENTS) > 100
 
 
@@ -63,7 +78,8 @@ def test_whatever_reads_or_changes_rows_asks_for_their_owner() -> None:
 def test_whatever_adds_rows_gives_them_to_the_owner() -> None:
     for name, statement in OWNED.items():
         for columns, values in re.findall(
-            r"INSERT INTO (?:tasks|kept_answers) \((.*?)\) VALUES \((.*?)\)", statement.text
+            r"INSERT INTO (?:tasks|kept_answers) \((.*?)\) VALUES \(((?:[^()]|\([^()]*\))*)\)",
+            statement.text,
         ):
             given = dict(zip(columns.split(", "), values.split(", "), strict=False))
             assert given["user_id"] == owner_of(statement), name
@@ -92,7 +108,7 @@ def test_every_placeholder_has_its_parameter() -> None:
 
 
 def test_the_users_table_is_quoted_where_its_name_is_a_word_of_sql() -> None:
-    create = UserStatements("user", create_unknown_users=True).create
+    create = ResourceStatements(TASKS, Users("user", create_unknown=True)).create.plain
     assert 'INSERT INTO "user" (id)' in create.text
 
 
@@ -105,8 +121,8 @@ def test_arguments_come_in_the_order_of_the_parameters() -> None:
 
 
 def test_a_missing_argument_is_noticed() -> None:
-    with pytest.raises(KeyError, match="task_id"):
-        statements.GET.arguments({"owner": 1})
+    with pytest.raises(KeyError, match="row_id"):
+        STATEMENTS["creating=False get"].arguments({"owner": 1})
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from taskapi.edge.conditional import (
     InvalidTags,
-    list_tag,
+    content_tag,
+    entity_tag,
+    from_microseconds,
     matches,
     microseconds,
-    moment,
-    task_tag,
     versions_of,
 )
 
 VERSION = datetime(2026, 1, 31, 9, 30, 0, 123456, UTC)
-TAG = task_tag(VERSION)
+TAG = entity_tag(VERSION)
 
 times = st.datetimes(datetime(1971, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - see timezones
 foreign = st.text(
@@ -29,22 +29,22 @@ commas = st.builds("{},{}".format, gaps, gaps)
 
 @given(when=times)
 def test_a_tag_names_one_version_to_the_microsecond(when: datetime) -> None:
-    assert versions_of(task_tag(when)) == [when]
-    assert moment(microseconds(when)) == when
+    assert versions_of(entity_tag(when)) == [when]
+    assert from_microseconds(microseconds(when)) == when
 
 
 @given(one=times, other=times)
 def test_two_versions_have_two_tags(one: datetime, other: datetime) -> None:
-    assert (task_tag(one) == task_tag(other)) is (one == other)
+    assert (entity_tag(one) == entity_tag(other)) is (one == other)
 
 
 def test_a_microsecond_makes_another_version() -> None:
-    assert task_tag(VERSION + timedelta(microseconds=1)) != TAG
+    assert entity_tag(VERSION + timedelta(microseconds=1)) != TAG
 
 
 @given(first=st.binary(), second=st.binary())
 def test_lists_have_one_tag_where_they_have_the_same_bytes(first: bytes, second: bytes) -> None:
-    assert (list_tag(first) == list_tag(second)) is (first == second)
+    assert (content_tag(first) == content_tag(second)) is (first == second)
 
 
 @pytest.mark.parametrize("header", [None, "*", " * ", "\t*"])

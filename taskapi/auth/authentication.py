@@ -1,0 +1,36 @@
+"""Authentication: from the `Authorization` header to the user whom its token proves (RFC 6750)."""
+
+from starlette.types import Scope
+
+from taskapi.auth.claims import User
+from taskapi.auth.verifier import Verifier
+from taskapi.errors import InvalidToken, NotAuthenticated
+from taskapi.observability import metrics
+
+
+async def authenticate(scope: Scope, verifier: Verifier) -> User:
+    """The user of a request's token. A refusal is counted by its reason.
+
+    Raises:
+        NotAuthenticated: the request has no token.
+        InvalidToken: its token proves nothing.
+        KeysUnavailable: the auth server's keys are needed and cannot be fetched.
+    """
+    try:
+        return await verifier.user_of(_bearer_token(scope))
+    except (NotAuthenticated, InvalidToken) as refusal:
+        metrics.TOKEN_REFUSALS.labels(refusal.reason).inc()
+        raise
+
+
+def _bearer_token(scope: Scope) -> bytes:
+    """The token of the one `Authorization` header (RFC 6750, 2.1)."""
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not values:
+        raise NotAuthenticated
+    if len(values) > 1:
+        raise InvalidToken("Send one Authorization header, not several.")
+    scheme, _, token = values[0].partition(b" ")
+    if scheme.lower() != b"bearer":
+        raise NotAuthenticated
+    return bytes(token.strip(b" "))

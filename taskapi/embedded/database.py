@@ -1,0 +1,30 @@
+"""Which database: the one of `DATABASE_URL`, or the embedded server's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings
+from taskapi.database.url import DatabaseUrl
+from taskapi.embedded.server import EmbeddedServer
+
+EMPTY_START = f"or move {LOCAL_DIRECTORY} away, and the next start makes an empty database"
+"""The other way out, where a setting has changed that the data do not fit."""
+
+
+@contextmanager
+def database_in_use(settings: DatabaseSettings) -> Iterator[DatabaseUrl]:
+    """The database of these settings. The embedded server runs for as long as the context is open.
+
+    Contexts may overlap, in one process or in several. The last one to close stops the server.
+
+    Raises:
+        EmbeddedServerError: the embedded server cannot start.
+    """
+    if settings.database_url is not None:
+        yield DatabaseUrl.parse(settings.database_url.get_secret_value())
+        return
+    server = EmbeddedServer(LOCAL_DIRECTORY)
+    try:
+        yield server.start()
+    finally:
+        server.stop()

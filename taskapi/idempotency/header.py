@@ -1,0 +1,48 @@
+"""The header `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header)."""
+
+import hashlib
+import json
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+from taskapi.edge.body import BoundedRequest
+from taskapi.idempotency.models import MAX_KEY_CHARACTERS
+from taskapi.idempotency.store import IdempotencyKey
+
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=MAX_KEY_CHARACTERS,
+        pattern=r"^[!-~]+$",
+        description=(
+            "Makes the request safe to repeat for 24 hours: a repetition gets the first response, "
+            "with `Idempotency-Replayed: true`."
+        ),
+        examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+    ),
+]
+
+REPLAYED = {"Idempotency-Replayed": "true"}
+"""The header of a stored response."""
+
+
+async def idempotency_key(
+    request: BoundedRequest, header: IdempotencyKeyHeader = None
+) -> IdempotencyKey | None:
+    """The key of a request that carries one, with the fingerprint of the request."""
+    if header is None:
+        return None
+    parts = [
+        request.method,
+        request.scope["path"],
+        request.headers.get("if-match"),
+        request.value,
+    ]
+    fingerprint = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+    return IdempotencyKey(header, fingerprint)
+
+
+OptionalIdempotencyKey = Annotated[IdempotencyKey | None, Depends(idempotency_key)]

@@ -1,0 +1,100 @@
+"""The statements behind `Idempotency-Key`: a response is stored with its write, or not at all."""
+
+from sqlalchemy import (
+    CTE,
+    Interval,
+    LargeBinary,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+from sqlmodel import col
+
+from taskapi.database.owner import OWNER, Users
+from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.idempotency.models import StoredResponse
+
+MAX_SWEPT_ROWS = 1000
+
+EMPTY = cast(Constant(""), LargeBinary())
+
+A_DAY_AGO = func.now() - cast(Constant("24 hours"), Interval())
+
+_own_key = and_(col(StoredResponse.user_id) == OWNER, col(StoredResponse.key) == bindparam("key"))
+
+
+def storing(written: CTE) -> CTE:
+    """Store what a write returned, under the parameters `key` and `fingerprint`.
+
+    A repetition violates the primary key, which undoes the whole statement, the write too.
+
+    Args:
+        written: has the columns user_id, id, version and body.
+    """
+    response = select(
+        written.c.user_id,
+        cast(bindparam("key"), Text()),
+        cast(bindparam("fingerprint"), LargeBinary()),
+        written.c.id,
+        written.c.version,
+        written.c.body,
+    )
+    columns = ["user_id", "key", "request", "task_id", "version", "body"]
+    store = insert(StoredResponse).from_select(columns, response, include_defaults=False)
+    return store.cte("stored")
+
+
+def claim(users: Users) -> Statement:
+    """Take a key in a transaction, before anything else in it; others wait until it ends."""
+    taken = insert(StoredResponse).values(
+        user_id=OWNER, key=bindparam("key"), request=bindparam("fingerprint"), body=EMPTY
+    )
+    return compiled(users.arriving(taken).returning(col(StoredResponse.key)))
+
+
+STORE = compiled(
+    update(StoredResponse)
+    .where(_own_key)
+    .values(body=bindparam("body"))
+    .returning(col(StoredResponse.key))
+)
+
+FETCH = compiled(
+    select(
+        col(StoredResponse.request).label("fingerprint"),
+        col(StoredResponse.task_id).label("id"),
+        col(StoredResponse.version),
+        col(StoredResponse.body),
+    ).where(_own_key, col(StoredResponse.kept_at) > A_DAY_AGO)
+)
+
+DELETE_EXPIRED = compiled(
+    delete(StoredResponse)
+    .where(_own_key, col(StoredResponse.kept_at) <= A_DAY_AGO)
+    .returning(col(StoredResponse.key))
+)
+
+
+# The one statement without an owner: it deletes what no request can use any more. Few rows at a
+# time, and none that another replica is deleting, so that no request waits for it.
+_expired = (
+    select(col(StoredResponse.user_id), col(StoredResponse.key))
+    .where(col(StoredResponse.kept_at) <= A_DAY_AGO)
+    .order_by(col(StoredResponse.kept_at))
+    .limit(Constant(MAX_SWEPT_ROWS))
+    .with_for_update(skip_locked=True)
+)
+_swept = (
+    delete(StoredResponse)
+    .where(tuple_(col(StoredResponse.user_id), col(StoredResponse.key)).in_(_expired))
+    .returning(col(StoredResponse.key))
+    .cte("swept")
+)
+SWEEP = compiled(select(func.count().label("swept")).select_from(_swept))

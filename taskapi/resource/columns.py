@@ -1,0 +1,25 @@
+"""The columns that the table of every resource has."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Identity, func
+from sqlmodel import Field
+
+
+def id_column() -> Any:
+    """The id: assigned by the database, 1 to 2^63-1, never reused (an INTEGER would run out)."""
+    return Field(
+        primary_key=True,
+        sa_type=BigInteger,
+        sa_column_kwargs={"server_default": Identity(always=True)},
+    )
+
+
+def timestamp_column() -> Any:
+    """`created_at` and `updated_at`: set by the database."""
+    return Field(sa_type=DateTime(timezone=True), sa_column_kwargs={"server_default": func.now()})
+
+
+def owner_column() -> Any:
+    """`user_id`, declared as the default integer. Statements never name its type."""
+    return Field(sa_type=BigInteger)

@@ -1,0 +1,66 @@
+"""Types of single values that a client sends, shared by the schemas of all resources."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictInt
+
+from taskapi.config import LARGEST_ID
+
+
+def without_nul(text: str) -> str:
+    """Refuse the one character that PostgreSQL cannot store.
+
+    Raises:
+        ValueError: the text contains it.
+    """
+    if "\x00" in text:
+        raise ValueError("must not contain the character U+0000, which PostgreSQL cannot store")
+    return text
+
+
+def _plain_digits(value: object) -> object:
+    """One spelling for each number: no sign, no spaces, no leading zero, no other digits."""
+    if isinstance(value, str) and not (
+        value.isascii()
+        and value.isdigit()
+        and (value == "0" or value[0] != "0")
+        and len(value) <= len(str(LARGEST_ID))
+    ):
+        raise ValueError("must be a whole number in plain digits")
+    return value
+
+
+RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def _rfc_3339(value: object) -> object:
+    if isinstance(value, str) and not RFC_3339.fullmatch(value):
+        raise ValueError("must be a time like 2026-01-31T09:30:00Z; in a URL, + is %2B")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+PlainDigits = BeforeValidator(_plain_digits)
+"""Placed behind the bounds of a number, because OpenAPI would not know their names otherwise."""
+
+RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
+
+Timestamp = Annotated[
+    AwareDatetime,
+    BeforeValidator(_rfc_3339),
+    AfterValidator(_in_utc),
+    Field(examples=["2026-01-31T09:30:00Z"]),
+]
+
+UNCHANGED: Any = None
+"""The default of a member of a patch for which null is not allowed: omitted, it stays as it is."""

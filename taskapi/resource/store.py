@@ -1,0 +1,178 @@
+"""The store of one user's rows of one resource: nobody else's can be reached through it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, NamedTuple, NoReturn, Self
+
+import asyncpg
+
+from taskapi.database.executor import StatementRunner
+from taskapi.database.owner import UserId, Users
+from taskapi.database.statement import Statement
+from taskapi.edge import cursor
+from taskapi.edge.conditional import entity_tag
+from taskapi.edge.cursor import Keyset
+from taskapi.errors import UserNotFound, VersionMismatch
+from taskapi.idempotency.store import IdempotencyKey, ResponseStore, Write
+from taskapi.resource.definition import Resource
+from taskapi.resource.pages import PageRequest, Shape, page_statement
+from taskapi.resource.statements import ResourceStatements, statements_of
+
+Versions = list[datetime] | None
+"""The versions that a write may change (`If-Match`), or None for any."""
+
+OWNER_MISSING = (
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.NotNullViolationError,  # a users table that needs more than an id
+    asyncpg.DataError,  # an id beyond what an INTEGER of the users table holds
+)
+"""What PostgreSQL raises where the owner is not, and cannot be made, a user."""
+
+
+class RenderedRow(NamedTuple):
+    """A row as the database rendered it.
+
+    Attributes:
+        replayed: whether this is the stored response to an earlier request with the same key.
+    """
+
+    id: int
+    version: datetime
+    json: bytes
+    replayed: bool = False
+
+
+class Page(NamedTuple):
+    """One page of a list.
+
+    Attributes:
+        rows: the JSON of its rows, with commas between them.
+        total: of rows in all pages.
+        next_cursor: of the next page; None where there is none.
+    """
+
+    rows: bytes
+    total: int
+    next_cursor: str | None
+
+
+class ResourceStore:
+    """What can be done with one user's rows, each by one statement.
+
+    Every method raises `UserNotFound` where the owner is not in the users table, and `Unavailable`
+    where the database does not answer. Those about one row raise the resource's `not_found`, and
+    `VersionMismatch` where the row is in none of the versions that the client expects. Those that
+    take an `IdempotencyKey` raise `IdempotencyKeyReused` where it belongs to another request.
+
+    Attributes:
+        resource: set by the subclass.
+        statements: those of the resource.
+        responses: those stored for the user's idempotency keys.
+    """
+
+    resource: ClassVar[Resource]
+
+    __slots__ = ("_owner", "_runner", "_users", "responses", "statements")
+
+    def __init__(self, owner: UserId, runner: StatementRunner, users: Users) -> None:
+        self._owner = owner
+        self._runner = runner
+        self._users = users
+        self.responses = ResponseStore(owner, runner)
+        self.statements: ResourceStatements = statements_of(self.resource, users)
+
+    def on(self, runner: StatementRunner) -> Self:
+        """The same user's store, on a transaction."""
+        return type(self)(self._owner, runner, self._users)
+
+    async def list(self, request: PageRequest) -> Page:
+        """One page of rows.
+
+        Raises:
+            InvalidCursor: the cursor was not issued for this list.
+        """
+        values = {"limit": request.limit, "offset": request.offset, **request.filters}
+        if request.cursor is not None:
+            keyset = cursor.decode(self._scope(request), request.cursor)
+            values |= {"after_value": keyset.value, "after_id": keyset.id}
+        shape = Shape(request.sort, frozenset(request.filters), after=request.cursor is not None)
+        row = await self._fetch(page_statement(self.resource, self._users, shape), values)
+        if not (row["known"] or self._users.create_unknown):
+            raise UserNotFound
+        next_cursor = None
+        if row["has_more"]:
+            keyset = Keyset(row["last_value"], row["last_id"])
+            next_cursor = cursor.encode(self._scope(request), keyset)
+        return Page(row["rows"] or b"", row["total"], next_cursor)
+
+    async def create(
+        self, values: Mapping[str, object], key: IdempotencyKey | None = None
+    ) -> RenderedRow:
+        """Add a row, with a value for every editable column."""
+        try:
+            row = await self._write(self.statements.create, values, key)
+        except OWNER_MISSING:
+            raise UserNotFound from None
+        return _rendered(row)
+
+    async def get(self, row_id: int) -> RenderedRow:
+        """One row."""
+        row = await self._fetch(self.statements.get, {"row_id": row_id})
+        return _rendered(row) if row else await self._explain_absence(row_id)
+
+    async def update(
+        self,
+        row_id: int,
+        changes: Mapping[str, object],
+        versions: Versions = None,
+        key: IdempotencyKey | None = None,
+    ) -> RenderedRow:
+        """Set some of the editable columns; without changes the row keeps its version."""
+        names = (column.key for column in self.resource.editable)
+        values = {**dict.fromkeys(names), **changes, "changed": list(changes)}
+        return await self._update(self.statements.update, row_id, values, versions, key)
+
+    async def delete(self, row_id: int, versions: Versions = None) -> None:
+        """Delete a row for good."""
+        values = {"row_id": row_id, "versions": versions}
+        if await self._fetch(self.statements.delete, values) is None:
+            await self._explain_absence(row_id)
+
+    async def _update(
+        self,
+        write: Write,
+        row_id: int,
+        values: Mapping[str, object],
+        versions: Versions,
+        key: IdempotencyKey | None,
+    ) -> RenderedRow:
+        values = {"row_id": row_id, "versions": versions, **values}
+        row = await self._write(write, values, key)
+        return _rendered(row) if row else await self._explain_absence(row_id)
+
+    async def _write(
+        self, write: Write, values: Mapping[str, object], key: IdempotencyKey | None
+    ) -> Any:
+        return await self.responses.write(write, {"owner": self._owner, **values}, key)
+
+    async def _fetch(self, statement: Statement, values: Mapping[str, object]) -> Any:
+        return await self._runner.fetch_row(statement, {"owner": self._owner, **values})
+
+    def _scope(self, request: PageRequest) -> str:
+        """The list that a cursor belongs to."""
+        filters = sorted(request.filters.items())
+        return repr((self.resource.table.name, self._owner, request.sort, filters))
+
+    async def _explain_absence(self, row_id: int) -> NoReturn:
+        """Raise why there is no such row. Only a request that fails runs this second statement."""
+        row = await self._fetch(self.statements.absence, {"row_id": row_id})
+        if row["version"] is not None:
+            raise VersionMismatch(entity_tag(row["version"]))
+        known = row["known"] or self._users.create_unknown
+        raise self.resource.not_found if known else UserNotFound
+
+
+def _rendered(row: Any) -> RenderedRow:
+    # A record's `in` looks at its values.
+    replayed = "fingerprint" in row.keys()  # noqa: SIM118
+    return RenderedRow(row["id"], row["version"], row["body"], replayed)
