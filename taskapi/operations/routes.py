@@ -18,7 +18,7 @@ from taskapi.database.schema import check_schema
 from taskapi.edge.router import Router
 from taskapi.errors import DatabaseUnavailable, Draining, Refusal, Unavailable
 from taskapi.observability import metrics as figures
-from taskapi.openapi.document import answers, errors
+from taskapi.openapi.responses import errors, returns
 from taskapi.state import state_of
 
 router = Router(tags=["operations"])
@@ -120,7 +120,7 @@ def _with_subclasses(parent: type[Unavailable]) -> Iterator[type[Unavailable]]:
         yield from _with_subclasses(child)
 
 
-@router.get("/", responses=answers(200, example={"name": "taskapi", "ready": "/readyz"}))
+@router.get("/", responses=returns(200, example={"name": "taskapi", "ready": "/readyz"}))
 async def index(request: Request) -> dict[str, str]:
     """What this is, and where to go from here."""
     links = {
@@ -136,13 +136,13 @@ async def index(request: Request) -> dict[str, str]:
     return links
 
 
-@router.get("/livez", responses=answers(200, example={"status": "alive"}))
+@router.get("/livez", responses=returns(200, example={"status": "alive"}))
 async def livez() -> dict[str, str]:
     """The process runs."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses=answers(200, example={"status": "ready"}) | errors(503))
+@router.get("/readyz", responses=returns(200, example={"status": "ready"}) | errors(503))
 async def readyz(request: Request) -> dict[str, str]:
     """The database answers, its schema is current, and the process is not about to stop."""
     state = state_of(request)
