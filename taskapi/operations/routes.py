@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import get_args
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from taskapi import __version__
@@ -15,13 +15,13 @@ from taskapi.database import faults
 from taskapi.database.executor import Executor
 from taskapi.database.faults import Fault
 from taskapi.database.schema import check_schema
-from taskapi.edge.route import Route
-from taskapi.errors import DatabaseUnavailable, Refusal, Unavailable
+from taskapi.edge.router import Router
+from taskapi.errors import DatabaseUnavailable, Draining, Refusal, Unavailable
 from taskapi.observability import metrics as figures
-from taskapi.openapi.document import answers, errors
+from taskapi.openapi.responses import errors, returns
 from taskapi.state import state_of
 
-router = APIRouter(tags=["operations"], route_class=Route)
+router = Router(tags=["operations"])
 
 FIGURES = {
     "schema": {"type": "string"},
@@ -120,7 +120,7 @@ def _with_subclasses(parent: type[Unavailable]) -> Iterator[type[Unavailable]]:
         yield from _with_subclasses(child)
 
 
-@router.get("/", responses=answers(200, example={"name": "taskapi", "ready": "/readyz"}))
+@router.get("/", responses=returns(200, example={"name": "taskapi", "ready": "/readyz"}))
 async def index(request: Request) -> dict[str, str]:
     """What this is, and where to go from here."""
     links = {
@@ -136,18 +136,18 @@ async def index(request: Request) -> dict[str, str]:
     return links
 
 
-@router.get("/livez", responses=answers(200, example={"status": "alive"}))
+@router.get("/livez", responses=returns(200, example={"status": "alive"}))
 async def livez() -> dict[str, str]:
     """The process runs."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses=answers(200, example={"status": "ready"}) | errors(503))
+@router.get("/readyz", responses=returns(200, example={"status": "ready"}) | errors(503))
 async def readyz(request: Request) -> dict[str, str]:
     """The database answers, its schema is current, and the process is not about to stop."""
     state = state_of(request)
     if state.drain.begun:
-        raise Unavailable("This process is about to stop.")
+        raise Draining
     await state.readiness.check()
     return {"status": "ready"}
 
