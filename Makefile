@@ -2,26 +2,32 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Another pip than the one that comes with Python, as a command: make PIP=/usr/bin/pip test
+PIP ?=
+INSTALL = $(PYTHON) -u scripts/install.py $(if $(PIP),--pip="$(PIP)")
+# Where everything is installed, that is kept as locked, and has what the service needs.
+RUNTIME := $(or $(wildcard .venv/ready),.venv/runtime)
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# What is locked, and nothing else: for the service alone, and for everything else too.
+.venv/runtime: requirements.txt
+	@$(INSTALL) .venv $<
+	@touch $@
+
 .venv/ready: requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.13 …")'
-	@echo "Preparing .venv, once…"
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --requirement requirements-dev.txt
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(INSTALL) .venv $<
 	@touch $@
 
 .PHONY: run
-run: .venv/ready ## Start the service, with its own database unless DATABASE_URL is set
+run: $(RUNTIME) ## Start the service, with its own database unless DATABASE_URL is set
 	@$(BIN)/taskapi serve
 
 .PHONY: dev
-dev: .venv/ready ## The same, started again whenever a file changes
+dev: $(RUNTIME) ## The same, started again whenever a file changes
 	@$(BIN)/taskapi serve --reload
 
 .PHONY: test
@@ -33,14 +39,15 @@ fuzz: .venv/ready ## The fuzz tests for long, each time at other places
 	@$(BIN)/pytest --numprocesses 2 --hypothesis-profile long tests/fuzz
 
 .PHONY: check
-check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, wheel
+check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, wheel, locks
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/check_documents.py
 	$(BIN)/python scripts/check_migrations.py
-	$(BIN)/python scripts/check_wheel.py
+	$(BIN)/python -m scripts.check_wheel
+	$(BIN)/python -m scripts.check_locks
 
 .PHONY: format
 format: .venv/ready ## Put the code into the one format
@@ -51,29 +58,40 @@ format: .venv/ready ## Put the code into the one format
 openapi: .venv/ready ## Write openapi.json anew
 	$(BIN)/taskapi openapi > openapi.json
 
-.venv/bench: .venv/ready requirements-bench.txt
-	@echo "Preparing what the benchmark needs, once…"
-	@$(BIN)/pip install --quiet --quiet --disable-pip-version-check --requirement requirements-bench.txt
+benchmarks/.venv/ready: benchmarks/requirements.txt
+	@$(INSTALL) benchmarks/.venv $<
 	@touch $@
 
-.PHONY: soak
-soak: .venv/ready ## Use a fleet while everything under it is broken; `make soak MINUTES=20`
-	@PYTHONPATH=tests $(BIN)/python -m soak --minutes $(or $(MINUTES),2)
+# From this checkout: the service is started from it, and the soak uses the tests' helpers.
+BENCHMARKS = PYTHONPATH="$(CURDIR):$(CURDIR)/tests" benchmarks/.venv/bin/python -m benchmarks
 
 .PHONY: bench
-bench: .venv/bench ## Measure this service and its peers; `make bench OPTIONS=--quick` in a minute
-	@$(BIN)/python -m bench peers $(OPTIONS)
+bench: benchmarks/.venv/ready ## Measure this service and its peers; `make bench OPTIONS=--quick` in two minutes
+	@$(BENCHMARKS) peers $(OPTIONS)
 
 .PHONY: bench-growth
-bench-growth: .venv/bench ## Measure how costs grow with the table and with a user's tasks
-	@$(BIN)/python -m bench growth $(OPTIONS)
+bench-growth: benchmarks/.venv/ready ## Measure how costs grow with the table and with a user's tasks
+	@$(BENCHMARKS) growth $(OPTIONS)
+
+.PHONY: bench-report
+bench-report: benchmarks/.venv/ready ## Write the figures of the last runs into docs/performance.md
+	@$(BENCHMARKS) report
+
+.PHONY: soak
+soak: benchmarks/.venv/ready ## Use a fleet while everything under it is broken; `make soak MINUTES=20`
+	@$(BENCHMARKS).soak --minutes $(or $(MINUTES),2)
+
+# Extras by their names, because pip before 23.3 looks for `coverage[toml]` apart from `coverage`.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
+UPGRADE ?= --upgrade
 
 .PHONY: lock
-lock: .venv/ready ## Write the locked requirements anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --output-file requirements.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml --output-file requirements-dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group build --constraint requirements-dev.txt --output-file requirements-build.txt
+lock: .venv/ready ## Write the locked requirements anew; UPGRADE= keeps the versions that still fit
+	$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements.txt
+	$(LOCK) $(UPGRADE) --constraint requirements.txt --group dev pyproject.toml --output-file requirements-dev.txt
+	$(LOCK) --constraint requirements-dev.txt --group build --output-file requirements-build.txt
+	$(LOCK) --constraint requirements-dev.txt pyproject.toml benchmarks/pyproject.toml --output-file benchmarks/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what make made, but not .taskapi, where the tasks are
-	rm -rf .venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv benchmarks/.venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,16 +1,21 @@
-"""Whether the wheel holds the package and nothing else, and serves when it is installed."""
+"""Whether the wheel holds the package and nothing else, and serves where a stranger installs it.
+
+A stranger has no lock: pip takes the newest release of each package that the wheel's metadata
+allows. What that may break is bounded there (decision 13).
+"""
 
 import os
 import re
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import venv
 import zipfile
 from pathlib import Path
 
 import httpx
+
+from scripts.packages import installed, locked
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,16 +43,20 @@ def check_content(wheel: Path) -> int:
     return len(packed)
 
 
-def install(wheel: Path, folder: Path) -> Path:
-    """Install the wheel beside the packages of this environment; gives the command."""
-    venv.create(folder, symlinks=True)
-    python = folder / "bin" / "python"
-    options = ["install", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run([*PIP, f"--python={python}", *options], check=True)
-    # After the installation, or pip would find the checkout installed already.
-    (packages,) = folder.glob("lib/python*/site-packages")
-    (packages / "outer.pth").write_text(sysconfig.get_path("purelib"))
-    return folder / "bin" / "taskapi"
+def install(wheel: Path, folder: Path) -> dict[str, str]:
+    """Install the wheel into an empty environment, by its metadata; gives what is installed."""
+    venv.create(folder, symlinks=True, with_pip=True)
+    pip = [str(folder / "bin" / "python"), *PIP[1:]]
+    subprocess.run([*pip, "install", "--no-compile", str(wheel)], check=True)
+    subprocess.run([*pip, "check"], check=True)
+    return installed(folder)
+
+
+def not_as_locked(found: dict[str, str]) -> str:
+    """Which packages are not of the locked version, for the reader of a failure."""
+    lock = locked(ROOT / "requirements.txt")
+    others = [f"{name} {found[name]}" for name in lock if found.get(name, lock[name]) != lock[name]]
+    return ", ".join(others) or "none"
 
 
 def check_service(command: Path, folder: Path) -> None:
@@ -62,7 +71,7 @@ def check_service(command: Path, folder: Path) -> None:
     )
     try:
         for line in service.stdout or ():
-            if address := re.search(r"address +(http\S+)", line):
+            if address := re.search(r"URL +(http\S+)", line):
                 answer = httpx.get(f"{address[1]}/readyz", timeout=60)
                 answer.raise_for_status()
                 return
@@ -78,7 +87,12 @@ def main() -> None:
         folder = Path(name)
         wheel = build(folder)
         files = check_content(wheel)
-        check_service(install(wheel, folder / "venv"), folder / "empty")
+        environment = folder / "venv"
+        found = install(wheel, environment)
+        print(
+            f"Wheel: {len(found)} packages; of other versions than locked: {not_as_locked(found)}"
+        )
+        check_service(environment / "bin" / "taskapi", folder / "empty")
         size = wheel.stat().st_size // 1024
         print(f"Wheel: {wheel.name}, {files} files, {size} KiB; installed, it serves.")
 

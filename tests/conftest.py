@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from support import SECRET, Person, client_of, serving, settings_for, token_for
 from taskapi.config import Settings
 from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
+
+# How long an example takes is the machine's affair: Hypothesis would end it after 0.2 seconds.
+settings.register_profile("suite", settings(), deadline=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,10 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -21,6 +21,26 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.server.process import uvicorn_options
 
 SECRET = "a secret of the tests, long enough for HS256"
+
+PATIENCE = 120.0
+"""Seconds after which something that should have happened never will.
+
+Many times what a slow machine with other work needs: it is the end of a wait that fails, and one
+that succeeds takes no longer for it."""
+
+
+def eventually(holds: Callable[[], object], what: str, within: float = PATIENCE) -> None:
+    """Return when something holds that must come about by itself.
+
+    Args:
+        holds: asked again and again.
+        what: a clause for the failure.
+        within: seconds.
+    """
+    end = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < end, f"never came true: {what}"
+        time.sleep(0.02)
 
 
 @dataclass
@@ -99,26 +119,33 @@ def serving_app(app: Service) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, **uvicorn_options(app.settings))
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    # A daemon, so that one which hangs cannot keep the test process from ending.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    while not server.started:
-        if not thread.is_alive():
-            raise RuntimeError("the service did not start")
-        time.sleep(0.01)
     try:
+        eventually(lambda: server.started or not thread.is_alive(), "the service starts")
+        assert server.started, "the service ended at its start"
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join()
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "the service stops"
         listener.close()
 
 
-def client_of(address: str) -> httpx.Client:
+def client_of(address: str, *, timeout: float = PATIENCE, **options: Any) -> httpx.Client:
     """A client that gives up idle connections before the service does.
 
-    The service closes them after 5 seconds: at that moment, a request on one would be lost.
+    The service closes them after `REQUEST_TIMEOUT`, and after 5 seconds at most: at that moment, a
+    request on one would be lost.
+
+    Args:
+        address: the service's base address.
+        timeout: seconds.
+        options: httpx's own.
     """
-    return httpx.Client(base_url=address, timeout=30, limits=httpx.Limits(keepalive_expiry=1.0))
+    limits = httpx.Limits(keepalive_expiry=1.0)
+    return httpx.Client(base_url=address, timeout=timeout, limits=limits, **options)
 
 
 def cannot(reason: str) -> NoReturn:

@@ -19,7 +19,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 _TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
 # Empty list elements are to be accepted too (RFC 9110, 5.6.1.2).
-TAGS = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
+_TAGS = rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*"
+TAGS = re.compile(rf"\A{_TAGS}")
 TAG = re.compile(_TAG)
 OWN_TAG = re.compile(r'"([1-9a-f][0-9a-f]{0,15})"')
 """As `entity_tag` writes it. Tags are compared as text, so no leading zeros."""
@@ -36,7 +37,7 @@ def _condition(name: str, description: str) -> object:
         description=description,
         examples=['"63f4a1c2b7d40"'],
         max_length=MAX_HEADER_CHARACTERS,
-        json_schema_extra={"pattern": rf"^({re.escape(ANY)}|{TAGS.pattern})$"},
+        json_schema_extra={"pattern": rf"^({re.escape(ANY)}|{_TAGS})$"},
     )
 
 

@@ -1,7 +1,8 @@
-"""Cursors: the position behind a row in a list, as an opaque text that is safe in a URL.
+"""Cursors: the position behind one row of a list, as text that the client sends back.
 
-A cursor needs no secret, because every statement names the owner: a forged one leads to another
-position in the sender's own list. A digest binds it to its list, and its fields are checked.
+A cursor proves nothing and is no secret. A client that makes one up gets rows of its own, because
+the owner is in the statement. So a cursor is bound to its list by a digest without a key, against
+mix-ups, and its fields are checked like those of any other input.
 """
 
 import struct
@@ -13,69 +14,73 @@ from xxhash import xxh3_64_digest
 
 from taskapi.edge.conditional import from_microseconds, microseconds
 
-DIGEST_BYTES = 8
-ROW_ID = TIME = struct.Struct(">q")
-TIME_VALUE, TEXT_VALUE = b"t", b"s"
+VERSION = 1
+
+HEAD = struct.Struct(">B8sq")
+"""Version, digest of the list, id of the row. The row's sort value follows."""
+
+TIMESTAMP = struct.Struct(">q")
+"""A sort value that is a timestamp: microseconds since 1970. Text is UTF-8."""
 
 
-class Keyset(NamedTuple):
-    """Where a page begins: behind the row with this sort value and this id."""
+class Position(NamedTuple):
+    """Where a list goes on: behind the row with this sort value and this id."""
 
     value: datetime | str
     id: int
 
 
 class InvalidCursor(ValueError):
-    """The text is not a cursor that was issued for this list."""
+    """The text is not a cursor of this list."""
 
 
-def encode(scope: str, keyset: Keyset) -> str:
-    """The cursor of a position in one list.
+def issue_cursor(scope: str, position: Position) -> str:
+    """A cursor in base64url.
 
     Args:
-        scope: identifies the list: its owner, its order and its filters.
-        keyset: the position.
+        scope: names the list: whose it is, its order and its filters.
+        position: its id from 1 to 2^63-1.
     """
-    if isinstance(keyset.value, datetime):
-        value = TIME_VALUE + TIME.pack(microseconds(keyset.value))
-    else:
-        value = TEXT_VALUE + keyset.value.encode()
-    position = ROW_ID.pack(keyset.id) + value
-    return _text(_digest(scope, position) + position)
+    value = position.value
+    packed = value.encode() if isinstance(value, str) else TIMESTAMP.pack(microseconds(value))
+    return _text(HEAD.pack(VERSION, _digest(scope), position.id) + packed)
 
 
-def decode(scope: str, cursor: str) -> Keyset:
-    """The position that a cursor names.
+def read_cursor(scope: str, cursor: str, max_length: int | None) -> Position:
+    """The position in a cursor, whoever made it.
+
+    Args:
+        scope: names the list that the cursor must be of.
+        cursor: what the client sent.
+        max_length: characters of the sort value where that is text; None for a timestamp.
 
     Raises:
-        InvalidCursor: it is damaged, or of another list.
+        InvalidCursor: it is not one that `issue_cursor` would write for this list.
     """
     try:
         packed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        digest, position = packed[:DIGEST_BYTES], packed[DIGEST_BYTES:]
-        [row_id] = ROW_ID.unpack_from(position)
-        value = _value(position[ROW_ID.size :])
+        version, digest, row_id = HEAD.unpack_from(packed)
+        value = _value(packed[HEAD.size :], max_length)
     except (ValueError, OverflowError, struct.error):
         raise InvalidCursor from None
-    # Python's decoder skips what is not of the alphabet, so the spelling is compared too.
-    if _text(packed) != cursor or digest != _digest(scope, position) or row_id < 1:
+    if (version, digest) != (VERSION, _digest(scope)) or row_id < 1:
         raise InvalidCursor
-    return Keyset(value, row_id)
+    if _text(packed) != cursor:  # Python's decoder passes over what is not in the alphabet
+        raise InvalidCursor
+    return Position(value, row_id)
 
 
-def _value(packed: bytes) -> datetime | str:
-    kind, value = packed[:1], packed[1:]
-    if kind == TIME_VALUE:
-        return from_microseconds(TIME.unpack(value)[0])
-    text = value.decode()
-    if kind != TEXT_VALUE or "\0" in text:
-        raise ValueError(kind)
+def _digest(scope: str) -> bytes:
+    return xxh3_64_digest(scope.encode())
+
+
+def _value(packed: bytes, max_length: int | None) -> datetime | str:
+    if max_length is None:
+        return from_microseconds(*TIMESTAMP.unpack(packed))
+    text = packed.decode()
+    if not 0 < len(text) <= max_length or "\0" in text:
+        raise InvalidCursor
     return text
-
-
-def _digest(scope: str, position: bytes) -> bytes:
-    """Notices damage and another list's cursor. Whoever forges it reaches only their own rows."""
-    return xxh3_64_digest(scope.encode() + b"\0" + position)
 
 
 def _text(packed: bytes) -> str:

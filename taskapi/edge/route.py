@@ -7,7 +7,6 @@ What it does not do, `restrictions` refuses when the route is made.
 """
 
 import math
-import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, TypedDict, Unpack
@@ -98,8 +97,6 @@ class Route(APIRoute):
         self.answered_methods = {method, "HEAD"} if method == "GET" else {method}
         self._streams = streams
         self._max_body_bytes = max_body_bytes
-        # Starlette's pattern ends with `$`, which also matches in front of a last line break.
-        self._pattern = re.compile(self.path_regex.pattern.removesuffix("$") + r"\Z")
         self._call = Call(self.dependant)
         self._query_names = _query_names(self.dependant)
 
@@ -109,7 +106,8 @@ class Route(APIRoute):
         HEAD is answered wherever GET is (RFC 9110, 9.3.2); the server omits the content. FastAPI
         does not know of it, because it would document HEAD as an operation of its own.
         """
-        found = self._pattern.match(scope["path"])
+        # Not match: the pattern ends with `$`, which also matches in front of a last line break.
+        found = self.path_regex.fullmatch(scope["path"])
         if found is None:
             return Match.NONE, {}
         child = {"endpoint": self.endpoint, "path_params": found.groupdict(), "route": self}

@@ -44,12 +44,15 @@ class Problem(BaseModel):
 
 EXAMPLE_REQUEST_ID = "0f9c5a4be1d94f0c8f3f5f0f6a1d2c3b"
 
+EXAMPLE_CURSOR = "AXZtgK8rpaiiAAAAAAAAAAEABkmru9n4QA"
+"""Of user 1's list, newest first, behind the example task."""
+
 HEADERS = {
     "ETag": ("The version of what is sent (RFC 9110).", '"63f4a1c2b7d40"'),
     "Idempotency-Replayed": ("Only where this is the kept answer to an earlier request.", "true"),
     "Link": (
         "The next page (RFC 8288), where there is one.",
-        '</api/1/tasks?cursor=tZHPJ9xbxuvRbXRoCSzKtlsxNzY5ODUxODAwMTIzNDU2LDFd>; rel="next"',
+        f'</api/1/tasks?cursor={EXAMPLE_CURSOR}>; rel="next"',
     ),
     "Location": ("Where the new task is.", "/api/1/tasks/1"),
     "Retry-After": ("Seconds after which another try makes sense.", "1"),

@@ -63,8 +63,8 @@ def page_statement(resource: Resource, users: Users, shape: Shape) -> Statement:
     """A statement whose one row describes one page of the owner's rows.
 
     Columns: `rows`, bytes, the rows as JSON with commas between them, null for none; `total`, over
-    all pages; `has_more`; `last_value` and `last_id`, the keyset of the last row; `known`, whether
-    the owner is in the users table, looked up only where the page is empty.
+    all pages; `has_more`; `last_value` and `last_id`, the last row's position; `known`, whether the
+    owner is in the users table, looked up only where the page is empty.
 
     Args:
         resource: what is listed.
@@ -77,8 +77,8 @@ def page_statement(resource: Resource, users: Users, shape: Shape) -> Statement:
     key = (value, columns.id)
     descending = shape.sort.startswith("-")
 
-    def beyond(*keyset: ColumnElement[Any]) -> ColumnElement[bool]:
-        return tuple_(*key) < tuple_(*keyset) if descending else tuple_(*key) > tuple_(*keyset)
+    def beyond(*position: ColumnElement[Any]) -> ColumnElement[bool]:
+        return tuple_(*key) < tuple_(*position) if descending else tuple_(*key) > tuple_(*position)
 
     wanted = and_(
         columns.user_id == OWNER, *(resource.filters[name] for name in sorted(shape.filters))

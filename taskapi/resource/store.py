@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
 import asyncpg
+from sqlalchemy import Column
 
 from taskapi.database.executor import StatementRunner
 from taskapi.database.owner import UserId, Users
 from taskapi.database.statement import Statement
-from taskapi.edge import cursor
 from taskapi.edge.conditional import entity_tag
-from taskapi.edge.cursor import Keyset
+from taskapi.edge.cursor import Position, issue_cursor, read_cursor
 from taskapi.errors import UserNotFound, VersionMismatch
 from taskapi.idempotency.store import IdempotencyKey, ResponseStore, Write
 from taskapi.resource.definition import Resource
@@ -93,16 +93,17 @@ class ResourceStore:
         """
         values = {"limit": request.limit, "offset": request.offset, **request.filters}
         if request.cursor is not None:
-            keyset = cursor.decode(self._scope(request), request.cursor)
-            values |= {"after_value": keyset.value, "after_id": keyset.id}
+            max_length = getattr(self._sort_column(request).type, "length", None)
+            position = read_cursor(self._scope(request), request.cursor, max_length)
+            values |= {"after_value": position.value, "after_id": position.id}
         shape = Shape(request.sort, frozenset(request.filters), after=request.cursor is not None)
         row = await self._fetch(page_statement(self.resource, self._users, shape), values)
         if not (row["known"] or self._users.create_unknown):
             raise UserNotFound
         next_cursor = None
         if row["has_more"]:
-            keyset = Keyset(row["last_value"], row["last_id"])
-            next_cursor = cursor.encode(self._scope(request), keyset)
+            position = Position(row["last_value"], row["last_id"])
+            next_cursor = issue_cursor(self._scope(request), position)
         return Page(row["rows"] or b"", row["total"], next_cursor)
 
     async def create(
@@ -157,6 +158,9 @@ class ResourceStore:
 
     async def _fetch(self, statement: Statement, values: Mapping[str, object]) -> Any:
         return await self._runner.fetch_row(statement, {"owner": self._owner, **values})
+
+    def _sort_column(self, request: PageRequest) -> Column[Any]:
+        return self.resource.table.c[request.sort.removeprefix("-")]
 
     def _scope(self, request: PageRequest) -> str:
         """The list that a cursor belongs to."""

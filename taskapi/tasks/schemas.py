@@ -17,9 +17,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from taskapi.config import LARGEST_ID
+from taskapi.config import MAX_ID
+from taskapi.openapi.responses import EXAMPLE_CURSOR
 from taskapi.resource.fields import UNCHANGED, RowId, Timestamp, without_nul
-from taskapi.resource.schemas import EXAMPLE_CURSOR, Create, ListPage, ListQuery, Patch
+from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
 # Unicode's White_Space. A pattern's \s is something else in every language.
@@ -31,7 +32,7 @@ Title = Annotated[
     AfterValidator(without_nul),
     Field(
         description="Trimmed of white space at both ends.",
-        json_schema_extra={"pattern": rf"^[^\u0000]*[^\u0000{WHITE_SPACE}][^\u0000]*$"},
+        json_schema_extra={"pattern": rf"^[{WHITE_SPACE}]*[^\u0000{WHITE_SPACE}][^\u0000]*$"},
     ),
 ]
 
@@ -247,7 +248,7 @@ class TaskRead(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TASK]})
 
-    id: Annotated[int, Field(ge=1, le=LARGEST_ID)]
+    id: Annotated[int, Field(ge=1, le=MAX_ID)]
     title: Annotated[str, Field(min_length=1, max_length=MAX_TITLE_CHARACTERS)]
     description: Annotated[str, Field(max_length=MAX_DESCRIPTION_CHARACTERS)]
     is_completed: bool

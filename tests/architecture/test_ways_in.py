@@ -12,8 +12,8 @@ import pytest
 
 from architecture.recipe import Step, copy_of_the_package, steps
 from integration import programs
-from integration.programs import ADDRESS, PATIENCE, READY, TOKEN, started
-from support import Person
+from integration.programs import ADDRESS, READY, TOKEN, started
+from support import PATIENCE, Person
 
 FIELD = steps("A field of a resource")
 RESOURCE = steps("A second resource")

@@ -4,13 +4,14 @@ import itertools
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 
-from support import SECRET, cannot
+from support import PATIENCE, SECRET, cannot, client_of
 from taskapi.database.url import DatabaseUrl
 
 SERVER = Path(__file__).parent / "server"
@@ -46,17 +47,20 @@ class AuthServer:
     def told(self, subject: str) -> str:
         """The next thing that it says about a subject; waits until it does."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            first, _, rest = line.strip().partition(" ")
-            if first == subject:
-                return rest
+        hung = threading.Timer(PATIENCE, self._process.kill)
+        hung.start()
+        try:
+            for line in self._process.stdout:
+                first, _, rest = line.strip().partition(" ")
+                if first == subject:
+                    return rest
+        finally:
+            hung.cancel()
         raise RuntimeError(f"Better Auth ended before it said {subject!r}")
 
     def sign_up(self, name: str = "Alice") -> "Account":
         """Make a user, who is then signed in."""
-        browser = self._browsers.enter_context(
-            httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=30)
-        )
+        browser = self._browsers.enter_context(client_of(self.url, headers={"Origin": self.url}))
         email = f"{name.lower()}-{next(_numbers)}@example.com"
         response = browser.post(
             "/api/auth/sign-up/email",

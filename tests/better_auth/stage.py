@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from better_auth.auth_server import SERVER, Account, AuthServer, running
-from support import SECRET, Person, serving, settings_for
+from support import SECRET, Person, client_of, serving, settings_for
 from taskapi.config import Settings
 from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
@@ -98,7 +98,7 @@ class Stage:
 @contextmanager
 def client(settings: Settings) -> Iterator[httpx.Client]:
     """A client of a service that runs for these settings."""
-    with serving(settings) as address, httpx.Client(base_url=address, timeout=30) as http:
+    with serving(settings) as address, client_of(address) as http:
         yield http
 
 

@@ -1,8 +1,12 @@
-"""Tokens of any kind, signed with the standard library alone: no JWT library would make them."""
+"""Tokens of any kind, signed with the standard library alone: no JWT library would make them.
+
+And cursors, with the position of another one or of nobody's.
+"""
 
 import hmac
 import json
-from base64 import urlsafe_b64encode
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 from support import SECRET
 
@@ -30,3 +34,25 @@ def signed(text: str, secret: str = SECRET, algorithm: str = "HS256") -> str:
 def forge(header: object, payload: object, secret: str = SECRET, algorithm: str = "HS256") -> str:
     """A token of these two parts with a signature that is right."""
     return signed(f"{part(header)}.{part(payload)}", secret, algorithm)
+
+
+BEHIND_THE_LIST = 9
+"""Bytes of a cursor: its version, and the digest of its list. The position follows."""
+
+
+def position_of(cursor: str) -> bytes:
+    """The id and the sort value in a cursor."""
+    return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[BEHIND_THE_LIST:]
+
+
+def with_position(cursor: str, position: bytes) -> str:
+    """A cursor of the same list with another position."""
+    head = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))[:BEHIND_THE_LIST]
+    return encode(head + position)
+
+
+def position(task_id: int, value: int | str) -> bytes:
+    """A position of anything: microseconds since 1970, or text, lone surrogates included."""
+    if isinstance(value, str):
+        return struct.pack(">q", task_id) + value.encode(errors="surrogatepass")
+    return struct.pack(">qq", task_id, value)

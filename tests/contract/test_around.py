@@ -94,11 +94,25 @@ def test_without_documentation_the_index_does_not_name_it(undocumented: httpx.Cl
     assert not undocumented.get("/").json().keys() & {"documentation", "openapi"}
 
 
+def test_the_page_gets_every_file_that_it_names(http: httpx.Client) -> None:
+    named = re.findall(r'(?:href|src)="(.+?)"', http.get("/docs").text)
+    assert len(named) == 4
+    for path in named:
+        assert http.get(path).status_code == 200, path
+    first = http.get(named[0])
+    again = http.get(named[0], headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+
+
 @pytest.mark.parametrize(
     "path",
     [
         "/docs/assets/",
         "/docs/assets/%00",
+        "/docs/assets/redoc.standalone.js",
+        "/docs/assets/./swagger-ui.css",
+        "/docs/assets//swagger-ui.css",
+        "/docs/assets/docs/assets/swagger-ui.css",
         "/docs/assets/../../pyproject.toml",
         "/docs/assets/..%2f__init__.py",
         "/docs/assets/%2e%2e/__init__.py",

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount
 
 from contract.calls import ABOUT_ONE_TASK, CALLS, NO_TASK, assert_refused, call
+from contract.forgery import position_of, with_position
 from support import Person, settings_for, sign, token_for
 from taskapi.app import create_app
 from taskapi.database.url import DatabaseUrl
@@ -120,6 +121,20 @@ def test_a_cursor_of_another_users_list_is_422(alice: Person, bob: Person) -> No
     cursor = alice.get("?limit=1").json()["next_cursor"]
     assert alice.get(f"?cursor={cursor}").status_code == 200
     assert_refused(bob.get(f"?cursor={cursor}"), 422, "validation_failed")
+
+
+@pytest.mark.parametrize("sort", ["created_at", "-created_at", "updated_at", "title", "-title"])
+def test_a_forged_cursor_shows_ones_own_tasks_alone(alice: Person, bob: Person, sort: str) -> None:
+    """Bob knows Alice's position, and puts it into a cursor of his own list."""
+    for person in (alice, bob, alice, bob):
+        person.create(f"Task of {person.id}")
+    cursors = [person.get(f"?limit=1&sort={sort}").json()["next_cursor"] for person in (alice, bob)]
+    forged = with_position(cursors[1], position_of(cursors[0]))
+    response = bob.get(f"?sort={sort}&cursor={forged}")
+    assert response.status_code == 200
+    own = bob.get(f"?sort={sort}").json()
+    assert all(task in own["tasks"] for task in response.json()["tasks"])
+    assert response.json()["total"] == own["total"] == 2
 
 
 def test_a_task_cannot_be_given_away(alice: Person, bob: Person) -> None:

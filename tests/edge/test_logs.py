@@ -14,12 +14,11 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 import asyncpg
-import httpx
 import pytest
 
 from edge.wire import connected, exchange, request
-from integration.programs import ADDRESS, PATIENCE, READY, started
-from support import SECRET, Person, token_for
+from integration.programs import ADDRESS, READY, started
+from support import SECRET, Person, client_of, token_for
 from taskapi.config import DatabaseSettings
 from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
@@ -113,7 +112,7 @@ def told(
     with started("taskapi", "serve", "--port", 0, folder=folder, settings=settings) as service:
         address = service.wait_for(ADDRESS)["url"]
         service.wait_for(READY)
-        with httpx.Client(base_url=address, timeout=PATIENCE) as http:
+        with client_of(address) as http:
             people = [Person(user, token_for(user), http) for user in (*HOSTILE, LEAVER)]
             leave(people.pop())
             count = sum(map(visit, people)) + molest(people[0])

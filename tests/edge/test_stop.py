@@ -3,7 +3,6 @@
 import signal
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from integration.programs import PATIENCE, READY, Service, development_service
+from integration.programs import READY, Service, development_service
+from support import PATIENCE, eventually
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 
@@ -76,8 +76,7 @@ def test_clients_that_connect_for_each_request_are_answered_or_refused(
     callers = [Caller(place(url)) for _ in range(CLIENTS)]
     for caller in callers:
         caller.start()
-    while not all(caller.outcomes["answered"] for caller in callers):
-        time.sleep(0.01)
+    eventually(lambda: all(each.outcomes["answered"] for each in callers), "all are served")
     assert service.end(signal.SIGTERM) == 0
     for caller in callers:
         caller.join(PATIENCE)
@@ -111,14 +110,10 @@ def test_a_stop_does_not_wait_for_a_connection_that_stays_silent(
 
 
 def wait_until_refused(address: tuple[str, int]) -> None:
-    """Wait until nobody listens any more, without ever joining the queue of who still does."""
+    """Wait until nobody listens, without joining the queue of a process that still does."""
     host, port = address
     wanted = f"{int.from_bytes(socket.inet_aton(host), 'little'):08X}:{port:04X}"
-    for _ in range(int(PATIENCE / 0.01)):
-        if wanted not in listening():
-            return
-        time.sleep(0.01)
-    raise AssertionError("somebody still listens")
+    eventually(lambda: wanted not in listening(), "nobody listens")
 
 
 def listening() -> set[str]:

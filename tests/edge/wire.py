@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 import httpx
 
-PATIENCE = 20
-"""Seconds after which an answer, or the end of a connection, will not come."""
+from support import PATIENCE
+
+HASTY_SECONDS = 2
+"""How long the hasty service waits for anything: a slow machine is to be done within it."""
 
 HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [A-Za-z ]+\r\n((?:[a-z-]+: [^\r\n]*\r\n)*)\r\n")
 

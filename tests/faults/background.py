@@ -6,6 +6,8 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from support import PATIENCE
+
 Result = TypeVar("Result")
 
 
@@ -16,7 +18,7 @@ class Background:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
-    def run(self, work: Coroutine[Any, Any, Result], timeout: float = 30) -> Result:
+    def run(self, work: Coroutine[Any, Any, Result], timeout: float = PATIENCE) -> Result:
         """The result of a coroutine."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
 

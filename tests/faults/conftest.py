@@ -1,4 +1,4 @@
-"""The stage of the faults: a database to be broken, and a service with little patience on it."""
+"""The stage of the faults: a database to be broken, and a service on it."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,8 @@ import pytest
 from faults.background import Background
 from faults.postgres import Postgres
 from faults.proxy import FaultProxy
-from faults.stage import CLIENT_SECONDS, PATIENCE
-from support import serving, settings_for
+from faults.stage import PATIENT
+from support import PATIENCE, client_of, serving, settings_for
 from taskapi.database.url import DatabaseUrl
 
 
@@ -51,14 +51,20 @@ def database(postgres: Postgres) -> DatabaseUrl:
 
 
 @pytest.fixture
-def service(database: DatabaseUrl) -> Iterator[str]:
-    """A service with little patience, for one test."""
-    with serving(settings_for(database, **PATIENCE)) as address:
+def limits() -> dict[str, float]:
+    """How long the service waits; a test that has to see a limit pass asks for others."""
+    return PATIENT
+
+
+@pytest.fixture
+def service(database: DatabaseUrl, limits: dict[str, float]) -> Iterator[str]:
+    """A service for one test."""
+    with serving(settings_for(database, **limits)) as address:
         yield address
 
 
 @pytest.fixture
-def http(service: str) -> Iterator[httpx.Client]:
-    """A client that waits longer than the service may take, but not for ever."""
-    with httpx.Client(base_url=service, timeout=CLIENT_SECONDS) as client:
+def http(service: str, limits: dict[str, float]) -> Iterator[httpx.Client]:
+    """A client for which an answer is missing after ten times the service's limit."""
+    with client_of(service, timeout=min(PATIENCE, 10 * limits["request_timeout"])) as client:
         yield client

@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from faults.postgres import Postgres, eventually
-from support import cannot
+from faults.postgres import Postgres
+from support import cannot, eventually
 from taskapi.database.url import DatabaseUrl
 
 PORT = 6432

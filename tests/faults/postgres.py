@@ -4,8 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -13,7 +12,7 @@ from typing import Any, Self
 import asyncpg
 
 from faults.background import Background
-from support import SECRET
+from support import SECRET, eventually
 from taskapi.config import Settings
 from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
@@ -21,14 +20,6 @@ from taskapi.embedded.server import EmbeddedServer
 
 OURS = "application_name = 'taskapi'"
 """In `pg_stat_activity`: the connections of the service, and not those of the tests."""
-
-
-def eventually(holds: Callable[[], object], what: str, seconds: float = 15) -> None:
-    """Wait until something holds, which must happen by itself."""
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, f"never came true: {what}"
-        time.sleep(0.02)
 
 
 class Session:

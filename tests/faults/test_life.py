@@ -13,10 +13,10 @@ import httpx
 
 from faults.background import Background
 from faults.balancer import Balancer
-from faults.postgres import Postgres, eventually
-from faults.stage import CLIENT_SECONDS
+from faults.postgres import Postgres
+from faults.stage import PATIENT
 from integration.programs import ADDRESS, READY, Service, started
-from support import SECRET, Person, token_for
+from support import SECRET, Person, client_of, eventually, token_for
 
 
 class Running:
@@ -32,10 +32,10 @@ class Running:
 def running(postgres: Postgres, folder: Path, **settings: object) -> Iterator[Running]:
     """`taskapi serve` on the database of the faults."""
     usual: dict[str, object] = {
+        **PATIENT,
         "database_url": postgres.address.dsn,
         "better_auth_secret": SECRET,
         "create_unknown_users": True,
-        "request_timeout": 2,
         "database_pool_size": 5,
         "api_host": "127.0.0.1",
     }
@@ -60,8 +60,8 @@ def test_a_service_that_is_told_to_stop_serves_what_it_has_accepted(
 ) -> None:
     """Readiness turns first; what is under way ends well; then the process ends, with 0."""
     with (
-        running(postgres, tmp_path, request_timeout=20) as it,
-        httpx.Client(base_url=it.url, timeout=CLIENT_SECONDS) as http,
+        running(postgres, tmp_path) as it,
+        client_of(it.url) as http,
         ThreadPoolExecutor(1) as threads,
     ):
         alice = Person("31", token_for("31"), http)
@@ -128,7 +128,7 @@ class Load:
 
     def person(self, user_id: str) -> None:
         """Create tasks until it is over."""
-        with httpx.Client(base_url=self._address, timeout=CLIENT_SECONDS) as http:
+        with client_of(self._address) as http:
             person = Person(user_id, token_for(user_id), http)
             number = 0
             while not self._over.is_set():
@@ -180,9 +180,9 @@ def test_a_service_killed_in_mid_write_leaves_nothing_half_done_and_nothing_runn
 ) -> None:
     """What was acknowledged is there; the write that waited for a lock ends by itself."""
     with (
-        running(postgres, tmp_path, request_timeout=1) as it,
+        running(postgres, tmp_path, request_timeout=5) as it,
         _load(it.url, 420) as load,
-        httpx.Client(base_url=it.url, timeout=CLIENT_SECONDS) as http,
+        client_of(it.url) as http,
         ThreadPoolExecutor(1) as threads,
     ):
         alice = Person("424", token_for("424"), http)

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, contextmanager
 import httpx
 import pytest
 
-from faults.postgres import Postgres, address_through, eventually
+from faults.postgres import Postgres, address_through
 from faults.proxy import FaultProxy
-from faults.stage import CLIENT_SECONDS, PATIENCE
-from support import Person, serving, settings_for, token_for
+from faults.stage import HASTY
+from support import Person, client_of, eventually, serving, settings_for, token_for
 from taskapi.database.url import DatabaseUrl
 
 
@@ -18,6 +18,12 @@ from taskapi.database.url import DatabaseUrl
 def database(proxy: FaultProxy) -> DatabaseUrl:
     """Every outage is seen through the proxy; most of them happen behind it."""
     return address_through(proxy.port)
+
+
+@pytest.fixture
+def limits() -> dict[str, float]:
+    """Some outages are noticed only when nothing has come for so long."""
+    return HASTY
 
 
 @contextmanager
@@ -173,8 +179,8 @@ NOWHERE = {
 def test_a_database_that_is_nowhere_is_503(url: str) -> None:
     """What is raised is `ConnectionRefusedError` or `gaierror`, and no class of asyncpg's."""
     with (
-        serving(settings_for(DatabaseUrl(url), **PATIENCE)) as service,
-        httpx.Client(base_url=service, timeout=CLIENT_SECONDS) as http,
+        serving(settings_for(DatabaseUrl(url), **HASTY)) as service,
+        client_of(service) as http,
     ):
         _is_503(Person("1", token_for("1"), http).get())
         assert http.get("/readyz").status_code == 503

@@ -13,11 +13,11 @@ import pytest
 
 from faults.background import Background
 from faults.pgbouncer import PgBouncer
-from faults.postgres import Postgres, eventually
-from faults.stage import CLIENT_SECONDS, PATIENCE
+from faults.postgres import Postgres
+from faults.stage import HASTY, PATIENT
 from integration.programs import run
 from operations.examination import examined
-from support import Person, serving, settings_for, token_for
+from support import PATIENCE, Person, client_of, eventually, serving, settings_for, token_for
 from taskapi.database.url import DatabaseUrl
 
 PEOPLE = 100
@@ -37,14 +37,20 @@ def database(pgbouncer: PgBouncer) -> DatabaseUrl:
     return pgbouncer.address()
 
 
+@pytest.fixture
+def limits() -> dict[str, float]:
+    """A pooler lets its clients wait for a server that is away."""
+    return HASTY
+
+
 @pytest.mark.parametrize("said", [{}, {"pgbouncer": "true"}], ids=["found out", "told"])
 def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
     said: dict[str, str], pgbouncer: PgBouncer, background: Background
 ) -> None:
     """20 connections of the service share 3 of the server; every answer is checked."""
-    settings = settings_for(pgbouncer.address(**said), database_pool_size=20)
+    settings = settings_for(pgbouncer.address(**said), **PATIENT, database_pool_size=20)
     with serving(settings) as service:
-        statuses = background.run(_everybody_at_once(service), timeout=60)
+        statuses = background.run(_everybody_at_once(service))
     turns = PEOPLE * TURNS
     assert statuses == {201: turns, 200: 6 * turns, 204: turns}
 
@@ -52,9 +58,9 @@ def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
 @pytest.mark.parametrize(
     ("said", "good", "words"),
     [
-        ({}, None, "a transaction pooler (found by asking)"),
-        ({"pgbouncer": "true"}, None, "a transaction pooler (as the address says)"),
-        ({"pgbouncer": "false"}, False, "a transaction pooler, but the address says the server"),
+        ({}, None, "a transaction pooler (detected)"),
+        ({"pgbouncer": "true"}, None, "a transaction pooler (as the URL says)"),
+        ({"pgbouncer": "false"}, False, "a transaction pooler, but the URL says the server"),
     ],
     ids=["found out", "told", "told wrong"],
 )
@@ -74,7 +80,7 @@ async def _everybody_at_once(service: str) -> Counter[int]:
     async with AsyncExitStack() as stack:
         callers = []
         for number in range(PEOPLE):
-            http = httpx.AsyncClient(base_url=service, timeout=CLIENT_SECONDS, verify=tls)
+            http = httpx.AsyncClient(base_url=service, timeout=PATIENCE, verify=tls)
             await stack.enter_async_context(http)
             callers.append(_Caller(http, 10_000 + number, statuses))
         await asyncio.gather(*(caller.live() for caller in callers))
@@ -194,8 +200,8 @@ def test_a_pooler_that_is_passed_off_as_a_server_serves_nothing_rather_than_some
 ) -> None:
     """It refuses the settings that a server takes (08P01)."""
     with (
-        serving(settings_for(pgbouncer.address(pgbouncer="false"), **PATIENCE)) as service,
-        httpx.Client(base_url=service, timeout=CLIENT_SECONDS) as http,
+        serving(settings_for(pgbouncer.address(pgbouncer="false"), **HASTY)) as service,
+        client_of(service) as http,
     ):
         assert Person("1", token_for("1"), http).get().status_code == 503
 

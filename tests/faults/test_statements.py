@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from faults.postgres import OURS, Postgres, eventually
-from support import Person
+from faults.postgres import OURS, Postgres
+from support import Person, eventually
 
 TRIES = 4
 """A first one and three more."""

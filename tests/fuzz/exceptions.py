@@ -22,7 +22,7 @@ def depends_on_what_happened_before(answer: Any) -> bool:
 
 
 def needs_a_cursor_of_ours(answer: Any) -> bool:
-    """A cursor is opaque: nobody but the service can make one, and it belongs to one list."""
+    """A cursor is opaque: no schema says how the service makes one, and it belongs to one list."""
     return any(item["loc"][1:] == ["cursor"] for item in _items(answer))
 
 

@@ -13,9 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
-from support import Person
+from support import PATIENCE, Person, client_of
 from taskapi import config
 
 ROOT = Path(__file__).parent.parent.parent
@@ -24,10 +22,7 @@ PROGRAMS = Path(sys.executable).parent
 Settings = Mapping[str, object]
 NONE: Settings = {}
 
-PATIENCE = 60
-"""Seconds after which something that should have happened never will."""
-
-ADDRESS = re.compile(r"^ *address +(?P<url>http\S+)")
+ADDRESS = re.compile(r"^ *URL +(?P<url>http\S+)")
 READY = re.compile(r"Application startup complete")
 TOKEN = re.compile(r"^(?P<token>eyJ\S+)$")
 
@@ -95,11 +90,20 @@ class Service:
 
     def wait_for(self, wanted: re.Pattern[str]) -> re.Match[str]:
         """The next line in which this stands."""
-        while (line := self._printed.get(timeout=PATIENCE)) is not None:
-            self.lines.append(line)
+        while (line := self._next_line()) is not None:
             if found := wanted.search(line):
                 return found
         raise AssertionError(f"{wanted.pattern!r} was not printed:\n{self.output}")
+
+    def _next_line(self) -> str | None:
+        """The next line, which is then one of `lines`; None at the end."""
+        try:
+            line = self._printed.get(timeout=PATIENCE)
+        except queue.Empty:
+            raise AssertionError(f"nothing more was printed:\n{self.output}") from None
+        if line is not None:
+            self.lines.append(line)
+        return line
 
     @property
     def output(self) -> str:
@@ -115,8 +119,8 @@ class Service:
         """Wait for the end; gives the exit status."""
         status = self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
-        while (line := self._printed.get(timeout=PATIENCE)) is not None:
-            self.lines.append(line)
+        while self._next_line() is not None:
+            pass
         return status
 
     def close(self) -> None:
@@ -155,7 +159,7 @@ def development_service(
         address = service.wait_for(ADDRESS)["url"]
         token = service.wait_for(TOKEN)["token"]
         service.wait_for(READY)
-        with httpx.Client(base_url=address, timeout=PATIENCE) as http:
+        with client_of(address) as http:
             yield service, Person("1", token, http)
 
 

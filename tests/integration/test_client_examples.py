@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support import Person, cannot
+from support import PATIENCE, Person, cannot
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "clients.md"
 
@@ -23,9 +23,6 @@ TEXT = PAGE.read_text()
 BLOCKS = list(BLOCK.finditer(TEXT))
 FILES = {block["name"]: block["code"] for block in BLOCKS}
 PROGRAMS = {block["name"]: block["printed"] for block in BLOCKS if block["printed"] is not None}
-
-SECONDS = 60
-"""After which an example that should have ended never will."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +51,7 @@ def test_an_example_prints_what_the_page_says(
         },
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == (PROGRAMS[name], "", 0)

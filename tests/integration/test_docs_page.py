@@ -20,10 +20,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.wait import WebDriverWait
 
-from support import Person, cannot
-
-SECONDS = 30
-"""After which something that a page should show will never be there."""
+from support import PATIENCE, Person, cannot
 
 OWN = {"chrome", "data"}
 """What is no request: the browser's own pages, and pictures that stand in a page."""
@@ -62,7 +59,7 @@ class Page:
 
     def __init__(self, browser: Chrome, address: str) -> None:
         self._browser = browser
-        self._wait = WebDriverWait(browser, SECONDS)
+        self._wait = WebDriverWait(browser, PATIENCE)
         browser.get(address)
 
     def click(self, selector: str) -> None:

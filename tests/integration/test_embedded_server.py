@@ -14,6 +14,7 @@ from integration.programs import (
     processes_of,
     run,
 )
+from support import eventually
 
 UVICORN = ("uvicorn", "taskapi.main:app", "--port", "0")
 
@@ -54,15 +55,10 @@ def test_a_task_is_still_there_after_kill_9_of_the_database_too(tmp_path: Path) 
         service.end(signal.SIGKILL)
         pid, _, rest = note.read_text().partition("\n")
         os.kill(int(pid), signal.SIGKILL)
-        wait_until_gone(tmp_path)
+        eventually(lambda: not postmasters(tmp_path), "the database is gone")
         note.write_text(f"{os.getpid()}\n{rest}")
     with development_service(tmp_path) as (_, alice):
         assert alice.get(f"/{task['id']}").json() == task
-
-
-def wait_until_gone(folder: Path) -> None:
-    while postmasters(folder):
-        os.sched_yield()
 
 
 def test_two_services_share_a_directory_and_the_last_one_stops_it(tmp_path: Path) -> None:

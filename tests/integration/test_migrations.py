@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -15,7 +14,7 @@ from alembic.util import CommandError
 
 from integration.conftest import Empty
 from integration.programs import PROGRAMS, ROOT, environment, run, started
-from support import SECRET, Person, serving, settings_for, token_for
+from support import SECRET, Person, client_of, serving, settings_for, token_for
 from taskapi.config import Settings
 from taskapi.database.schema import MIGRATIONS, MigrationError, migrate, revisions
 
@@ -39,14 +38,14 @@ TEXT_USER = "Kx3mQ9vT2bLwR7pYcD4nZ8sH1fJ6gA0e"
 
 @contextmanager
 def service_for(user_id: str, settings: Settings) -> Iterator[Person]:
-    with serving(settings) as address, httpx.Client(base_url=address, timeout=30) as http:
+    with serving(settings) as address, client_of(address) as http:
         yield Person(user_id, token_for(user_id), http)
 
 
 def alembic(settings: Settings, empty: Empty) -> Config:
     config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes |= {"settings": settings, "address": empty.address}
+    config.attributes |= {"settings": settings, "url": empty.address}
     return config
 
 

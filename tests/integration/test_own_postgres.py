@@ -4,17 +4,14 @@ import importlib.util
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from integration.programs import (
     ADDRESS,
-    PATIENCE,
     READY,
     ROOT,
     as_ordinary_user,
@@ -22,7 +19,7 @@ from integration.programs import (
     run,
     started,
 )
-from support import SECRET, Person, token_for
+from support import SECRET, Person, client_of, eventually, token_for
 
 PASSWORD = "correct horse: battery @ staple/?"
 ESCAPED = "correct%20horse%3A%20battery%20%40%20staple%2F%3F"
@@ -74,7 +71,7 @@ class ByHand:
         log = (self._folder / "log").open("a")
         with log, subprocess.Popen(command, stderr=log) as process:
             try:
-                eventually(self._accepts)
+                eventually(self._accepts, "the server accepts connections")
                 yield
             finally:
                 process.send_signal(signal.SIGINT)  # does not wait for those who are connected
@@ -82,14 +79,6 @@ class ByHand:
     def _accepts(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait for what must happen by itself."""
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -116,7 +105,7 @@ def test_the_service_starts_without_its_database_and_serves_when_it_comes(
     with started(*command, folder=tmp_path, settings=settings) as service:
         address = service.wait_for(ADDRESS)["url"]
         service.wait_for(READY)
-        with httpx.Client(base_url=address, timeout=PATIENCE) as http:
+        with client_of(address) as http:
             alice = Person("1", token_for("1"), http)
             away = alice.post(json={"title": "Buy milk"})
             assert away.status_code == 503
@@ -124,7 +113,7 @@ def test_the_service_starts_without_its_database_and_serves_when_it_comes(
             assert http.get("/readyz").status_code == 503
             assert http.get("/livez").status_code == 200
             with by_hand.running():
-                eventually(lambda: http.get("/readyz").status_code == 200)
+                eventually(lambda: http.get("/readyz").status_code == 200, "it is ready")
                 alice.create()
         service.end()
     assert f"127.0.0.1:{by_hand.port}/postgres" in service.output

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from integration.programs import PATIENCE, READY, ROOT, run, started
+from integration.programs import READY, ROOT, run, started
+from support import PATIENCE
 
 
 @pytest.fixture
@@ -32,13 +33,20 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+def quickstart() -> list[str]:
+    """The commands of README's "The same, without make"."""
+    chapter = (ROOT / "README.md").read_text().partition("\n## The same, without make\n")[2]
+    return chapter.partition("```sh\n")[2].partition("\n```")[0].splitlines()
+
+
 def test_a_checkout_serves_without_being_installed(python: Path, checkout: Path) -> None:
     """`alembic upgrade head`, `uvicorn taskapi.main:app --reload`, `/docs`."""
+    _, install, migrate, serve = quickstart()
+    assert install == "pip install --no-deps --require-hashes -r requirements.txt"
     module = (python, "-P", "-m")  # -P: nothing of the working directory, as for a command
-    done = run(*module, "alembic", "upgrade", "head", folder=checkout)
+    done = run(*module, *migrate.split(), folder=checkout)
     assert done.returncode == 0, done.stderr
-    command = (*module, "uvicorn", "taskapi.main:app", "--reload", "--port", 0)
-    with started(*command, folder=checkout) as service:
+    with started(*module, *serve.split(), "--port", 0, folder=checkout) as service:
         address = service.wait_for(re.compile(r"running on (?P<url>\S+)"))["url"]
         service.wait_for(READY)
         assert httpx.get(f"{address}/docs", timeout=PATIENCE).status_code == 200

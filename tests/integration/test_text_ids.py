@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from contract.calls import REPEATABLE, assert_refused
 from contract.retries import Write, assert_same, assert_took_effect_once
 from integration.conftest import Empty
-from support import SECRET, Person, serving, settings_for, token_for
+from support import SECRET, Person, client_of, serving, settings_for, token_for
 from taskapi.config import Settings
 from taskapi.database.schema import migrate
 
@@ -20,7 +19,7 @@ def alice(empty: Empty) -> Iterator[Person]:
     migrate(Settings.model_validate(told), empty.address)
     with (
         serving(settings_for(empty.address, user_id_type="text")) as address,
-        httpx.Client(base_url=address, timeout=30) as http,
+        client_of(address) as http,
     ):
         yield Person("Kx3mQ9vT2bLw", token_for("Kx3mQ9vT2bLw"), http)
 

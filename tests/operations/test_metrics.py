@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from operations.figures import figures, value
-from support import Person, serving, settings_for, sign, token_for
+from support import Person, client_of, serving, settings_for, sign, token_for
 from taskapi.database.url import DatabaseUrl
 
 TASKS = "/api/{user_id}/tasks"
@@ -78,7 +78,7 @@ def test_a_token_for_others_is_counted_as_that(claim: str, database: DatabaseUrl
     reason = {"iss": "issuer", "aud": "audience"}[claim]
     claims = {"iss": "here", "aud": "here", claim: "elsewhere"}
     settings = settings_for(database, jwt_issuer="here", jwt_audience="here")
-    with serving(settings) as address, httpx.Client(base_url=address) as http:
+    with serving(settings) as address, client_of(address) as http:
         before = value(figures(http), "taskapi_token_refusals_total", reason=reason)
         bearer = {"Authorization": f"Bearer {token_for('1', **claims)}"}
         assert http.get("/api/1/tasks", headers=bearer).status_code == 401
@@ -87,7 +87,7 @@ def test_a_token_for_others_is_counted_as_that(claim: str, database: DatabaseUrl
 
 def test_the_connections_are_shown(database: DatabaseUrl) -> None:
     settings = settings_for(database, database_pool_size=3)
-    with serving(settings) as address, httpx.Client(base_url=address) as http:
+    with serving(settings) as address, client_of(address) as http:
         assert Person("7", token_for("7"), http).get().status_code == 200
         seen = figures(http)
     assert value(seen, "taskapi_database_connections_max") == 3

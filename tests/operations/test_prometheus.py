@@ -11,9 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from faults.postgres import eventually
 from operations.test_observability_files import ALERTS, QUESTIONS
-from support import Person
+from support import PATIENCE, Person, eventually
 
 program = shutil.which("prometheus")
 
@@ -49,11 +48,11 @@ def prometheus(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, stdout=quiet, stderr=quiet)  # noqa: S603 - of this machine
     try:
-        with httpx.Client(base_url=f"http://{address}/api/v1", timeout=30) as http:
+        with httpx.Client(base_url=f"http://{address}/api/v1", timeout=PATIENCE) as http:
             yield http
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def asked(prometheus: httpx.Client, question: str) -> list[Any]:
@@ -70,13 +69,13 @@ def asked(prometheus: httpx.Client, question: str) -> list[Any]:
 
 
 def test_every_question_is_answered(prometheus: httpx.Client, alice: Person) -> None:
-    eventually(lambda: asked(prometheus, 'up{job="taskapi"} == 1'), "it was scraped", 60)
+    eventually(lambda: asked(prometheus, 'up{job="taskapi"} == 1'), "it was scraped")
 
     def requests() -> list[Any]:
         alice.create()
         return asked(prometheus, 'sum(rate(taskapi_requests_total{method="POST"}[1m])) > 0')
 
-    eventually(requests, "requests were counted", 60)
+    eventually(requests, "requests were counted")
     for name, question in QUESTIONS:
         concrete = question.replace("$__rate_interval", "1m").replace("$instance", ".*")
         found = asked(prometheus, concrete)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from operations.figures import figures, value
-from support import Person
+from support import PATIENCE, Person
 from taskapi.config import UserIdType
 from taskapi.database.executor import Executor
 from taskapi.database.url import DatabaseUrl
@@ -24,7 +24,7 @@ async def opened(
     address: DatabaseUrl, user_id_type: UserIdType = "integer"
 ) -> AsyncIterator[tuple[Executor, Readiness]]:
     """A database with a single connection, which a test can take away."""
-    database = Executor(address, pool_size=1, connect_timeout=30)
+    database = Executor(address, pool_size=1, connect_timeout=PATIENCE)
     await database.open()
     try:
         yield database, Readiness(database, user_id_type)

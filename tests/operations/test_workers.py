@@ -9,10 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from faults.postgres import eventually
 from integration.programs import ADDRESS, READY, Service, members_of, started
 from operations.figures import Series, figures, value
-from support import SECRET
+from support import PATIENCE, SECRET, client_of, eventually
 from taskapi.database.url import DatabaseUrl
 from taskapi.observability.metrics import DIRECTORY
 
@@ -30,11 +29,11 @@ class Fleet:
 
     def get(self, path: str) -> httpx.Response:
         """Ask whichever worker takes a new connection."""
-        return httpx.get(self._address + path, timeout=30)
+        return httpx.get(self._address + path, timeout=PATIENCE)
 
     def figures(self) -> Series:
         """What one of the workers says."""
-        with httpx.Client(base_url=self._address, timeout=30) as http:
+        with client_of(self._address) as http:
             return figures(http)
 
     @property

@@ -1,6 +1,7 @@
 """The syntax gate. What it refuses is walked through HTTP in tests/contract/test_tokens.py."""
 
 import json
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from contract.forgery import HEADER, encode, forge, part
 from support import token_for
-from taskapi.auth.token import LONGEST_TOKEN, parse
+from taskapi.auth.token import MAX_TOKEN_BYTES, parse
 from taskapi.errors import InvalidToken
 
 
@@ -35,7 +36,7 @@ def test_a_key_id_is_optional() -> None:
         ("", "not a JWT"),
         ("a.b", "not a JWT"),
         ("a.b.c.d", "not a JWT"),
-        ("A" * (LONGEST_TOKEN + 1), "longer than 8192 bytes"),
+        ("A" * (MAX_TOKEN_BYTES + 1), "longer than 8192 bytes"),
         (f"{'aB3' * 10}xy.aGVsbG8=", "Better Auth session token"),
         (forge([], {}), "header is not a JSON object"),
         (forge(b"{", {}), "header is not well-formed JSON"),
@@ -51,6 +52,23 @@ def test_a_key_id_is_optional() -> None:
 )
 def test_a_refusal_says_what_is_wrong(token: str, said: str) -> None:
     assert said in refusal_of(token)
+
+
+SIGNATURE = "N8pVmM1+qZ/kYxw5jJYt0n2cC3v7yT4uLw9sE6bR0Ag="
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "",
+        f".{SIGNATURE}",
+        f".{quote(SIGNATURE, safe='')}",
+        f".{SIGNATURE[:-2]}==",
+        f".{SIGNATURE[:-1]}",
+    ],
+)
+def test_a_session_token_pasted_by_mistake_is_recognized(signature: str) -> None:
+    assert "Better Auth session token" in refusal_of(f"{'aB3' * 10}xy{signature}")
 
 
 def is_refused(compact: bytes) -> bool:

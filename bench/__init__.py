@@ -1,1 +1,0 @@
-"""The benchmark: this service, its peers and its floor, in turn, on one machine."""

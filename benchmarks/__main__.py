@@ -1,0 +1,79 @@
+"""`python -m benchmarks peers`, `growth` and `report`."""
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from benchmarks import comparison, growth, report
+from benchmarks.load import Schedule
+from benchmarks.operations import ASKING, DELETE, KNOWN_1000, ONE
+from benchmarks.processes import BenchmarkError
+from benchmarks.results import Result
+
+cli = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
+
+Rounds = Annotated[int, typer.Option(help="How often everything is measured.", min=1)]
+Seconds = Annotated[int, typer.Option(help="How long each measurement takes.", min=1)]
+Quick = Annotated[bool, typer.Option("--quick", help="Measure briefly, and keep nothing.")]
+Smoke = Annotated[bool, typer.Option("--smoke", help="Check each response, measure nothing.")]
+Check = Annotated[bool, typer.Option("--check", help="Only check that it is current.")]
+
+CHECKED = Schedule(verify=True)
+
+
+@cli.command()
+def peers(
+    rounds: Rounds = 4, seconds: Seconds = 3, *, quick: Quick = False, smoke: Smoke = False
+) -> None:
+    """Measure taskapi and its peers in turn."""
+    plan = comparison.Plan(rounds, Schedule(seconds))
+    if quick:
+        plan = comparison.Plan(1, Schedule(), ours=(KNOWN_1000,), warm_up=False)
+    if smoke:
+        plan = comparison.Plan(1, CHECKED, (ONE,), (), ASKING, warm_up=False, starts=1)
+    result = comparison.compare(plan)
+    if not (quick or smoke):
+        result.save("peers")
+    typer.echo(f"{report.peers_table(result)}\n\n{report.goals(peers=result)}")
+    _fail_on_errors(result)
+
+
+@cli.command("growth")
+def grow(
+    rounds: Rounds = 3, seconds: Seconds = 2, *, quick: Quick = False, smoke: Smoke = False
+) -> None:
+    """Measure how the costs grow with the table and with a user's tasks."""
+    plan = growth.Plan(rounds, Schedule(seconds))
+    if quick:
+        plan = growth.Plan(1, Schedule(), sizes=(3_000, 30_000))
+    if smoke:
+        plan = growth.Plan(1, CHECKED, sizes=(3_000,), operations=(DELETE, growth.LIST))
+    result, plans = growth.grow(plan)
+    if not (quick or smoke):
+        growth.save(result, plans)
+    typer.echo(f"{plans}\n{report.goals(growth=result)}")
+    _fail_on_errors(result)
+
+
+@cli.command("report")
+def write(*, check: Check = False) -> None:
+    """Write the figures and plots of the kept runs into docs/performance.md."""
+    if not check:
+        report.write()
+    elif report.page() != report.PAGE.read_text():
+        raise BenchmarkError(f"{report.PAGE} has other figures than benchmarks/results")
+
+
+def _fail_on_errors(result: Result) -> None:
+    if any(sample.errors for sample in result.samples):
+        raise BenchmarkError("There were wrong responses: see the column of errors.")
+
+
+# SIGTERM ends it as Ctrl-C does, so that all servers are stopped.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+try:
+    cli()
+except BenchmarkError as error:
+    sys.exit(f"The benchmark cannot go on:\n{error}")

@@ -1,0 +1,109 @@
+"""The servers that are compared, and how each is started."""
+
+import http.client
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.database import Database
+from benchmarks.operations import READER_OF_100, SECRET, UNIQUE, Operation, requests, token
+from benchmarks.processes import BenchmarkError, Server
+
+ONE_WORKER, TWO_WORKERS = "taskapi, 1 worker", "taskapi, 2 workers"
+POCKETBASE, TEXTBOOK, FLOOR = "PocketBase", "textbook", "floor"
+
+MAX_CONNECTIONS = 300
+"""Of PostgreSQL, for all peers at once: the textbook needs a hundred."""
+
+NEW_TASKS_PER_SECOND = 12_000
+"""Tasks that are added before deletes are measured. A faster peer would get 404, and that counts
+as an error."""
+
+
+class Peer:
+    """A server on the shared database, with the paths of taskapi.
+
+    Args:
+        name: in tables.
+        server: what responds.
+        database: where its tasks are.
+    """
+
+    def __init__(self, name: str, server: Server, database: Database) -> None:
+        self.name = name
+        self.server = server
+        self.database = database
+
+    @property
+    def database_pids(self) -> list[int]:
+        """First processes of the database, where it is not part of the server."""
+        return [self.database.postmaster]
+
+    def own(self, operation: Operation) -> Operation:
+        """An operation as this peer has it."""
+        return operation
+
+    def requests(self, operation: Operation, seconds: int) -> list[bytes]:
+        """Restore the tasks, and give requests enough for some seconds."""
+        new = NEW_TASKS_PER_SECOND * seconds if operation.consumes else 0
+        tasks = self.database.targets(operation.users, new)
+        etag = ""
+        if "{etag}" in operation.headers.values():
+            plain = requests(replace(operation, headers={}), tasks[:1])
+            etag = self.send(plain[0])[0].headers["ETag"]
+        return requests(operation, tasks, etag)
+
+    def send(self, request: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+        """The response to a request on a connection of its own, and its body."""
+        with socket.create_connection(("127.0.0.1", self.server.port)) as connection:
+            connection.sendall(request.replace(UNIQUE.encode(), b"checked"))
+            response = http.client.HTTPResponse(connection)
+            response.begin()
+            return response, response.read()
+
+    def check(self, operation: Operation) -> bytes:
+        """The body of the response to one request of an operation.
+
+        Raises:
+            BenchmarkError: the response is wrong.
+        """
+        operation = self.own(operation)
+        response, body = self.send(self.requests(operation, seconds=1)[0])
+        if (response.status, body.count(b'"title"')) != (operation.status, operation.tasks):
+            raise BenchmarkError(f"{self.name}, {operation.name}: {response.status} {body!r}")
+        return body
+
+
+@contextmanager
+def taskapi(database: Database, workers: int) -> Iterator[Peer]:
+    """This service as a user starts it: embedded PostgreSQL, access log as JSON to a file."""
+    environment = {"LOG_FORMAT": "json", "DATABASE_URL": "", "BETTER_AUTH_SECRET": SECRET}
+    command = [sys.executable, "-m", "taskapi", "serve", "--port={port}", f"--workers={workers}"]
+    with Server(command, database.directory, f"taskapi-{workers}", environment) as server:
+        server.wait_until_ready("/readyz")
+        yield Peer({1: ONE_WORKER, 2: TWO_WORKERS}[workers], server, database)
+
+
+@contextmanager
+def application(name: str, database: Database, *options: str) -> Iterator[Peer]:
+    """An application of this folder, run by uvicorn with one worker."""
+    environment = {"DATABASE_URL": database.dsn, "BETTER_AUTH_SECRET": SECRET}
+    command = [sys.executable, "-m", "uvicorn", f"benchmarks.{name}:app", "--port={port}", *options]
+    with Server(command, database.directory, name, environment) as server:
+        user = READER_OF_100.first
+        server.wait_until_ready(f"/api/{user}/tasks", {"Authorization": f"Bearer {token(user)}"})
+        yield Peer(name, server, database)
+
+
+@contextmanager
+def embedded(directory: Path) -> Iterator[Peer]:
+    """Taskapi with one worker. Its embedded PostgreSQL serves the other peers too."""
+    directory.chmod(0o711)  # where root starts it, the server runs as another user
+    database = Database(directory)
+    with taskapi(database, workers=1):
+        database.run(f"ALTER SYSTEM SET max_connections = {MAX_CONNECTIONS}")
+    with taskapi(database, workers=1) as peer:
+        yield peer
