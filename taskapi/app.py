@@ -32,7 +32,8 @@ from taskapi.observability import tracing
 from taskapi.observability.logs import configure_logs
 from taskapi.openapi.docs_page import add_docs_page
 from taskapi.operations import routes as operations
-from taskapi.operations.routes import Readiness, Sampler
+from taskapi.operations.readiness import Readiness
+from taskapi.operations.sampler import Sampler
 from taskapi.server.drain import Drain
 from taskapi.server.startup import start_or_explain
 from taskapi.state import ServiceState
