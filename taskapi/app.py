@@ -32,7 +32,8 @@ from taskapi.observability import tracing
 from taskapi.observability.logs import configure_logs
 from taskapi.openapi.docs_page import add_docs_page
 from taskapi.operations import routes as operations
-from taskapi.operations.routes import Readiness, Sampler
+from taskapi.operations.readiness import Readiness
+from taskapi.operations.sampler import Sampler
 from taskapi.server.drain import Drain
 from taskapi.server.startup import start_or_explain
 from taskapi.state import ServiceState
@@ -50,7 +51,7 @@ COLLECTION_THRESHOLD = 10_000
 class Service(FastAPI):
     """FastAPI with these layers and no others.
 
-    FastAPI's own layers turn exceptions into responses of another shape than this service's, and
+    FastAPI's own turn exceptions into responses of another shape than this service's, and
     cost a tenth of a request. Here `ErrorMiddleware` does that.
 
     Attributes:

@@ -6,15 +6,14 @@ None. Each rule yields a sentence that says what to write instead.
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from string import Formatter
 from typing import Any, cast, get_origin
 
 from fastapi import params
 from fastapi._compat import field_annotation_is_scalar, field_annotation_is_sequence
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_typed_return_annotation
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from starlette.convertors import StringConvertor
 from starlette.responses import Response
 
 from taskapi.edge.call import callables, is_model, is_security
@@ -131,12 +130,13 @@ def _wrong_query(parts: list[Dependant]) -> Iterator[str]:
 
 
 def _wrong_path(route: APIRoute, parts: list[Dependant]) -> Iterator[str]:
-    for name, convertor in route.param_convertors.items():
-        if not isinstance(convertor, StringConvertor):
+    convertors = {name: kind for _, name, kind, _ in Formatter().parse(route.path) if name}
+    for name, kind in convertors.items():
+        if kind:
             yield f"the path converts {name}; write {{{name}}}, and give the parameter its type"
     for each in parts:
         for field in each.path_params:
-            if field.alias not in route.param_convertors:
+            if field.alias not in convertors:
                 yield f"{field.name} is not in the path; write {{{field.alias}}} there"
 
 
@@ -157,7 +157,7 @@ def _wrong_body(parts: list[Dependant], *, has_reader: bool) -> Iterator[str]:
 
 
 def _wrong_result(route: APIRoute, described: Iterable[str]) -> Iterator[str]:
-    returned = get_typed_return_annotation(route.endpoint)
+    returned = inspect.signature(route.endpoint, eval_str=True).return_annotation
     if isinstance(returned, type) and issubclass(returned, Response):
         return
     if returned is not dict and get_origin(returned) is not dict:

@@ -5,15 +5,12 @@ quarters of the document.
 """
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
-
-WORD = re.compile(r"[A-Za-z]+")
 
 
 class Slot(NamedTuple):
@@ -55,12 +52,12 @@ def _errors(document: Json) -> Iterator[Slot]:
     for operation in operations_of(document):
         for status, response in operation["responses"].items():
             if int(status) >= HTTPStatus.BAD_REQUEST:
-                words = WORD.findall(response["description"])
-                yield Slot(operation["responses"], status, "".join(map(_capitalized, words)))
+                yield Slot(operation["responses"], status, _pascal_case(response["description"]))
 
 
-def _capitalized(word: str) -> str:
-    return word[0].upper() + word[1:]
+def _pascal_case(text: str) -> str:
+    words = text.replace(",", "").replace("-", " ").split()
+    return "".join(word[0].upper() + word[1:] for word in words)
 
 
 def _name_equal(document: Json, kind: str, slots: list[Slot]) -> None:

@@ -51,14 +51,14 @@ async def _send(_: Message) -> None:
 def _run(
     app: ASGIApp,
     client: Client,
-    seconds: float = 5.0,
+    seconds: float = PATIENCE,
     route: Route | None = None,
     *,
     draining: bool = False,
 ) -> None:
     layer = DeadlineMiddleware(app, seconds, is_draining=lambda: draining)
     scope = {"type": "http"} | ({"route": route} if route else {})
-    asyncio.run(asyncio.wait_for(layer(scope, client.receive, _send), timeout=10))
+    asyncio.run(asyncio.wait_for(layer(scope, client.receive, _send), timeout=2 * PATIENCE))
 
 
 async def _endpoint() -> Response:

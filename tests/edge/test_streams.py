@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from edge.wire import assert_refused, connected, exchange, request
-from support import PATIENCE, serving_app, settings_for
+from support import client_of, eventually, serving_app, settings_for
 from taskapi.app import create_app
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.body import raw_stream
@@ -85,7 +85,7 @@ def streaming(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client of a service with the routes above."""
     app = create_app(settings_for(database, request_timeout=REQUEST_TIMEOUT))
     app.router.routes.extend(router.routes)
-    with serving_app(app) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
+    with serving_app(app) as url, client_of(url) as client:
         yield client
 
 
@@ -99,11 +99,7 @@ def test_a_client_that_disconnects_ends_its_stream(streaming: httpx.Client) -> N
     ended.clear()
     with streaming.stream("GET", "/endless") as response:
         assert next(response.iter_bytes()) == b"tick\n"
-    for _ in range(int(PATIENCE / 0.01)):
-        if ended:
-            break
-        time.sleep(0.01)
-    assert ended == ["endless"]
+    eventually(lambda: ended == ["endless"], "the stream of a client that left ends")
 
 
 def test_a_stream_with_a_deadline_is_cut_visibly(streaming: httpx.Client) -> None:
@@ -119,7 +115,7 @@ def test_head_of_a_stream_has_its_headers_and_no_end_to_wait_for(streaming: http
 def test_a_route_with_a_shorter_deadline_is_cut_at_it(database: DatabaseUrl) -> None:
     app = create_app(settings_for(database, request_timeout=60))
     app.router.routes.extend(router.routes)
-    with serving_app(app) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
+    with serving_app(app) as url, client_of(url) as client:
         response = client.get("/short")
     assert (response.status_code, response.json()["code"]) == (503, "timed_out")
 
@@ -127,7 +123,7 @@ def test_a_route_with_a_shorter_deadline_is_cut_at_it(database: DatabaseUrl) -> 
 def test_a_drain_ends_a_stream_in_order_and_refuses_who_waits(database: DatabaseUrl) -> None:
     app = create_app(settings_for(database, request_timeout=60))
     app.router.routes.extend(router.routes)
-    with serving_app(app) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
+    with serving_app(app) as url, client_of(url) as client:
         with client.stream("GET", "/endless") as response:
             lines = response.iter_lines()
             assert next(lines) == "tick"
