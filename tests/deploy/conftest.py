@@ -7,17 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy import image
-from faults.background import Background
-from faults.postgres import Postgres
-from support import cannot
-
-
-@pytest.fixture(scope="session")
-def background() -> Iterator[Background]:
-    """An event loop for the tests' own servers and connections."""
-    with Background().running() as background:
-        yield background
+from support import image
+from support.background import Background
+from support.machine import cannot
+from support.postgres import Postgres
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from edge.wire import Answer, exchange, request
-from support import Person
+from support.people import Person
+from support.wire import Answer, exchange, request
 
 LAST = "Connection: close"
 JSON = "Content-Type: application/json"
