@@ -4,11 +4,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from support import image
 from support.background import Background
+from support.haproxy import Balancer
 from support.machine import cannot
 from support.postgres import Postgres
 
@@ -31,3 +33,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> image.Stage:
         return image.build(tmp_path_factory.mktemp("image"), quicker)
     except subprocess.CalledProcessError as error:
         pytest.fail(f"{error.stdout}\n{error.stderr}")
+
+
+@pytest.fixture(scope="module")
+def balancer(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
+    """HAProxy in front of the running service."""
+    port = urlsplit(service).port
+    assert port is not None
+    with Balancer(tmp_path_factory.mktemp("balancer"), [port]).running() as balancer:
+        yield balancer

@@ -71,7 +71,7 @@ def test_the_build_gets_what_it_copies_and_nothing_that_is_secret_or_heavy() -> 
     own = [rest for rest in said("COPY") if not rest.startswith("--from")]
     copied = {source for rest in own for source in rest.split()[:-1]}
     assert not [source for source in copied if ignored(source)]
-    for name in (".env", ".taskapi/secret", ".git/config", "tests/support.py", ".venv/bin/pip"):
+    for name in (".env", ".taskapi/secret", ".git/config", "tests/conftest.py", ".venv/bin/pip"):
         assert ignored(name), name
     assert ignored("taskapi/__pycache__/app.cpython-311.pyc")
     assert not ignored("taskapi/migrations/versions/001_create_tasks_table.py")

@@ -21,7 +21,7 @@ from taskapi import config
 Settings = Mapping[str, object]
 NONE: Settings = {}
 
-ADDRESS = re.compile(r"^ *address +(?P<url>http\S+)")
+ADDRESS = re.compile(r"^ *URL +(?P<url>http\S+)")
 READY = re.compile(r"Application startup complete")
 TOKEN = re.compile(r"^(?P<token>eyJ\S+)$")
 
