@@ -1,4 +1,4 @@
-"""The syntax gate. What it refuses is walked through HTTP in tests/contract/test_tokens.py."""
+"""The syntax gate. What it refuses is walked through HTTP in tests/auth/test_tokens.py."""
 
 import json
 from urllib.parse import quote

@@ -66,7 +66,7 @@ def test_every_answer_has_the_security_headers_once(
         assert "content-type" in answer.headers
 
 
-# Origins (test_around has the listed one and those that differ from it)
+# Origins (test_cors has the listed one and those that differ from it)
 
 
 def told(answer: Answer) -> set[str]:

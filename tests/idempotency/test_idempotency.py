@@ -1,7 +1,7 @@
 """Safe retries: the same `Idempotency-Key` gives one effect and the same answer (section 6).
 
 That a connection to the database which is lost in between changes nothing of this is in
-tests/faults/test_retries.py.
+tests/database/faults/test_retries.py.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """No lost update: `ETag`, `If-Match` and `If-None-Match` (contract, section 6; RFC 9110, 13.1).
 
-What a tag looks like inside is nobody's business here; tests/unit/test_versions.py knows it.
+What a tag looks like inside is nobody's business here; tests/resource/test_entity_tags.py knows it.
 """
 
 import re
