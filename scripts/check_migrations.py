@@ -66,8 +66,8 @@ def main() -> None:
                 config = Config(stdout=io.StringIO())
                 config.set_main_option("script_location", str(MIGRATIONS))
                 config.attributes["settings"] = DatabaseSettings(user_id_type=kind)
-                config.attributes["address"] = new_database(address, f"users_{kind}")
-                steps = climb(config, config.attributes["address"])
+                config.attributes["url"] = new_database(address, f"users_{kind}")
+                steps = climb(config, config.attributes["url"])
                 command.check(config)
         except CommandError as error:
             sys.exit(f"Migrations, with user ids of type {kind}: {error}")

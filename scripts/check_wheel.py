@@ -71,7 +71,7 @@ def check_service(command: Path, folder: Path) -> None:
     )
     try:
         for line in service.stdout or ():
-            if address := re.search(r"address +(http\S+)", line):
+            if address := re.search(r"URL +(http\S+)", line):
                 answer = httpx.get(f"{address[1]}/readyz", timeout=60)
                 answer.raise_for_status()
                 return

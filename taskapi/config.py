@@ -1,185 +1,118 @@
-"""Settings, from environment variables or `.env`, each checked once at start."""
+"""The settings: from environment variables or `.env`, each checked once at start."""
 
-import re
-from base64 import b64decode
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import SplitResult, urlsplit
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from taskapi.config_types import (
+    HttpUrl,
+    LogFormat,
+    LogLevel,
+    Origins,
+    PostgresUrl,
+    Seconds,
+    Secret,
+    TableName,
+    origin,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOCAL_DIRECTORY = Path(".taskapi")
 """Where a service without `DATABASE_URL` keeps its database and its secret."""
 
 UserIdType = Literal["integer", "text"]
 
-LARGEST_ID = 2**63 - 1
-"""What a BIGINT holds: the largest id of a task, and of a user where ids are integers."""
-
-MINIMUM_SECRET_BYTES = 32
-"""RFC 7518, 3.2: a key of at least the size of the hash output."""
+MAX_ID = 2**63 - 1
+"""The largest BIGINT: of a task's id, and of a user's where `USER_ID_TYPE` is integer."""
 
 
 class SettingsError(Exception):
-    """Settings that cannot work; each line of the message names one mistake."""
-
-
-def _split_address(value: str) -> SplitResult:
-    try:
-        parts = urlsplit(value)
-        _ = parts.port  # urlsplit checks the port when it is read
-    except ValueError:
-        # Python's own sentence would repeat a part of the address, which may be of a password.
-        raise ValueError("is no address that can be read") from None
-    return parts
-
-
-def _database_url(value: SecretStr) -> SecretStr:
-    parts = _split_address(value.get_secret_value())
-    if parts.scheme.split("+")[0] not in {"postgres", "postgresql"}:
-        raise ValueError("must start with postgresql://")
-    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
-        # A password that ends the host's part early would be shown as a part of the address.
-        raise ValueError("needs the special characters of its password encoded: / as %2F")
-    if not parts.hostname and "host=" not in parts.query:
-        raise ValueError("names no host: postgresql://user:password@host/database")
-    return value
-
-
-def _is_public_key(secret: bytes) -> bool:
-    """A secret that parses as a public key would let anyone sign (key confusion)."""
-    if secret.lstrip().startswith((b"-----BEGIN", b"{")):
-        return True
-    try:
-        der = b64decode(b"".join(secret.split()), validate=True)  # what stands between PEM's lines
-    except ValueError:
-        der = secret
-    for load, key in (
-        (serialization.load_ssh_public_key, secret),
-        (serialization.load_der_public_key, der),
-    ):
-        try:
-            load(key)
-        except (ValueError, UnsupportedAlgorithm):
-            continue
-        return True
-    return False
-
-
-def _secret(value: SecretStr) -> SecretStr:
-    key = value.get_secret_value().encode()
-    if len(key) < MINIMUM_SECRET_BYTES:
-        raise ValueError(
-            f"has {len(key)} bytes and needs {MINIMUM_SECRET_BYTES}: openssl rand -base64 32"
-        )
-    if _is_public_key(key):
-        raise ValueError("is a public key, which is no secret; its place is BETTER_AUTH_JWKS_URL")
-    return value
-
-
-def _http_url(value: str) -> str:
-    parts = _split_address(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("must be an http:// or https:// address")
-    if parts.username or parts.password:
-        raise ValueError("must not contain credentials")
-    return value.rstrip("/")
-
-
-def origin(url: str) -> str:
-    """The origin of an address as browsers write it (RFC 6454), and Better Auth its issuer."""
-    parts = urlsplit(url)
-    usual_port = {"http": ":80", "https": ":443"}[parts.scheme]
-    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(usual_port)}"
-
-
-def _origins(value: tuple[str, ...]) -> tuple[str, ...]:
-    for item in value:
-        if item == "*":
-            raise ValueError("must list exact origins; * would let every site call the API")
-        if item != origin(_http_url(item)):
-            raise ValueError("must list origins such as https://app.example.com, without a path")
-    return value
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-
-
-def _identifier(value: str) -> str:
-    if not IDENTIFIER.fullmatch(value):
-        raise ValueError("must be one table name: letters, digits and _")
-    return value
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-Seconds = Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)]
+    """The service cannot work with these settings. Each line of the message is one mistake."""
 
 
 class DatabaseSettings(BaseSettings):
-    """What is needed to reach the database and to bring its schema up to date."""
+    """What it takes to reach the database and to migrate its schema."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    database_url: Annotated[SecretStr, AfterValidator(_database_url)] | None = None
+    database_url: PostgresUrl | None = None
+    """The PostgreSQL to use. None: the embedded server, for development."""
+
     database_connect_timeout: Seconds = 5.0
+    """How long a request waits for a connection, a new one or one of the pool."""
+
     user_id_type: UserIdType = "integer"
-    users_table: Annotated[str, AfterValidator(_identifier)] = "users"
+    """The type of user ids, in `sub` of a token and in the database."""
+
+    users_table: TableName = "users"
+    """The auth server's table of users, which `tasks.user_id` refers to."""
 
     @property
     def embedded(self) -> bool:
-        """Whether the service runs a PostgreSQL of its own."""
+        """Whether the database is the embedded server's."""
         return self.database_url is None
 
 
 class Settings(DatabaseSettings):
-    """Everything the service can be told. `.env.example` explains each name."""
+    """Every setting of the service. `.env.example` and the README explain them to its users."""
 
-    better_auth_secret: Annotated[SecretStr, AfterValidator(_secret)] | None = None
     better_auth_url: HttpUrl | None = None
+    """The base URL of the auth server. Its keys, issuer and audience are derived from it."""
+
     better_auth_jwks_url: HttpUrl | None = None
+    """The URL of the auth server's key set, where it is not the one derived."""
+
+    better_auth_secret: Secret | None = None
+    """The secret shared with the auth server. It verifies tokens with HS256."""
+
     jwt_issuer: str | None = None
+    """What `iss` of a token must be, where it is not the one derived."""
+
     jwt_audience: str | None = None
+    """What `aud` of a token must be or contain, where it is not the one derived."""
+
     create_unknown_users: bool | None = None
+    """Whether the first task of a user who is not in the users table inserts them there. None:
+    only with the embedded database."""
 
     api_host: str | None = None
-    api_port: Annotated[int, Field(ge=0, le=65535)] = 8000  # 0: any that is free
+    """The IP address or host name to listen on. None: see `host`."""
+
+    api_port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """The port to listen on. 0: any that is free."""
+
     workers: Annotated[int, Field(ge=1, le=64)] = 1
-    cors_origins: Annotated[
-        tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)
-    ] = ("http://localhost:3000",)
+    """Processes that serve."""
+
+    cors_origins: Origins = ("http://localhost:3000",)
+    """The origins whose pages may call the API from a browser."""
 
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
-    request_timeout: Seconds = 10.0
-    keep_alive_timeout: Annotated[int, Field(ge=1, le=3600)] = 75
-    max_body_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 128 * 1024
+    """Connections of all workers together."""
 
-    log_format: Literal["auto", "console", "json"] = "auto"
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"],
-        BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
-    ] = "info"
+    request_timeout: Seconds = 10.0
+    """How long a request may take, its body included."""
+
+    keep_alive_timeout: Annotated[int, Field(ge=1, le=3600)] = 75
+    """Seconds until an idle connection is closed. A balancer in front must close it first."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 128 * 1024
+    """The largest body of a request. A batch may have 1 MiB in any case."""
+
+    log_format: LogFormat = "auto"
+    """`auto` is `console` on a terminal and `json` elsewhere."""
+
+    log_level: LogLevel = "info"
+    """The lowest level that is logged."""
+
     docs_enabled: bool = True
+    """Whether `/docs` and `/openapi.json` are served."""
 
     @model_validator(mode="after")
-    def _somebody_can_sign_in(self) -> Self:
+    def _check_tokens_can_be_verified(self) -> Self:
         if not self.embedded and not self.better_auth_secret and not self.key_set_url:
             raise ValueError(
                 "DATABASE_URL is set, so one of BETTER_AUTH_URL, BETTER_AUTH_JWKS_URL and "
@@ -188,19 +121,21 @@ class Settings(DatabaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _every_worker_has_a_connection(self) -> Self:
+    def _check_every_worker_has_a_connection(self) -> Self:
         if self.database_pool_size < self.workers:
-            raise ValueError("DATABASE_POOL_SIZE must be at least WORKERS: they share it")
+            raise ValueError(
+                "DATABASE_POOL_SIZE must be at least WORKERS: the workers share these connections"
+            )
         return self
 
     @property
     def host(self) -> str:
-        """The address to listen on: loopback only, unless a real database is named."""
+        """The host to listen on: this machine alone with the embedded database, else everybody."""
         return self.api_host or ("127.0.0.1" if self.embedded else "0.0.0.0")  # noqa: S104 - a deployed service is reached from outside
 
     @property
     def pool_size(self) -> int:
-        """Connections of one worker; the process group shares `DATABASE_POOL_SIZE`."""
+        """The connections of one worker."""
         return self.database_pool_size // self.workers
 
     @property
@@ -210,30 +145,30 @@ class Settings(DatabaseSettings):
 
     @property
     def key_set_url(self) -> str | None:
-        """Where the auth server publishes its keys."""
+        """The URL of the auth server's key set. None: tokens are verified by a secret alone."""
         if self.better_auth_jwks_url:
             return self.better_auth_jwks_url
         return f"{self.better_auth_url}/api/auth/jwks" if self.better_auth_url else None
 
     @property
     def issuer(self) -> str | None:
-        """Better Auth signs with the origin of its base URL as issuer."""
+        """What `iss` must be: Better Auth writes the origin of its base URL. None: anything."""
         return self.jwt_issuer or (origin(self.better_auth_url) if self.better_auth_url else None)
 
     @property
     def audience(self) -> str | None:
-        """Better Auth's default audience is its issuer."""
+        """What `aud` must be or contain: Better Auth writes its issuer. None: anything."""
         return self.jwt_audience or (origin(self.better_auth_url) if self.better_auth_url else None)
 
 
-SomeSettings = TypeVar("SomeSettings", bound=DatabaseSettings)
+AnySettings = TypeVar("AnySettings", bound=DatabaseSettings)
 
 
-def load(kind: type[SomeSettings]) -> SomeSettings:
+def load(kind: type[AnySettings]) -> AnySettings:
     """Read settings from the environment and `.env`.
 
     Raises:
-        SettingsError: with one line for each mistake; values are not repeated, as some are secret.
+        SettingsError: with one line for each mistake. Values are not repeated: some are secret.
     """
     try:
         return kind()
@@ -241,7 +176,23 @@ def load(kind: type[SomeSettings]) -> SomeSettings:
         raise SettingsError("\n".join(_line(mistake) for mistake in error.errors())) from None
 
 
+SENTENCES = {
+    "bool_parsing": "must be true or false",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "greater_than": "must be more than {gt:.10g}",
+    "greater_than_equal": "must be at least {ge:.10g}",
+    "int_parsing": "must be a whole number",
+    "less_than_equal": "must be at most {le:.10g}",
+    "literal_error": "must be {expected}",
+    "value_error": "{error}",
+}
+"""By pydantic's types of errors. Its own sentences speak of an input; these follow a name."""
+
+
 def _line(mistake: Any) -> str:
+    context = mistake.get("ctx", {})
+    sentence = SENTENCES.get(mistake["type"], "is not a valid value").format(**context)
     name = ".".join(str(part) for part in mistake["loc"]).upper()
-    message = mistake["msg"].removeprefix("Value error, ")
-    return f"  {name} {message}" if name else f"  {message}"
+    # Without the quotation marks in which pydantic puts a literal's choices.
+    return f"  {name} {sentence}".replace("'", "") if name else f"  {sentence}"

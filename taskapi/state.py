@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from taskapi.config import Settings
+from taskapi.database.executor import Executor
+from taskapi.database.owner import Users
 
-if TYPE_CHECKING:  # rooms read the state, so it cannot import them
-    from taskapi.database.executor import Executor
-    from taskapi.database.owner import Users
+if TYPE_CHECKING:  # their rooms read the state, so it cannot import them
     from taskapi.operations.routes import Readiness, Sampler
     from taskapi.server.drain import Drain
 
@@ -29,8 +29,8 @@ class ServiceState:
 
     settings: Settings
     drain: "Drain"
-    executor: "Executor"
-    users: "Users"
+    executor: Executor
+    users: Users
     readiness: "Readiness"
     sampler: "Sampler"
 

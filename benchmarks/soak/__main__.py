@@ -106,7 +106,7 @@ def _report(stage: Stage, tally: Tally, seconds: float) -> None:
     _say(f"operations                  {tally.operations}")
     _say(f"writes acknowledged         {tally.acknowledged}")
     _say(f"writes in doubt             {tally.doubts}, each found done once or not at all")
-    _say(f"answers by status           {dict(tally.statuses.most_common())}")
+    _say(f"responses by status         {dict(tally.statuses.most_common())}")
     _say(f"faults                      {stage.broken.total()}: {dict(stage.broken.most_common())}")
     for what in (
         "lost writes",

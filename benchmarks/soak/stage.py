@@ -30,9 +30,6 @@ SETTINGS: dict[str, object] = {
     "log_level": "warning",
 }
 
-PATIENCE = 60
-"""Seconds for what must happen by itself, on a machine that is busy."""
-
 Fault = Callable[[], AbstractContextManager[object]]
 """Something is broken from the beginning of the context to its end."""
 
@@ -76,10 +73,8 @@ class Stage:
     def heal(self) -> None:
         """Wait until both services are ready and no statement runs."""
         busy = "SELECT FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid()"
-        eventually(
-            lambda: all(map(self.balancer.is_ready, self._services)), "all are ready", PATIENCE
-        )
-        eventually(lambda: not self.postgres.run(busy), "the database is idle", PATIENCE)
+        eventually(lambda: all(map(self.balancer.is_ready, self._services)), "all are ready")
+        eventually(lambda: not self.postgres.run(busy), "the database is idle")
 
     def megabytes(self) -> float:
         """Resident memory of the service that lives from the beginning to the end."""
@@ -99,7 +94,7 @@ class Stage:
         url = service.wait_for(ADDRESS)["url"]
         self._services[url] = service
         self.balancer.add(url)
-        eventually(lambda: self.balancer.is_ready(url), "the service is ready", PATIENCE)
+        eventually(lambda: self.balancer.is_ready(url), "the service is ready")
         return url
 
     def _end(self, url: str, number: signal.Signals) -> None:

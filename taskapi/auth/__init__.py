@@ -1,1 +1,1 @@
-"""From the `Authorization` header to the user: syntax, key, signature, claims, path."""
+"""From the `Authorization` header to the user, and what that user may reach."""

@@ -1,4 +1,4 @@
-"""Tokens for development, signed with the shared secret."""
+"""Tokens for development, signed with a secret."""
 
 import time
 
@@ -9,19 +9,19 @@ from taskapi.auth.claims import ClaimsPolicy
 from taskapi.auth.keys import SECRET_ALGORITHM
 
 
-def mint(secret: str, user_id: str, claims: ClaimsPolicy, seconds: int) -> str:
-    """A token for this user, acceptable to a service with this secret and these claims.
+def mint(secret: str, user_id: str, policy: ClaimsPolicy, lifetime: int) -> str:
+    """A token of this user that a service with this secret and this policy accepts.
 
     Args:
-        secret: the text whose UTF-8 bytes sign.
+        secret: the text whose UTF-8 bytes are the key.
         user_id: becomes `sub`.
-        claims: what the service will check.
-        seconds: from now to its expiry.
+        policy: gives `iss` and `aud`.
+        lifetime: seconds from now to its expiry.
     """
     now = int(time.time())
-    payload: dict[str, object] = {"sub": user_id, "iat": now, "exp": now + seconds}
-    if claims.issuer is not None:
-        payload["iss"] = claims.issuer
-    if claims.audience is not None:
-        payload["aud"] = claims.audience
+    payload: dict[str, object] = {"sub": user_id, "iat": now, "exp": now + lifetime}
+    if policy.issuer is not None:
+        payload["iss"] = policy.issuer
+    if policy.audience is not None:
+        payload["aud"] = policy.audience
     return jwt.encode({"alg": SECRET_ALGORITHM, "typ": "JWT"}, payload, OctKey.import_key(secret))

@@ -1,8 +1,9 @@
-"""The key set (JWKS, RFC 7517) of the auth server: fetched, checked, kept, and asked again.
+"""The key set (JWKS, RFC 7517) of the auth server: fetched, checked, kept and fetched again.
 
-A new key appears in Better Auth's set at the instant it first signs, and two first sign-ins at once
-make two keys. So an unknown key id leads to a prompt fetch, also a moment after another one; a
-stranger who sends thousands of them gets a handful at once, and then one in a few seconds.
+Better Auth publishes a new key at the instant it first signs with it, and two first sign-ins at
+once make two keys. So an unknown key id causes a fetch at once, even right after another fetch. The
+rate of fetches is limited, because a stranger can send any number of unknown key ids: a few at
+once, then one in three seconds.
 """
 
 import asyncio
@@ -25,23 +26,25 @@ from taskapi.observability import metrics
 log = structlog.get_logger("taskapi.auth")
 
 FETCH_INTERVAL = 3.0
-"""Seconds for each fetch on average, whatever is asked."""
+"""Seconds between two fetches, on average at least."""
 
-SPARE_FETCHES = 3
-"""How many more may come at once after a time without any."""
+FETCH_BURST = 3
+"""Fetches that may follow at once after a time without any."""
 
-FRESH = 300.0
-"""Seconds after which the set is fetched again while the kept one goes on serving."""
+REFRESH_AGE = 300.0
+"""Seconds after which a set is fetched again in the background. It is used meanwhile."""
 
-USABLE = 24 * 3600.0
-"""Seconds for which a set serves when the auth server cannot be reached."""
+MAX_AGE = 24 * 3600.0
+"""Seconds for which a set is used while the auth server is unreachable."""
 
 FETCH_TIMEOUT = 5.0
+"""Seconds."""
+
 FETCH_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
-LARGEST_SET = 256 * 1024
-MOST_KEYS = 100
-SMALLEST_RSA_KEY = 2048
-"""Bits (NIST SP 800-131A)."""
+MAX_KEY_SET_BYTES = 256 * 1024
+MAX_KEYS = 100
+MIN_RSA_KEY_BITS = 2048
+"""NIST SP 800-131A."""
 
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
@@ -51,7 +54,7 @@ ALGORITHMS = {
     ("EC", "P-521"): ("ES512",),
     ("RSA", None): ("RS256", "PS256"),
 }
-"""By type and curve; the first one is meant where a key does not say its `alg`."""
+"""By type and curve. The first one is that of a key without `alg`."""
 
 KEY_TYPES: dict[str, type[OKPKey | ECKey | RSAKey]] = {"OKP": OKPKey, "EC": ECKey, "RSA": RSAKey}
 
@@ -60,24 +63,24 @@ class KeySet:
     """The keys of one auth server.
 
     Args:
-        url: where it publishes them. Redirects are not followed: this address is the trust.
+        url: where it publishes them. Redirects are not followed, because only this URL is trusted.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        # The environment's proxies and netrc are for people, not for trust.
+        # Without the environment's proxies and netrc, for the same reason.
         self._http = httpx.AsyncClient(timeout=FETCH_TIMEOUT, trust_env=False)
         self._keys: dict[str, VerificationKey] = {}
-        self._fetched = -USABLE
-        self._due = -math.inf
+        self._fetched_at = -MAX_AGE
+        self._next_fetch = -math.inf
         self._fetching: asyncio.Task[None] | None = None
 
     async def verify(self, token: Token) -> None:
         """Check a token's signature with the key that it names.
 
         Raises:
-            InvalidToken: no such key, or a signature that is wrong.
-            KeysUnavailable: no set has been fetched for too long.
+            InvalidToken: there is no such key, or the signature is wrong.
+            KeysUnavailable: no fetch has succeeded for `MAX_AGE`.
         """
         if token.key_id is None:
             raise InvalidToken("The token names no key (kid).", "key")
@@ -87,58 +90,59 @@ class KeySet:
         key.verify(token)
 
     async def known(self) -> Mapping[str, VerificationKey]:
-        """The keys by their ids, fetched if that was not done yet.
+        """The keys by their ids, fetched first if there are none yet.
 
         Raises:
-            KeysUnavailable: they cannot be had.
+            KeysUnavailable: the fetch has failed.
         """
         if not self._keys:
-            await self._refreshed()
+            await self._await_refresh()
         return self._keys
 
     def refresh(self) -> asyncio.Task[None] | None:
-        """Start a fetch, unless one is under way or too many were; the task of the fetch."""
+        """Start a fetch, if the rate allows it. Returns the fetch under way, if there is one."""
         now = time.monotonic()
-        if self._fetching is None and self._due <= now:
-            self._due = max(self._due, now - SPARE_FETCHES * FETCH_INTERVAL) + FETCH_INTERVAL
+        if self._fetching is None and self._next_fetch <= now:
+            earliest = now - FETCH_BURST * FETCH_INTERVAL
+            self._next_fetch = max(self._next_fetch, earliest) + FETCH_INTERVAL
             self._fetching = asyncio.create_task(self._fetch())
         return self._fetching
 
     async def close(self) -> None:
-        """Give up a fetch that is under way, and leave the auth server."""
+        """Cancel a fetch that is under way, and close the connections to the auth server."""
         if self._fetching is not None:
             self._fetching.cancel()
         await self._http.aclose()
 
     async def _key(self, key_id: str) -> VerificationKey | None:
-        age = time.monotonic() - self._fetched
-        key = self._keys.get(key_id) if age < USABLE else None
+        age = time.monotonic() - self._fetched_at
+        key = self._keys.get(key_id) if age < MAX_AGE else None
         if key is None:
-            key = await self._newly_published(key_id)
-        elif age > FRESH:
-            self.refresh()  # and go on meanwhile with what is known
+            key = await self._fetch_key(key_id)
+        elif age > REFRESH_AGE:
+            self.refresh()  # in the background
         return key
 
-    async def _newly_published(self, key_id: str) -> VerificationKey | None:
-        joined = self._fetching is not None
-        await self._refreshed()
-        if joined and key_id not in self._keys:
-            # That fetch began before the token came, so it may have missed the token's key.
-            await self._refreshed()
+    async def _fetch_key(self, key_id: str) -> VerificationKey | None:
+        was_fetching = self._fetching is not None
+        await self._await_refresh()
+        if was_fetching and key_id not in self._keys:
+            # That fetch began before this request, so it may have missed a new key.
+            await self._await_refresh()
         return self._keys.get(key_id)
 
-    async def _refreshed(self) -> None:
+    async def _await_refresh(self) -> None:
         fetching = self.refresh()
         if fetching is not None:
-            # Shielded: it serves all who wait for it, also when one of them leaves.
+            # Shielded, because other requests may await it when this one is cancelled.
             await asyncio.shield(fetching)
-        if time.monotonic() - self._fetched >= USABLE:
+        if time.monotonic() - self._fetched_at >= MAX_AGE:
             raise KeysUnavailable
 
     async def _fetch(self) -> None:
         try:
             self._keys = keys_of(await self._download())
-            self._fetched = time.monotonic()
+            self._fetched_at = time.monotonic()
             metrics.KEY_SET_FETCHES.labels("ok").inc()
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
             metrics.KEY_SET_FETCHES.labels("failed").inc()
@@ -147,30 +151,35 @@ class KeySet:
             self._fetching = None
 
     async def _download(self) -> Any:
-        """The JSON at the address, if it comes from there itself and is of a reasonable size."""
+        """The JSON at the URL.
+
+        Raises:
+            ValueError: the response has another status than 200 (a redirect, for one), is too
+                large, or is not JSON.
+        """
         async with (
             asyncio.timeout(FETCH_TIMEOUT),
             self._http.stream("GET", self._url, headers=FETCH_HEADERS) as response,
         ):
             if response.status_code != httpx.codes.OK:
-                raise ValueError(f"the auth server answered {response.status_code}")
+                raise ValueError(f"the auth server responded with {response.status_code}")
             text = bytearray()
             async for chunk in response.aiter_raw():
                 text += chunk
-                if len(text) > LARGEST_SET:
-                    raise ValueError(f"the key set is larger than {LARGEST_SET} bytes")
+                if len(text) > MAX_KEY_SET_BYTES:
+                    raise ValueError(f"the key set has more than {MAX_KEY_SET_BYTES} bytes")
         return json.loads(text)
 
 
 def keys_of(document: Any) -> dict[str, VerificationKey]:
-    """The acceptable keys of a JWK set by their ids; why others are not is logged.
+    """The acceptable keys of a JWK set, by their ids. For each other key, the reason is logged.
 
     Raises:
-        ValueError: it is no key set, or none of its keys is acceptable.
+        ValueError: this is not a key set, or none of its keys is acceptable.
     """
     entries = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(entries, list) or len(entries) > MOST_KEYS:
-        raise ValueError("not a JWK set of a reasonable size")
+    if not isinstance(entries, list) or len(entries) > MAX_KEYS:
+        raise ValueError(f"not a JWK set of at most {MAX_KEYS} keys")
     keys: dict[str, VerificationKey] = {}
     ambiguous: set[str] = set()
     for entry in entries:
@@ -192,15 +201,15 @@ def keys_of(document: Any) -> dict[str, VerificationKey]:
 
 def _public_key(entry: Any) -> tuple[str, VerificationKey]:
     if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
-        raise ValueError("a key without an id (kid)")  # noqa: TRY004 - it is the document that is wrong
+        raise ValueError("it has no id (kid)")  # noqa: TRY004 - the document is wrong, not the call
     if PRIVATE_MEMBERS & entry.keys():
-        raise ValueError("a private or secret key in a public set")
+        raise ValueError("it is a private or secret key, which no set may publish")
     if entry.get("use", "sig") != "sig" or "verify" not in entry.get("key_ops", ["verify"]):
-        raise ValueError("a key that is not for signatures")
+        raise ValueError("it is not for signatures")
     accepted = ALGORITHMS.get((entry.get("kty", ""), entry.get("crv")))
     if accepted is None or entry.get("alg", accepted[0]) not in accepted:
-        raise ValueError("a key of a type or algorithm that is not accepted")
+        raise ValueError("its type or algorithm is not accepted")
     key = KEY_TYPES[entry["kty"]].import_key(entry)
-    if isinstance(key, RSAKey) and key.public_key.key_size < SMALLEST_RSA_KEY:
-        raise ValueError(f"an RSA key of less than {SMALLEST_RSA_KEY} bits")
+    if isinstance(key, RSAKey) and key.public_key.key_size < MIN_RSA_KEY_BITS:
+        raise ValueError(f"it is an RSA key of less than {MIN_RSA_KEY_BITS} bits")
     return entry["kid"], VerificationKey(entry.get("alg", accepted[0]), key)

@@ -1,4 +1,4 @@
-"""Keys: each bound to the one algorithm that it answers to. joserfc does the cryptography."""
+"""Keys, each bound to one algorithm. joserfc does the cryptography."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ SECRET_ALGORITHM = "HS256"  # noqa: S105 - the name of an algorithm
 
 
 class VerificationKey(NamedTuple):
-    """A key and its algorithm (RFC 8725, 3.1): no token can ask it for another one."""
+    """A key and the one algorithm that it verifies, whatever a token names (RFC 8725, 3.1)."""
 
     algorithm: str
     key: OctKey | OKPKey | ECKey | RSAKey
@@ -21,17 +21,17 @@ class VerificationKey(NamedTuple):
         """Check a token's signature.
 
         Raises:
-            InvalidToken: it was not made with this key, or names another algorithm.
+            InvalidToken: the signature is wrong, or the token names another algorithm.
         """
         if token.algorithm != self.algorithm:
             raise InvalidToken("The token's algorithm is not that of its key.", "algorithm")
-        # Not joserfc's deserialize_compact: it would read again what the syntax gate has read more
-        # strictly, and it warns about EdDSA, the name under which Better Auth signs (RFC 9864).
+        # Not joserfc's deserialize_compact: it would parse again what `token.parse` has parsed more
+        # strictly, and it warns about EdDSA (RFC 9864), which is the name that Better Auth uses.
         algorithm = JWSRegistry.algorithms[self.algorithm]
         if not algorithm.verify(token.signed, token.signature, self.key):
             raise InvalidToken("The token's signature is wrong.", "signature")
 
 
 def shared_secret(secret: str) -> VerificationKey:
-    """The key of a secret shared with the auth server: the UTF-8 bytes of the text."""
+    """The key of the secret shared with the auth server: the UTF-8 bytes of its text."""
     return VerificationKey(SECRET_ALGORITHM, OctKey.import_key(secret.encode()))

@@ -1,8 +1,7 @@
-"""The syntax gate: what a token must look like before any key is asked about it.
+"""The syntax of a token, parsed before any key is used.
 
-RFC 7515 (JWS compact serialization), RFC 7519 (JWT) and RFC 8725 (best practices), each read
-strictly: one spelling for every token, so that nothing is accepted here that another verifier
-would read differently.
+RFC 7515 (JWS compact serialization), RFC 7519 (JWT) and RFC 8725 (best practices), each applied
+strictly: every token has exactly one spelling, so that no other verifier can read one differently.
 """
 
 import json
@@ -16,11 +15,11 @@ from typing import Any, NoReturn
 
 from taskapi.errors import InvalidToken
 
-LONGEST_TOKEN = 8 * 1024
-"""Bytes. Better Auth's default tokens have about 600, and up to 8 kB with long profile fields."""
+MAX_TOKEN_BYTES = 8 * 1024
+"""Better Auth's default tokens have about 600 bytes, and up to 8 kB with long profile fields."""
 
 LAST_CHARACTERS = {2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
-"""Those of an incomplete group of two or three whose unused bits are zero."""
+"""The last characters of an incomplete group of two or three whose unused bits are zero."""
 
 PADDING = {0: b"", 2: b"==", 3: b"="}
 
@@ -34,18 +33,18 @@ SESSION_TOKEN = re.compile(rb"[A-Za-z0-9]{32}(\.[A-Za-z0-9+/_%-]+={0,2})?")
 SESSION_COOKIE_TYPE = "better-auth.session-cache+jwt"
 
 KNOWN_HEADERS = {"alg", "typ", "kid", "cty"}
-"""Everything else in a header either asks for an extension (crit, b64, zip), or offers a key of
-the sender's own (jwk, jku, x5c, x5u)."""
+"""Any other member requests an extension (crit, b64, zip) or supplies the sender's own key (jwk,
+jku, x5c, x5u)."""
 
 TYPES = {"jwt", "at+jwt"}
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token of the right shape, of which nothing is proven yet.
+    """A well-formed token. Nothing in it is proven yet.
 
     Attributes:
-        signed: the bytes that the signature is about.
+        signed: the bytes that were signed.
         signature: decoded.
         algorithm: `alg` of the header.
         key_id: `kid` of the header.
@@ -60,13 +59,13 @@ class Token:
 
 
 def parse(compact: bytes) -> Token:
-    """Read a token's three parts.
+    """Parse a token's three parts.
 
     Raises:
-        InvalidToken: with a sentence that says what is wrong with it.
+        InvalidToken: it is malformed; the detail says how.
     """
-    if len(compact) > LONGEST_TOKEN:
-        raise InvalidToken(f"The token is longer than {LONGEST_TOKEN} bytes.")
+    if len(compact) > MAX_TOKEN_BYTES:
+        raise InvalidToken(f"The token is longer than {MAX_TOKEN_BYTES} bytes.")
     parts = THREE_PARTS.fullmatch(compact)
     if parts is None:
         _explain(compact)
@@ -96,17 +95,17 @@ def _explain(compact: bytes) -> NoReturn:
     raise InvalidToken("The token is not a JWT: three base64url parts with dots between them.")
 
 
-@lru_cache(maxsize=64)  # all tokens of one key have the same
+@lru_cache(maxsize=64)  # all tokens of one key have the same header
 def _header(part: bytes) -> Mapping[str, Any]:
     return MappingProxyType(_json_object(part, "header"))
 
 
 def _is_session_cookie(header: Mapping[str, Any], claims: dict[str, Any]) -> bool:
-    """Whether this is the cookie of `cookieCache: {strategy: "jwt"}`.
+    """Whether this is the cookie of Better Auth's `cookieCache: {strategy: "jwt"}`.
 
-    It is signed with the secret, or with a key of the set and then of a type of its own. It holds
-    the raw session token, and was never meant to leave the auth server's origin: a key that fits
-    does not make it a token for this API.
+    It is signed with the secret, or with a key of the set and then with a type of its own. It
+    contains the raw session token and is meant for the auth server alone, so it is no token for
+    this API although its signature is right.
     """
     unnamed = isinstance(claims.get("session"), dict) and "sub" not in claims
     return unnamed or header.get("typ") == SESSION_COOKIE_TYPE
@@ -135,7 +134,7 @@ def _decoded(part: bytes, name: str) -> bytes:
 
 def _json_object(part: bytes, name: str) -> dict[str, Any]:
     try:
-        # Decoded here: the json module would guess UTF-16 from bytes.
+        # Decoded here, because the json module detects UTF-16 and UTF-32 in bytes.
         value = DECODER.decode(_decoded(part, name).decode("utf-8"))
     except (ValueError, RecursionError):
         raise InvalidToken(f"The token's {name} is not well-formed JSON.") from None

@@ -1,4 +1,4 @@
-"""From a token to its user: syntax, then the signature, then the claims."""
+"""From a token to its user: syntax, then signature, then claims."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -16,22 +16,24 @@ KEY_SET_ALGORITHMS = {name for names in ALGORITHMS.values() for name in names}
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Verifies tokens, every one from the start: no verdict is kept.
+    """Verifies tokens, each one anew: no result is kept.
+
+    A key is chosen by the algorithm of the token alone. Secret and key set never stand in for each
+    other, so nobody can use a public key as the secret.
 
     Attributes:
-        claims: what a token must say.
+        policy: what the claims of a token must be.
         secret: verifies HS256, where a secret is shared with the auth server.
-        key_set: verifies all else, where the auth server publishes keys. Neither ever answers for
-            the other, so a public key cannot be used as a secret.
+        key_set: verifies every other algorithm, where the auth server publishes keys.
     """
 
-    claims: ClaimsPolicy
+    policy: ClaimsPolicy
     secret: VerificationKey | None = None
     key_set: KeySet | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The verifier of these settings. Without a secret the embedded service makes its own here.
+        """The verifier of these settings. The embedded service's secret is made here if missing.
 
         Raises:
             SettingsError: that secret can be neither read nor written.
@@ -44,11 +46,11 @@ class Verifier:
         )
 
     async def user_of(self, compact: bytes) -> User:
-        """The user that a token proves.
+        """The user whom a token proves.
 
         Raises:
-            InvalidToken: or one of its kinds, with the reason.
-            KeysUnavailable: the auth server's keys are needed and cannot be had.
+            InvalidToken: the token proves nothing; the detail says why.
+            KeysUnavailable: the auth server's keys are needed and cannot be fetched.
         """
         token = tokens.parse(compact)
         if token.algorithm == SECRET_ALGORITHM and self.secret is not None:
@@ -57,4 +59,4 @@ class Verifier:
             await self.key_set.verify(token)
         else:
             raise InvalidToken("The token's algorithm is not accepted here.", "algorithm")
-        return self.claims.user_of(token.claims)
+        return self.policy.user_of(token.claims)

@@ -116,12 +116,16 @@ class Connector:
         return Connection(connection, pooler=False)
 
     async def _detect_pooler(self) -> bool:
-        """Whether the process id of the handshake is invented, as a pooler's is."""
         connection = await self._open(statement_cache_size=0)
         try:
-            return bool(await connection.fetchval(BACKEND_PID.text) != connection.get_server_pid())
+            return await is_pooled(connection)
         finally:
             connection.terminate()
 
     async def _open(self, **options: Any) -> asyncpg.Connection:
         return await asyncpg.connect(self._url.dsn, timeout=self._connect_timeout, **options)
+
+
+async def is_pooled(connection: asyncpg.Connection) -> bool:
+    """Whether a pooler is in front of the server: it invents the process id of the handshake."""
+    return bool(await connection.fetchval(BACKEND_PID.text) != connection.get_server_pid())

@@ -90,7 +90,7 @@ def _remedy(owner_type: str) -> str:
     return "name a database whose tasks table taskapi's migrations made"
 
 
-def migrate(settings: DatabaseSettings, address: DatabaseUrl, revision: str = "head") -> None:
+def migrate(settings: DatabaseSettings, url: DatabaseUrl, revision: str = "head") -> None:
     """Bring the database to a revision; several processes may try at once, and one does it.
 
     Must be called outside an event loop.
@@ -103,7 +103,7 @@ def migrate(settings: DatabaseSettings, address: DatabaseUrl, revision: str = "h
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes |= {"settings": settings, "address": address}
+    config.attributes |= {"settings": settings, "url": url}
     try:
         command.upgrade(config, revision)
     except util.CommandError as error:

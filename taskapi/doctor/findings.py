@@ -1,17 +1,17 @@
-"""What the doctor says about one thing."""
+"""The result of one examination."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """What was examined, and how it is.
 
     Attributes:
-        subject: what it is.
-        text: how it is; never a secret.
+        subject: what was examined.
+        text: how it is. Never a secret.
         good: False where it stops the service or the token, None where it only informs.
-        remedy: what to do about it, where it is not good.
+        remedy: what to do where it is not good.
     """
 
     subject: str

@@ -1,4 +1,4 @@
-"""The keys that tokens are verified with, and one token: what it says, and whether that counts."""
+"""The keys that verify tokens, and one token: what it contains and whether it is accepted."""
 
 import time
 from collections.abc import AsyncIterator
@@ -16,24 +16,24 @@ from taskapi.errors import ApiError, InvalidToken, Refusal
 REMEDIES: dict[Refusal, str] = {
     "malformed": "send the JWT that authClient.token() gives, unchanged, as Authorization: Bearer",
     "session": "send the JWT that authClient.token() gives, not the session",
-    "algorithm": "for HS256 set BETTER_AUTH_SECRET, for all else BETTER_AUTH_URL",
-    "key": "name the auth server that made the token in BETTER_AUTH_URL",
-    "signature": "give BETTER_AUTH_SECRET the value that the auth server signs with",
-    "expired": "fetch a new token; where it is new, set the clocks of both machines",
-    "not_yet": "set the clocks of this machine and of the auth server's (NTP)",
+    "algorithm": "set BETTER_AUTH_SECRET for HS256, or BETTER_AUTH_URL for any other algorithm",
+    "key": "set BETTER_AUTH_URL to the auth server that signed the token",
+    "signature": "set BETTER_AUTH_SECRET to the value with which the auth server signs",
+    "expired": "fetch a new token; if this one is new, synchronize the clocks of both machines",
+    "not_yet": "synchronize the clocks of this machine and of the auth server's (NTP)",
     "issuer": "set BETTER_AUTH_URL to the auth server's base URL, or JWT_ISSUER to the token's iss",
     "audience": "set JWT_AUDIENCE to what the auth server writes into aud",
-    "user": "set USER_ID_TYPE=text where the auth server's user ids are text",
+    "user": "set USER_ID_TYPE=text if the auth server's user ids are text",
 }
 
 
 def examine_secret(settings: Settings) -> Finding:
-    """The secret, where there is one."""
+    """The secret, if there is one."""
     secret = secret_of(settings)
     if secret is None:
-        return Finding("secret", "none: tokens with HS256 are refused", good=None)
-    origin = "BETTER_AUTH_SECRET" if settings.better_auth_secret else "made here, for development"
-    return Finding("secret", f"{len(secret.encode())} bytes ({origin}): verifies HS256")
+        return Finding("secret", "none, so tokens with HS256 are refused", good=None)
+    source = "BETTER_AUTH_SECRET" if settings.better_auth_secret else ".taskapi/secret"
+    return Finding("secret", f"{len(secret.encode())} bytes from {source}, for tokens with HS256")
 
 
 async def examine_key_set(key_set: KeySet, settings: Settings) -> Finding:
@@ -44,9 +44,9 @@ async def examine_key_set(key_set: KeySet, settings: Settings) -> Finding:
     except ApiError:
         return Finding(
             subject,
-            "cannot be fetched: the log line above says why",
+            "cannot be fetched; the log line above has the reason",
             good=False,
-            remedy="start the auth server with the jwt() plugin, make it reachable from here, and "
+            remedy="start the auth server with the plugin jwt(), make it reachable from here, and "
             "correct BETTER_AUTH_URL or BETTER_AUTH_JWKS_URL",
         )
     listed = ", ".join(f"{key.algorithm} ({key_id})" for key_id, key in keys.items())
@@ -54,23 +54,22 @@ async def examine_key_set(key_set: KeySet, settings: Settings) -> Finding:
 
 
 async def examine_token(verifier: Verifier, compact: bytes) -> AsyncIterator[Finding]:
-    """What a token says of itself, and then whether that is believed."""
+    """What a token contains, and then whether it is accepted."""
     try:
         token = tokens.parse(compact)
     except InvalidToken as refusal:
         yield _refused(refusal)
         return
-    claims = token.claims
-    key = "no key id" if token.key_id is None else f"key {token.key_id}"
-    yield Finding("token's signature", f"{token.algorithm}, {key}", good=None)
-    yield Finding(
-        "token's issuer (iss)", _compared(claims.get("iss"), verifier.claims.issuer), good=None
-    )
-    yield Finding(
-        "token's audience (aud)", _compared(claims.get("aud"), verifier.claims.audience), good=None
-    )
-    yield Finding("token's expiry (exp)", _expiry(claims.get("exp")), good=None)
-    yield Finding("token's user (sub)", repr(claims.get("sub")), good=None)
+    claims, policy = token.claims, verifier.policy
+    key = "without a key id" if token.key_id is None else f"key {token.key_id}"
+    for subject, text in {
+        "token's signature": f"{token.algorithm}, {key}",
+        "token's issuer (iss)": _compared(claims.get("iss"), policy.issuer),
+        "token's audience (aud)": _compared(claims.get("aud"), policy.audience),
+        "token's expiry (exp)": _expiry(claims.get("exp")),
+        "token's user (sub)": repr(claims.get("sub")),
+    }.items():
+        yield Finding(subject, text, good=None)
     try:
         user = await verifier.user_of(compact)
     except ApiError as refusal:
@@ -84,14 +83,14 @@ def _refused(refusal: ApiError) -> Finding:
     return Finding("token", f"refused: {refusal.detail}", good=False, remedy=remedy)
 
 
-def _compared(said: Any, expected: str | None) -> str:
-    return f"{said!r}; " + ("any is accepted" if expected is None else f"expected: {expected!r}")
+def _compared(claim: Any, expected: str | None) -> str:
+    return f"{claim!r}; " + ("any is accepted" if expected is None else f"expected: {expected!r}")
 
 
-def _expiry(moment: Any) -> str:
+def _expiry(claim: Any) -> str:
     try:
-        when = datetime.fromtimestamp(moment, UTC).isoformat(" ", "seconds")
+        when = datetime.fromtimestamp(claim, UTC).isoformat(" ", "seconds")
     except (TypeError, ValueError, OverflowError, OSError):
-        return f"{moment!r} is not a time"
-    seconds = round(moment - time.time())
+        return f"{claim!r} is not a timestamp"
+    seconds = round(claim - time.time())
     return f"{when}, in {seconds} s" if seconds >= 0 else f"{when}, {-seconds} s ago"

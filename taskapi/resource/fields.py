@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StrictInt
 
-from taskapi.config import LARGEST_ID
+from taskapi.config import MAX_ID
 
 
 def without_nul(text: str) -> str:
@@ -26,7 +26,7 @@ def _plain_digits(value: object) -> object:
         value.isascii()
         and value.isdigit()
         and (value == "0" or value[0] != "0")
-        and len(value) <= len(str(LARGEST_ID))
+        and len(value) <= len(str(MAX_ID))
     ):
         raise ValueError("must be a whole number in plain digits")
     return value
@@ -53,7 +53,7 @@ def _in_utc(value: datetime) -> datetime:
 PlainDigits = BeforeValidator(_plain_digits)
 """Placed behind the bounds of a number, because OpenAPI would not know their names otherwise."""
 
-RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
+RowId = Annotated[StrictInt, Field(ge=1, le=MAX_ID)]
 
 Timestamp = Annotated[
     AwareDatetime,

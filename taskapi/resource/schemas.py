@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from taskapi.config import LARGEST_ID
+from taskapi.config import MAX_ID
 from taskapi.openapi.document import EXAMPLE_CURSOR
 from taskapi.resource.fields import PlainDigits
 from taskapi.resource.pages import PageRequest
@@ -41,7 +41,7 @@ class ListQuery(BaseModel):
     ] = MAX_PAGE_ROWS
     offset: Annotated[
         int,
-        Field(ge=0, le=LARGEST_ID, description="Tasks before the page.", examples=[100]),
+        Field(ge=0, le=MAX_ID, description="Tasks before the page.", examples=[100]),
         PlainDigits,
     ] = 0
     cursor: Annotated[

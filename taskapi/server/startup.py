@@ -2,7 +2,7 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskapi.embedded.server import EmbeddedServerError
+from taskapi.embedded.errors import EmbeddedServerError
 from taskapi.errors import SchemaOutdated
 
 REFUSALS = (EmbeddedServerError, SchemaOutdated)

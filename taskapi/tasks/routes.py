@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from taskapi.config import LARGEST_ID
+from taskapi.config import MAX_ID
 from taskapi.edge.conditional import ExpectedVersions, IfNoneMatch
 from taskapi.edge.route import Route, at_least
 from taskapi.idempotency.header import REPLAYED, OptionalIdempotencyKey
@@ -36,7 +36,7 @@ MERGE_PATCH = {"schema": {"$ref": "#/components/schemas/TaskPatch"}}
 OwnTasks = Annotated[TaskStore, Depends(own(TaskStore))]
 
 TaskId = Annotated[
-    int, Path(ge=1, le=LARGEST_ID, description="A task of yours.", examples=[1]), PlainDigits
+    int, Path(ge=1, le=MAX_ID, description="A task of yours.", examples=[1]), PlainDigits
 ]
 
 

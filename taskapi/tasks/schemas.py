@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from taskapi.config import LARGEST_ID
+from taskapi.config import MAX_ID
 from taskapi.openapi.document import EXAMPLE_CURSOR
 from taskapi.resource.fields import UNCHANGED, RowId, Timestamp, without_nul
 from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
@@ -248,7 +248,7 @@ class TaskRead(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TASK]})
 
-    id: Annotated[int, Field(ge=1, le=LARGEST_ID)]
+    id: Annotated[int, Field(ge=1, le=MAX_ID)]
     title: Annotated[str, Field(min_length=1, max_length=MAX_TITLE_CHARACTERS)]
     description: Annotated[str, Field(max_length=MAX_DESCRIPTION_CHARACTERS)]
     is_completed: bool

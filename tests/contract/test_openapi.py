@@ -10,7 +10,7 @@ import schemathesis
 from contract.calls import CALLS, CONDITIONAL, NO_TASK, REPEATABLE, WITH_BODY, call
 from support import Person, settings_for
 from taskapi.app import create_app
-from taskapi.config import LARGEST_ID
+from taskapi.config import MAX_ID
 from taskapi.database.url import DatabaseUrl
 from taskapi.openapi.document import openapi_document
 
@@ -199,7 +199,7 @@ def test_ids_are_described_as_they_are_checked(document: Json) -> None:
     for name in ("user_id", "task_id"):
         schema = parameters[name]["schema"]
         assert (schema["type"], schema["minimum"]) == ("integer", 1)
-        assert schema["maximum"] == LARGEST_ID
+        assert schema["maximum"] == MAX_ID
         assert isinstance(schema["maximum"], int)  # a float would be 2^63
 
 

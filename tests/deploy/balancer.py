@@ -2,10 +2,13 @@
 
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 
@@ -14,6 +17,9 @@ from support import PATIENCE, cannot, eventually
 
 CONFIG = ROOT / "deploy" / "haproxy.cfg"
 
+CLOSED = ("/metrics", "/readyz", "/livez")
+"""Paths for those who run the service."""
+
 
 def program() -> str:
     """Where HAProxy is."""
@@ -21,6 +27,18 @@ def program() -> str:
     if found is None:
         cannot("haproxy is not installed: apt-get install haproxy")
     return found
+
+
+class Answer(NamedTuple):
+    """What came back.
+
+    Attributes:
+        passed: whether it is the service's; HAProxy's own answers have no id of the request.
+    """
+
+    status: int
+    passed: bool
+    body: bytes
 
 
 class Balancer:
@@ -55,6 +73,22 @@ class Balancer:
             base_url="http://balancer",
             timeout=PATIENCE,
         )
+
+    def connected(self, seconds: float = 30) -> socket.socket:
+        """A connection to it."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(seconds)
+        connection.connect(str(self.socket))
+        return connection
+
+    def asked(self, target: str, method: str = "GET", version: str = "1.1") -> Answer:
+        """The answer to a request whose target is sent as it stands."""
+        lines = (f"{method} {target} HTTP/{version}", "Host: balancer", "Connection: close", "", "")
+        with self.connected() as connection:
+            connection.sendall("\r\n".join(lines).encode())
+            response = HTTPResponse(connection, method=method)
+            response.begin()
+            return Answer(response.status, "x-request-id" in response.headers, response.read())
 
     def in_rotation(self) -> set[int]:
         """The ports of the replicas that get requests."""

@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
 from deploy import image
+from deploy.balancer import Balancer
 from faults.background import Background
 from faults.postgres import Postgres
 from support import cannot
@@ -38,3 +40,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> image.Stage:
         return image.build(tmp_path_factory.mktemp("image"), quicker)
     except subprocess.CalledProcessError as error:
         pytest.fail(f"{error.stdout}\n{error.stderr}")
+
+
+@pytest.fixture(scope="module")
+def balancer(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
+    """HAProxy in front of the running service."""
+    port = urlsplit(service).port
+    assert port is not None
+    with Balancer(tmp_path_factory.mktemp("balancer"), [port]).running() as balancer:
+        yield balancer

@@ -181,6 +181,24 @@ def test_every_manifest_is_valid(it: dict[str, Any]) -> None:
     kubernetes_validate.validate(it, KUBERNETES_VERSION, strict=True)
 
 
+def test_the_ingress_of_the_page_is_valid_and_passes_what_haproxy_passes() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    ingress = yaml.safe_load(text)
+    kubernetes_validate.validate(ingress, KUBERNETES_VERSION, strict=True)
+    (rule,) = ingress["spec"]["rules"]
+    (port,) = manifest("Service")["spec"]["ports"]
+    backend = {"service": {"name": "taskapi", "port": {"name": port["name"]}}}
+    assert all(it["backend"] == backend for it in rule["http"]["paths"])
+    paths = {it["path"]: it["pathType"] for it in rule["http"]["paths"]}
+    (exact,) = re.findall(r"acl page path (.+)", CONFIG.read_text())
+    assets = {path for path in exact.split() if path.startswith("/docs/assets/")}
+    assert paths == dict.fromkeys({*exact.split()} - assets, "Exact") | {
+        "/api": "Prefix",
+        "/docs/assets": "Prefix",
+    }
+
+
 def test_a_wrong_manifest_would_be_noticed() -> None:
     wrong = manifest("Deployment")
     wrong["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}

@@ -37,7 +37,7 @@ def sql_of(revision: str, empty: Empty) -> str:
     output = io.StringIO()
     config = Config(output_buffer=output)
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes |= {"settings": settings_for(empty.address), "address": empty.address}
+    config.attributes |= {"settings": settings_for(empty.address), "url": empty.address}
     before = dict(itertools.pairwise(revisions())).get(revision)
     command.upgrade(config, f"{before}:{revision}" if before else revision, sql=True)
     return output.getvalue().replace("BEGIN;", "").replace("COMMIT;", "")

@@ -58,9 +58,9 @@ def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
 @pytest.mark.parametrize(
     ("said", "good", "words"),
     [
-        ({}, None, "a transaction pooler (found by asking)"),
-        ({"pgbouncer": "true"}, None, "a transaction pooler (as the address says)"),
-        ({"pgbouncer": "false"}, False, "a transaction pooler, but the address says the server"),
+        ({}, None, "a transaction pooler (detected)"),
+        ({"pgbouncer": "true"}, None, "a transaction pooler (as the URL says)"),
+        ({"pgbouncer": "false"}, False, "a transaction pooler, but the URL says the server"),
     ],
     ids=["found out", "told", "told wrong"],
 )

@@ -22,7 +22,7 @@ PROGRAMS = Path(sys.executable).parent
 Settings = Mapping[str, object]
 NONE: Settings = {}
 
-ADDRESS = re.compile(r"^ *address +(?P<url>http\S+)")
+ADDRESS = re.compile(r"^ *URL +(?P<url>http\S+)")
 READY = re.compile(r"Application startup complete")
 TOKEN = re.compile(r"^(?P<token>eyJ\S+)$")
 

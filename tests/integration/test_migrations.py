@@ -45,7 +45,7 @@ def service_for(user_id: str, settings: Settings) -> Iterator[Person]:
 def alembic(settings: Settings, empty: Empty) -> Config:
     config = Config(stdout=io.StringIO())
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes |= {"settings": settings, "address": empty.address}
+    config.attributes |= {"settings": settings, "url": empty.address}
     return config
 
 

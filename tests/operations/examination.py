@@ -5,7 +5,7 @@ import asyncio
 from support import settings_for
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
-from taskapi.doctor import examine
+from taskapi.doctor.examination import examine
 from taskapi.doctor.findings import Finding
 
 

@@ -15,10 +15,10 @@ from taskapi.database.url import DatabaseUrl
 ORDER = [
     "settings",
     "database",
-    "server's version",
+    "server version",
     "connected to",
     "encoding",
-    "writing",
+    "writes",
     "clocks",
     "schema",
     "rights",
@@ -30,7 +30,7 @@ ORDER = [
 
 NOWHERE = {
     "postgresql://taskapi@127.0.0.1:1/postgres": "start PostgreSQL there",
-    "postgresql://taskapi@database.invalid/postgres": "correct the host's name",
+    "postgresql://taskapi@database.invalid/postgres": "correct the host name",
 }
 
 TOKENS = {
@@ -68,6 +68,14 @@ def test_a_database_without_our_tables(own: OwnDatabase) -> None:
     assert "rights" not in found
 
 
+def test_a_database_with_user_ids_of_another_type(own: OwnDatabase) -> None:
+    """A migration would change nothing."""
+    own.migrate()
+    finding = examined(own.address, user_id_type="text")["schema"]
+    assert finding.good is False
+    assert finding.remedy == "set USER_ID_TYPE=integer"
+
+
 def test_a_database_in_another_encoding(database: DatabaseUrl) -> None:
     name = f"operations_{secrets.token_hex(4)}"
     operator = OwnDatabase(database)
@@ -88,6 +96,12 @@ def role(own: OwnDatabase) -> Iterator[str]:
     own.run(f"CREATE ROLE {name} LOGIN")
     yield name
     own.run(f"DROP OWNED BY {name}", f"DROP ROLE {name}")
+
+
+def test_a_schema_that_the_role_may_not_read(own: OwnDatabase, role: str) -> None:
+    finding = examined(own.user(role))["schema"]
+    assert finding.good is False
+    assert "GRANT SELECT ON alembic_version" in str(finding.remedy)
 
 
 def test_rights_that_are_missing_are_named(own: OwnDatabase, role: str) -> None:
@@ -136,7 +150,7 @@ def test_unknown_users_that_the_table_would_refuse(own: OwnDatabase) -> None:
     )
     found = examined(own.address)
     assert found["unknown users"].good is False
-    assert found["unknown users"].text.endswith("users wants email too")
+    assert found["unknown users"].text.endswith("users also requires email")
     assert "unknown users" not in examined(own.address, create_unknown_users=False)
 
 
@@ -148,7 +162,7 @@ def test_more_connections_than_the_server_has(database: DatabaseUrl) -> None:
 
 @pytest.mark.parametrize(
     ("said", "words"),
-    [(None, "found by asking"), (False, "as the address says"), (True, "but the address says")],
+    [(None, "(detected)"), (False, "as the URL says"), (True, "but the URL says")],
 )
 def test_how_it_is_known_that_there_is_no_pooler(
     said: bool | None, words: str, database: DatabaseUrl

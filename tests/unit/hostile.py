@@ -8,7 +8,7 @@ other way to divide among the repeats what it has taken.
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import permutations
+from itertools import permutations, product
 from re import _compiler, _parser  # type: ignore[attr-defined]  # typeshed leaves them out
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ EMPTY = {_parser.AT, _parser.FAILURE}
 
 LARGE = 8
 """Times: a repeat of fewer costs the same for a text of any size."""
+
+FEW = 12
 
 MANY_KINDS = 'aZ09_ \t\n"!\0\x7f\xff'
 """At least one character of every category that a pattern can name."""
@@ -101,9 +103,13 @@ class Reader:
         return _unique(["".join(plain), *changed])
 
     def mixtures(self, body: Iterable[Any]) -> list[str]:
-        """What a repeat takes in one turn, and in two turns of different kinds."""
+        """What a repeat takes in one turn, and in two turns of different kinds.
+
+        Where there are many kinds, one of the two is the plainest.
+        """
         turns = self.samples(body)
-        return turns + ["".join(pair) for pair in permutations(turns, 2)]
+        pairs = permutations(turns, 2) if len(turns) <= FEW else product(turns[:1], turns[1:])
+        return turns + ["".join(pair) for pair in pairs]
 
     def repeats(self, tree: Any, before: str = "") -> Iterator[tuple[str, Any]]:
         """Every large repeat, nested ones too: a text that leads to it, and its body."""
@@ -199,27 +205,22 @@ def grows_faster_than_its_input(pattern: re.Pattern[Any], method: str, growing: 
 
 
 class Work:
-    """The least time that a matcher has taken for each size of a text."""
+    """What a matcher does with one text in several sizes."""
 
     def __init__(self, pattern: re.Pattern[Any], method: str, growing: Growing) -> None:
         self._match: Callable[[Any], object] = getattr(pattern, method)
         self._encoding = "latin-1" if isinstance(pattern.pattern, bytes) else None
         self._growing = growing
-        self._seconds: dict[int, float] = {}
 
     def is_too_much(self, count: int) -> bool:
-        """Whether it grows too fast from a smaller text to this one. If so, look again."""
+        """Whether it grows too fast from a smaller text to this one, whenever it is measured."""
         before = max(each for each in STEPS if each <= max(count / FACTOR, 1))
-        for _ in range(TRIES):
-            if self._measured(count) <= MOST[count] * self._measured(before):
-                return False
-        return True
+        return all(self._seconds(count) > MOST[count] * self._seconds(before) for _ in range(TRIES))
 
-    def _measured(self, count: int) -> float:
+    def _seconds(self, count: int) -> float:
+        """CPU time for the text with so many units."""
         text = self._growing.text(count)
         sent = text.encode(self._encoding) if self._encoding else text
         started = time.thread_time()
         self._match(sent)
-        spent = time.thread_time() - started
-        self._seconds[count] = min(spent, self._seconds.get(count, spent))
-        return self._seconds[count]
+        return time.thread_time() - started

@@ -20,9 +20,9 @@ def claims(**changed: object) -> dict[str, object]:
     return {"sub": "7", "exp": FUTURE, **changed}
 
 
-def refusal_of(check: ClaimsPolicy, claims: dict[str, object]) -> str:
+def refusal_of(policy: ClaimsPolicy, claims: dict[str, object]) -> str:
     with pytest.raises(InvalidToken) as refusal:
-        check.user_of(claims)
+        policy.user_of(claims)
     return refusal.value.detail
 
 
@@ -55,6 +55,15 @@ def test_a_text_id_is_any_printable_text(subject: str) -> None:
 )
 def test_a_text_id_that_could_spoil_a_log_or_a_row_is_refused(subject: object) -> None:
     refusal_of(TEXT, claims(sub=subject))
+
+
+@pytest.mark.parametrize("policy", [INTEGER, TEXT], ids=["integer", "text"])
+def test_a_subject_that_is_missing_is_told_from_one_that_is_not_a_string(
+    policy: ClaimsPolicy,
+) -> None:
+    assert "names no user" in refusal_of(policy, {"exp": FUTURE})
+    for subject in (7, None, True, ["7"]):
+        assert "(sub) is not a string" in refusal_of(policy, claims(sub=subject))
 
 
 @pytest.mark.parametrize("audience", [RIGHT["aud"], [RIGHT["aud"]], ["other", RIGHT["aud"]]])

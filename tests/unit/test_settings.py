@@ -1,12 +1,16 @@
 """Settings: every one of them checked at start, with one readable line for each mistake."""
 
+import ast
+import inspect
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from taskapi import config
 from taskapi.config import DatabaseSettings, Settings, SettingsError, load
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -175,6 +179,29 @@ def test_migrations_need_the_database_alone(given: Given) -> None:
     assert not load(DatabaseSettings).embedded
 
 
+def test_every_setting_is_documented_where_it_is_declared() -> None:
+    module = ast.parse(inspect.getsource(config))
+    undocumented = {
+        statement.target.id
+        for kind in module.body
+        if isinstance(kind, ast.ClassDef)
+        for statement, following in pairwise([*kind.body, None])
+        if isinstance(statement, ast.AnnAssign)
+        and isinstance(statement.target, ast.Name)
+        and not is_text(following)
+    }
+    assert undocumented == set()
+
+
+def is_text(statement: ast.stmt | None) -> bool:
+    """Whether a statement is nothing but a string, as a docstring is."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
+
+
 # Mistakes
 
 
@@ -184,31 +211,38 @@ def test_migrations_need_the_database_alone(given: Given) -> None:
         ("DATABASE_URL", "mysql://user:hunter2@host/db", "must start with postgresql://"),
         ("DATABASE_URL", "hunter2", "must start with postgresql://"),
         ("DATABASE_URL", "postgresql:///db?password=hunter2", "names no host"),
-        ("DATABASE_URL", "postgresql://user:hunter2/x@host/db", "cannot be read|no address"),
-        ("DATABASE_URL", "postgresql://user:hunter2#x@host/db", "cannot be read|no address"),
+        ("DATABASE_URL", "postgresql://user:hunter2/x@host/db", "not a valid URL"),
+        ("DATABASE_URL", "postgresql://user:hunter2#x@host/db", "not a valid URL"),
         ("DATABASE_URL", "postgresql://user:12/hunter2@host/db", "encoded"),
         ("DATABASE_URL", "postgresql://user:12?hunter2@host/db", "encoded"),
         ("DATABASE_URL", "postgresql://user:12#hunter2@host/db", "encoded"),
-        ("DATABASE_URL", "postgresql://user:hunter2@host:99999/db", "no address"),
-        ("DATABASE_URL", "postgresql://user:hunter2@[::1/db", "no address"),
-        ("DATABASE_URL", "postgresql://user:hunter2\u2100@host/db", "no address"),
-        ("DATABASE_CONNECT_TIMEOUT", "0", "greater than 0"),
-        ("DATABASE_CONNECT_TIMEOUT", "nan", "finite"),
-        ("DATABASE_POOL_SIZE", "0", "greater than or equal to 1"),
-        ("USER_ID_TYPE", "uuid", "'integer' or 'text'"),
+        ("DATABASE_URL", "postgresql://user:hunter2@host:99999/db", "not a valid URL"),
+        ("DATABASE_URL", "postgresql://user:hunter2@[::1/db", "not a valid URL"),
+        ("DATABASE_URL", "postgresql://user:hunter2\u2100@host/db", "not a valid URL"),
+        ("DATABASE_CONNECT_TIMEOUT", "0", "must be more than 0"),
+        ("DATABASE_CONNECT_TIMEOUT", "nan", "must be a finite number"),
+        ("DATABASE_POOL_SIZE", "0", "must be at least 1"),
+        ("USER_ID_TYPE", "uuid", "must be integer or text"),
         ("USERS_TABLE", 'users"; DROP TABLE tasks; --', "one table name"),
         ("USERS_TABLE", "public.users", "one table name"),
-        ("BETTER_AUTH_SECRET", "hunter2", "7 bytes and needs 32"),
-        ("BETTER_AUTH_SECRET", "hunter2" + "x" * 24, "31 bytes and needs 32"),
+        ("BETTER_AUTH_SECRET", "hunter2", "7 bytes and needs at least 32"),
+        ("BETTER_AUTH_SECRET", "hunter2" + "x" * 24, "31 bytes and needs at least 32"),
         ("BETTER_AUTH_URL", "a.example.com", "http:// or https://"),
         ("BETTER_AUTH_URL", "ftp://a.example.com", "http:// or https://"),
-        ("BETTER_AUTH_URL", "https://user:hunter2@a.example.com", "credentials"),
-        ("BETTER_AUTH_URL", "https://a.example.com:port", "no address"),
+        (
+            "BETTER_AUTH_URL",
+            "https://user:hunter2@a.example.com",
+            "must not contain a user or a password",
+        ),
+        ("BETTER_AUTH_URL", "https://a.example.com:port", "not a valid URL"),
         ("BETTER_AUTH_JWKS_URL", "file:///etc/passwd", "http:// or https://"),
-        ("CREATE_UNKNOWN_USERS", "maybe", "boolean"),
-        ("API_PORT", "http", "integer"),
-        ("API_PORT", "65536", "less than or equal to 65535"),
-        ("WORKERS", "0", "greater than or equal to 1"),
+        ("CREATE_UNKNOWN_USERS", "maybe", "must be true or false"),
+        ("API_PORT", "http", "must be a whole number"),
+        ("API_PORT", "9" * 5000, "is not a valid value"),
+        ("REQUEST_TIMEOUT", "301", "must be at most 300"),
+        ("MAX_BODY_BYTES", "16777217", "must be at most 16777216"),
+        ("API_PORT", "65536", "must be at most 65535"),
+        ("WORKERS", "0", "must be at least 1"),
         ("CORS_ORIGINS", "*", "every site"),
         ("CORS_ORIGINS", "http://localhost:3000,*", "every site"),
         ("CORS_ORIGINS", "https://a.example.com/app", "without a path"),
@@ -216,12 +250,12 @@ def test_migrations_need_the_database_alone(given: Given) -> None:
         ("CORS_ORIGINS", "https://A.example.com", "origins such as"),
         ("CORS_ORIGINS", "a.example.com", "http:// or https://"),
         ("CORS_ORIGINS", "null", "http:// or https://"),
-        ("REQUEST_TIMEOUT", "-1", "greater than 0"),
-        ("REQUEST_TIMEOUT", "inf", "finite|less than or equal"),
-        ("MAX_BODY_BYTES", "10", "greater than or equal to 1024"),
-        ("LOG_FORMAT", "xml", "'json'"),
-        ("LOG_LEVEL", "loud", "'debug'"),
-        ("DOCS_ENABLED", "perhaps", "boolean"),
+        ("REQUEST_TIMEOUT", "-1", "must be more than 0"),
+        ("REQUEST_TIMEOUT", "inf", "must be a finite number"),
+        ("MAX_BODY_BYTES", "10", "must be at least 1024"),
+        ("LOG_FORMAT", "xml", "must be auto, console or json"),
+        ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
+        ("DOCS_ENABLED", "perhaps", "must be true or false"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it_and_repeats_no_secret(
@@ -230,7 +264,7 @@ def test_a_mistake_is_one_line_that_names_it_and_repeats_no_secret(
     given(**{"BETTER_AUTH_SECRET": SECRET, name: value})
     [line] = mistakes()
     assert line.startswith(f"{name} ")
-    assert any(part in line for part in said.split("|"))
+    assert said in line
     assert "hunter" not in line
     assert SECRET not in line
 

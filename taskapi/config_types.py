@@ -1,0 +1,134 @@
+"""The types of the settings: what a value must be, and what is said where it is not.
+
+The text of a `ValueError` follows the name of the setting. It never contains the value, because
+some values are secret.
+"""
+
+import re
+from base64 import b64decode
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+MIN_SECRET_BYTES = 32
+"""RFC 7518, 3.2: a key for HS256 is at least as long as the output of its hash."""
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+"""A name of SQL: PostgreSQL truncates a longer one."""
+
+
+def origin(url: str) -> str:
+    """The origin of a URL as browsers write it (RFC 6454), and Better Auth its issuer."""
+    parts = urlsplit(url)
+    default_port = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.lower().removesuffix(default_port)}"
+
+
+def _split_url(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # urlsplit checks the port when it is read
+    except ValueError:
+        # Not Python's sentence: it contains a part of the URL, which may be of a password.
+        raise ValueError("is not a valid URL") from None
+    return parts
+
+
+def _check_postgres_url(value: SecretStr) -> SecretStr:
+    parts = _split_url(value.get_secret_value())
+    if parts.scheme.split("+")[0] not in {"postgres", "postgresql"}:
+        raise ValueError("must start with postgresql://")
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        # A `/`, `?` or `#` in the password ends the host's part early. The rest of the password
+        # would be taken for the path, and shown.
+        raise ValueError(
+            "needs the special characters of its password encoded: / as %2F, ? as %3F, # as %23"
+        )
+    if not parts.hostname and "host=" not in parts.query:
+        raise ValueError("names no host: write postgresql://user:password@host/database")
+    return value
+
+
+def _check_secret(value: SecretStr) -> SecretStr:
+    key = value.get_secret_value().encode()
+    if len(key) < MIN_SECRET_BYTES:
+        raise ValueError(
+            f"has {len(key)} bytes and needs at least {MIN_SECRET_BYTES}: "
+            "make one with openssl rand -base64 32"
+        )
+    if _is_public_key(key):
+        raise ValueError(
+            "is a public key, with which anybody could sign: set BETTER_AUTH_URL or "
+            "BETTER_AUTH_JWKS_URL, from where public keys are fetched"
+        )
+    return value
+
+
+def _is_public_key(secret: bytes) -> bool:
+    """Whether it parses as a public key, which everybody may know (key confusion)."""
+    if secret.lstrip().startswith((b"-----BEGIN", b"{")):
+        return True
+    try:
+        der = b64decode(b"".join(secret.split()), validate=True)  # what is between PEM's two lines
+    except ValueError:
+        der = secret
+    for load, key in (
+        (serialization.load_ssh_public_key, secret),
+        (serialization.load_der_public_key, der),
+    ):
+        try:
+            load(key)
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+        return True
+    return False
+
+
+def _check_http_url(value: str) -> str:
+    parts = _split_url(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must start with http:// or https:// and name a host")
+    if parts.username or parts.password:
+        raise ValueError("must not contain a user or a password")
+    return value.rstrip("/")
+
+
+def _check_origins(value: tuple[str, ...]) -> tuple[str, ...]:
+    for item in value:
+        if item == "*":
+            raise ValueError("must list origins: * would let every site call the API")
+        if item != origin(_check_http_url(item)):
+            raise ValueError("must list origins such as https://app.example.com, without a path")
+    return value
+
+
+def _split_list(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _check_table_name(value: str) -> str:
+    if not IDENTIFIER.fullmatch(value):
+        raise ValueError("must be one table name of letters, digits and _")
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
+Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
+HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+Origins = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split_list), AfterValidator(_check_origins)
+]
+TableName = Annotated[str, AfterValidator(_check_table_name)]
+Seconds = Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)]
+LogFormat = Literal["auto", "console", "json"]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
