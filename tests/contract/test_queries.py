@@ -18,7 +18,7 @@ from contract.calls import assert_refused, moment
 from contract.rows import execute
 from support import SECRET, Person, client_of, serving, settings_for, sign, token_for
 from taskapi.database.url import DatabaseUrl
-from taskapi.openapi.document import EXAMPLE_CURSOR
+from taskapi.openapi.responses import EXAMPLE_CURSOR
 
 MICROSECOND = timedelta(microseconds=1)
 
