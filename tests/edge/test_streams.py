@@ -10,8 +10,9 @@ import pytest
 from fastapi import Request
 from starlette.responses import StreamingResponse
 
-from edge.wire import assert_refused, connected, exchange, request
-from support import client_of, eventually, serving_app, settings_for
+from support.service import client_of, serving_app, settings_for
+from support.waiting import eventually
+from support.wire import assert_refused, connected, exchange, request
 from taskapi.app import create_app
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.body import raw_stream
