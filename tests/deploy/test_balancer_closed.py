@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deploy.balancer import CLOSED, CONFIG, Balancer
 from deploy.http2 import status_over_http2
-from unit.hostile import METHODS, grows_faster_than_its_input, hostile_texts
+from support.haproxy import CLOSED, CONFIG, Balancer
+from support.hostile import METHODS, grows_faster_than_its_input, hostile_texts
 
 
 def assert_closed(

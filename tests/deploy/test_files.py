@@ -10,13 +10,13 @@ import kubernetes_validate  # type: ignore[import-untyped]  # it has no types of
 import pytest
 import yaml
 
-from deploy.balancer import CONFIG, program
-from deploy.image import ROOT, instructions
-from integration.programs import PROGRAMS
+from support.haproxy import CONFIG, program
+from support.image import instructions
+from support.machine import PROGRAMS, ROOT
 from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
-from taskapi.operations.routes import READINESS_PATIENCE
+from taskapi.operations import readiness
 from taskapi.server.drain import DRAIN_SECONDS
 from taskapi.server.process import GRACE_SECONDS
 
@@ -82,7 +82,7 @@ def settings_from(environment: dict[str, str]) -> Settings:
 
 
 def test_compose_keeps_the_compose_specification() -> None:
-    done = subprocess.run(  # noqa: S603 - our own linter
+    done = subprocess.run(
         [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE],
         capture_output=True,
         text=True,
@@ -154,7 +154,7 @@ def test_the_poolers_figures_fit_the_services(services: dict[str, Any]) -> None:
 
 
 def test_haproxy_takes_its_configuration() -> None:
-    done = subprocess.run(  # noqa: S603 - the balancer
+    done = subprocess.run(
         [program(), "-c", "-f", str(CONFIG)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
@@ -256,7 +256,7 @@ def test_probes_ask_what_there_is_and_wait_long_enough() -> None:
     assert set(asked.values()) <= paths
     assert asked["readinessProbe"] == "/readyz"
     assert asked["livenessProbe"] == "/livez", "a database that is away is no reason to start anew"
-    assert container["readinessProbe"]["timeoutSeconds"] > READINESS_PATIENCE
+    assert container["readinessProbe"]["timeoutSeconds"] > readiness.TIMEOUT_SECONDS
 
 
 def _routes() -> Iterator[tuple[str, object]]:
