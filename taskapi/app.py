@@ -20,11 +20,11 @@ from taskapi.database.executor import Executor
 from taskapi.database.owner import Users
 from taskapi.database.schema import SchemaMismatch, check_schema, migrate
 from taskapi.database.url import DatabaseUrl
-from taskapi.edge.cors import Cors
-from taskapi.edge.deadline import Supervisor
-from taskapi.edge.error_handler import Answers
-from taskapi.edge.request_log import Access
-from taskapi.edge.route import Route
+from taskapi.edge.cors import CorsMiddleware
+from taskapi.edge.deadline import DeadlineMiddleware
+from taskapi.edge.error_handler import ErrorMiddleware
+from taskapi.edge.request_log import RequestLogMiddleware
+from taskapi.edge.router import refuse_foreign_routes
 from taskapi.embedded.database import EMPTY_START, database_in_use
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.idempotency.sweeper import keep_sweeping
@@ -32,7 +32,8 @@ from taskapi.observability import tracing
 from taskapi.observability.logs import configure_logs
 from taskapi.openapi.docs_page import add_docs_page
 from taskapi.operations import routes as operations
-from taskapi.operations.routes import Readiness, Sampler
+from taskapi.operations.readiness import Readiness
+from taskapi.operations.sampler import Sampler
 from taskapi.server.drain import Drain
 from taskapi.server.startup import start_or_explain
 from taskapi.state import ServiceState
@@ -51,7 +52,7 @@ class Service(FastAPI):
     """FastAPI with these layers and no others.
 
     FastAPI's own turn exceptions into responses of another shape than this service's, and
-    cost a tenth of a request. Here the error handler of `edge` does that.
+    cost a tenth of a request. Here `ErrorMiddleware` does that.
 
     Attributes:
         settings: of this service.
@@ -71,14 +72,17 @@ class Service(FastAPI):
             redirect_slashes=False,
             lifespan=_lifespan,
             middleware=[
-                Middleware(Access),
-                Middleware(Cors, origins=settings.cors_origins),
-                Middleware(Answers, is_draining=lambda: drain.begun),
-                Middleware(Supervisor, seconds=settings.request_timeout),
+                Middleware(RequestLogMiddleware),
+                Middleware(CorsMiddleware, origins=settings.cors_origins),
+                Middleware(ErrorMiddleware, is_draining=lambda: drain.begun),
+                Middleware(
+                    DeadlineMiddleware,
+                    seconds=settings.request_timeout,
+                    is_draining=lambda: drain.begun,
+                ),
                 Middleware(AuthMiddleware, verifier=self.verifier),
             ],
         )
-        self.router.route_class = Route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Not FastAPI's, which reads its telemetry's environment variables with every request.
@@ -107,6 +111,7 @@ def create_app(settings: Settings) -> Service:
     app.router.routes.extend(API_ROUTES)
     if settings.docs_enabled:
         add_docs_page(app)
+    refuse_foreign_routes(app)
     return app
 
 

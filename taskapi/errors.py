@@ -1,17 +1,7 @@
-"""What can go wrong, by name, and the one place that turns it into HTTP."""
+"""What can go wrong, by name. `taskapi.edge.problem` turns each into a response."""
 
-import json
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, ClassVar, Literal
-
-from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
-from starlette.responses import Response
-from starlette.types import Scope
-
-PROBLEM_JSON = "application/problem+json"
+from typing import ClassVar, Literal
 
 
 class ApiError(Exception):
@@ -20,8 +10,8 @@ class ApiError(Exception):
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
     detail: str = ""
-    place: ClassVar[tuple[str, ...]] = ()
-    """Where in the request the mistake is; every 422 has one."""
+    loc: ClassVar[tuple[str, ...]] = ()
+    """Where in the request the mistake is, as FastAPI writes it; every 422 has one."""
 
     def __init__(self, detail: str | None = None) -> None:
         self.detail = detail or self.detail
@@ -150,7 +140,7 @@ class IdempotencyKeyReused(ApiError):
     """The `Idempotency-Key` belongs to another request of this user."""
 
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency_key_reused"
-    place = ("header", "Idempotency-Key")
+    loc = ("header", "Idempotency-Key")
     detail = "This Idempotency-Key was used for another request."
 
 
@@ -186,6 +176,12 @@ class Unavailable(ApiError):
         return {"Retry-After": str(self.retry_after)}
 
 
+class Draining(Unavailable):
+    """The process is about to stop."""
+
+    detail = "This process is about to stop."
+
+
 class DatabaseUnavailable(Unavailable):
     """The database cannot be reached, refuses or is too slow."""
 
@@ -219,75 +215,3 @@ class TimedOut(Unavailable):
 
     code = "timed_out"
     detail = "The request took too long and was given up; try again."
-
-
-VALIDATION_CODE = "validation_failed"
-
-FRAMEWORK_ERRORS: Mapping[int, tuple[str, str]] = {
-    404: ("route_not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not answer to that method."),
-}
-"""Code and sentence for what the framework refuses by itself."""
-
-
-def problem_of(error: Exception) -> dict[str, Any]:
-    """Status, code, detail and, for 422, the list of errors: what both shapes are made of."""
-    match error:
-        case ApiError():
-            problem = {"status": error.status, "code": error.code, "detail": error.detail}
-            item = {"loc": list(error.place), "msg": error.detail, "type": error.code}
-            return problem | ({"errors": [item]} if error.place else {})
-        case RequestValidationError():
-            return {
-                "status": HTTPStatus.UNPROCESSABLE_ENTITY,
-                "code": VALIDATION_CODE,
-                "detail": "The request breaks a rule.",
-                # Never the input: it may be large, secret, or not representable in JSON.
-                "errors": [
-                    {
-                        "loc": list(item["loc"]),
-                        "msg": item["msg"].removeprefix("Value error, "),
-                        "type": item["type"],
-                    }
-                    for item in error.errors()
-                ],
-            }
-        case HTTPException():
-            code, detail = FRAMEWORK_ERRORS.get(
-                error.status_code, ("bad_request", "The request cannot be understood.")
-            )
-            return {"status": HTTPStatus(error.status_code), "code": code, "detail": detail}
-        case _:
-            return {
-                "status": HTTPStatus.INTERNAL_SERVER_ERROR,
-                "code": "internal_error",
-                "detail": "Something went wrong here; it has been logged under this request_id.",
-            }
-
-
-def plain(problem: dict[str, Any], request_id: str) -> dict[str, Any]:
-    """A problem in the shape that clients get unless they ask for another."""
-    detail = problem.get("errors", problem["detail"])
-    return {"detail": detail, "code": problem["code"], "request_id": request_id}
-
-
-def rfc_9457(problem: dict[str, Any], request_id: str) -> dict[str, Any]:
-    """The same for `Accept: application/problem+json`."""
-    status: HTTPStatus = problem["status"]
-    head = {"type": "about:blank", "title": status.phrase, "status": int(status)}
-    rest = {key: value for key, value in problem.items() if key != "status"}
-    return head | rest | {"request_id": request_id}
-
-
-def answer(error: Exception, scope: Scope) -> Response:
-    """The response to an error, in the shape that the client asked for (RFC 9457 or plain)."""
-    problem = problem_of(error)
-    standard = PROBLEM_JSON in Headers(scope=scope).get("accept", "")
-    shape = rfc_9457 if standard else plain
-    headers = dict(getattr(error, "headers", None) or {})
-    return Response(
-        json.dumps(shape(problem, scope["state"]["request_id"])),
-        status_code=problem["status"],
-        headers=headers,
-        media_type=PROBLEM_JSON if standard else "application/json",
-    )

@@ -10,7 +10,8 @@ from taskapi.database.executor import Executor
 from taskapi.database.owner import Users
 
 if TYPE_CHECKING:  # their rooms read the state, so it cannot import them
-    from taskapi.operations.routes import Readiness, Sampler
+    from taskapi.operations.readiness import Readiness
+    from taskapi.operations.sampler import Sampler
     from taskapi.server.drain import Drain
 
 

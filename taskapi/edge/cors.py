@@ -26,7 +26,7 @@ EXPOSED_HEADERS = (
 )
 
 
-class Cors:
+class CorsMiddleware:
     """Hands requests of listed origins to the framework's CORS layer, all others past it."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:

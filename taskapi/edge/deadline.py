@@ -1,89 +1,104 @@
-"""The layer that ends a request whose time is up, or whose client has left.
+"""Ends a request at its deadline, or when its client disconnects.
 
-uvicorn lets a handler run to its end when nobody is left to hear the answer, and a connection of
-the database with it. Who wants to know must ask `receive`, which takes a task of its own, so only a
-request that already takes long gets one. And one timer looks at all requests of the process: with
-timers of their own, each would cost 17 microseconds of CPU, a tenth of reading one task.
+uvicorn does not cancel a handler when its client disconnects, so the handler would go on and hold a
+database connection. Detecting a disconnect needs a task that awaits `receive()`, so only requests
+that run longer than 50 ms get one. One timer checks all requests of the process: a timer for each
+would cost 17 microseconds of CPU, a tenth of reading one task.
 """
 
 import asyncio
+import math
+from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskapi.errors import TimedOut
+from taskapi.edge.route import Route
+from taskapi.errors import Draining, TimedOut
 
-LOOK_SECONDS = 0.05
-"""Between two looks. A request of the common kind is over in a tenth of that, and never seen."""
+CHECK_SECONDS = 0.05
+"""Between two checks. The usual request is over in a tenth of that, and is never checked."""
 
 
-class Supervisor:
-    """Ends what takes too long with `TimedOut`, and what nobody waits for with `ClientDisconnect`.
+class DeadlineMiddleware:
+    """Ends a request with `TimedOut`, `ClientDisconnect` or, if it streams, `Draining`.
 
     Args:
-        app: what is supervised.
-        seconds: the deadline for all of a request, its body included.
+        app: the layers within.
+        seconds: the deadline for a whole request, its body included, where its route has no other.
+        is_draining: whether the process is about to stop. Requests without a deadline then end.
     """
 
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, seconds: float, is_draining: Callable[[], bool]) -> None:
         self._app = app
         self._seconds = seconds
-        self._under_way: set[Errand] = set()
-        self._looking = False
+        self._is_draining = is_draining
+        self._active: set[ActiveRequest] = set()
+        self._checks = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        errand = Errand(receive, self._seconds)
-        self._under_way.add(errand)
-        if not self._looking:
-            self._look_later()
+        request = ActiveRequest(scope, receive)
+        self._active.add(request)
+        if not self._checks:
+            self._check_later()
         try:
-            await self._app(scope, errand.receive, send)
+            await self._app(scope, request.receive, send)
         except asyncio.CancelledError:
-            if errand.reason is None:
-                raise  # by somebody else
-            raise errand.reason from None
+            if request.reason is None:
+                raise  # cancelled by somebody else
+            raise request.reason from None
         finally:
-            self._under_way.discard(errand)
-            errand.close()
+            self._active.discard(request)
+            request.close()
 
-    def _look_later(self) -> None:
-        self._looking = True
-        asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+    def _check_later(self) -> None:
+        self._checks = True
+        asyncio.get_running_loop().call_later(CHECK_SECONDS, self._check)
 
-    def _look(self) -> None:
-        self._looking = False
-        if self._under_way:
-            now = asyncio.get_running_loop().time()
-            for errand in self._under_way:
-                errand.look(now)
-            self._look_later()
+    def _check(self) -> None:
+        self._checks = False
+        if self._active:
+            now, draining = asyncio.get_running_loop().time(), self._is_draining()
+            for request in self._active:
+                request.check(now, self._seconds, draining=draining)
+            self._check_later()
 
 
-class Errand:
-    """One request under way.
+class ActiveRequest:
+    """One request that is being processed.
 
     Attributes:
-        reason: why it was ended here, if it was.
+        reason: why it was ended here; None if it was not.
     """
 
-    __slots__ = ("_ahead", "_deadline", "_listening", "_reading", "_receive", "_task", "reason")
+    __slots__ = (
+        "_ahead",
+        "_listener",
+        "_reading",
+        "_receive",
+        "_scope",
+        "_started",
+        "_task",
+        "reason",
+    )
 
-    def __init__(self, receive: Receive, seconds: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the types: a coroutine runs in a task
         self._task = task
-        self._deadline = task.get_loop().time() + seconds
+        self._started = task.get_loop().time()
+        self._scope = scope
         self._receive = receive
         self._reading = False
         self._ahead: asyncio.Queue[Message] | None = None
-        self._listening: asyncio.Task[None] | None = None
+        self._listener: asyncio.Task[None] | None = None
         self.reason: Exception | None = None
 
     async def receive(self) -> Message:
-        """The next message of the client, for the application."""
+        """The client's next message, for the application."""
         if self._ahead is not None:
             return await self._ahead.get()
         self._reading = True
@@ -92,19 +107,33 @@ class Errand:
         finally:
             self._reading = False
 
-    def look(self, now: float) -> None:
-        """End it at its deadline; before that, begin to listen whether its client leaves."""
-        if now >= self._deadline:
+    def check(self, now: float, seconds: float, *, draining: bool) -> None:
+        """End the request if its time is up; otherwise begin to listen for a disconnect.
+
+        Args:
+            now: the loop's time.
+            seconds: the deadline, unless the route has its own.
+            draining: whether the process is about to stop.
+        """
+        deadline = self._deadline(seconds)
+        if now - self._started >= deadline:
             self._end(TimedOut())
-        elif self._ahead is None and not self._reading:  # reading, the application hears it itself
-            self._ahead = asyncio.Queue(maxsize=1)  # nobody reads far ahead of the application
-            self._listening = self._task.get_loop().create_task(self._listen(self._ahead))
+        elif draining and deadline == math.inf:
+            self._end(Draining())
+        elif self._ahead is None and not self._reading:  # who reads sees a disconnect anyway
+            self._ahead = asyncio.Queue(maxsize=1)  # so that no body is read far ahead of its use
+            self._listener = self._task.get_loop().create_task(self._listen(self._ahead))
+
+    def _deadline(self, seconds: float) -> float:
+        # The router has put the route into the scope, if it has found one by now.
+        route: Route | None = self._scope.get("route")
+        return seconds if route is None or route.deadline is None else route.deadline
 
     def close(self) -> None:
         """Stop listening. What was cancelled here counts as cancelled no longer."""
-        if self._listening is not None:
-            self._listening.cancel()
-            self._listening = None  # each holds the other, which only the collector would undo
+        if self._listener is not None:
+            self._listener.cancel()
+            self._listener = None  # each holds the other, which only the collector would undo
         if self.reason is not None:
             self._task.uncancel()
 

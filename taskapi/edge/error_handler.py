@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskapi.edge.problem import error_response
 from taskapi.edge.route import allowed_methods
-from taskapi.errors import ApiError, Unavailable, answer
+from taskapi.errors import ApiError, Draining, Unavailable
 from taskapi.observability import metrics
 
 log = structlog.get_logger("taskapi")
@@ -21,7 +22,7 @@ CLIENT_LEFT = 499
 CLOSE = (b"connection", b"close")
 
 
-class Answers:
+class ErrorMiddleware:
     """Ends every request with an answer: the route's, or that to an error.
 
     Args:
@@ -51,6 +52,13 @@ class Answers:
         except ClientDisconnect:
             if not begun:
                 await send({"type": "http.response.start", "status": CLIENT_LEFT, "headers": []})
+        except Draining as error:
+            if begun:
+                await send(
+                    {"type": "http.response.body"}
+                )  # a stream ends here as it could anywhere
+            else:
+                await _answer_error(error, scope, receive, send_noted, begun=False)
         except Exception as error:  # noqa: BLE001 - every error is answered here, and bugs are logged
             await _answer_error(error, scope, receive, send_noted, begun=begun)
 
@@ -69,7 +77,7 @@ async def _answer_error(
         # Too late for another answer; the server closes the connection, and the client sees a cut
         # answer rather than a wrong one.
         raise error
-    response = answer(error, scope)
+    response = error_response(error, scope)
     if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(allowed_methods(scope))
     await response(scope, receive, send)

@@ -30,7 +30,7 @@ NO_TRACE: dict[str, str] = {}
 NO_STORE = (b"cache-control", b"no-store")
 
 
-class Access:
+class RequestLogMiddleware:
     """Gives a request its id, completes the answer's headers, and records both when it is over."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from taskapi.edge.body import JsonRequest
+from taskapi.edge.body import BoundedRequest
 from taskapi.idempotency.models import MAX_KEY_CHARACTERS
 from taskapi.idempotency.store import IdempotencyKey
 
@@ -30,7 +30,7 @@ REPLAYED = {"Idempotency-Replayed": "true"}
 
 
 async def idempotency_key(
-    request: JsonRequest, header: IdempotencyKeyHeader = None
+    request: BoundedRequest, header: IdempotencyKeyHeader = None
 ) -> IdempotencyKey | None:
     """The key of a request that carries one, with the fingerprint of the request."""
     if header is None:

@@ -90,7 +90,7 @@ _PROCESS_GAUGES: tuple[tuple[str, str, Literal["livesum", "livemax", "livemin"]]
 )
 
 
-class ProcessFigures:
+class ProcessMetrics:
     """What prometheus_client tells of one process, written where the other workers find it.
 
     By the same names. Files are limited for each process, so theirs are the figures of the worker
@@ -119,14 +119,14 @@ class ProcessFigures:
                 self._gauges[sample.name].set(sample.value)
 
 
-def shared() -> bool:
+def is_shared() -> bool:
     """Whether this process is one of several workers."""
     return DIRECTORY in os.environ
 
 
 def exposition() -> bytes:
     """All figures, of all workers, in Prometheus' text format."""
-    if not shared():
+    if not is_shared():
         return generate_latest(REGISTRY)
     together = CollectorRegistry()
     MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # so prometheus_client has it

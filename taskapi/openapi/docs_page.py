@@ -5,12 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 
 from taskapi.config import UserIdType
-from taskapi.edge.route import Route
+from taskapi.edge.router import Router
 from taskapi.openapi.document import openapi_document
 from taskapi.state import state_of
 
@@ -53,7 +53,7 @@ CONTENT_SECURITY_POLICY = (
     "frame-ancestors 'none'"
 )
 
-router = APIRouter(include_in_schema=False, route_class=Route)
+router = Router(include_in_schema=False)
 
 
 @router.get("/openapi.json")

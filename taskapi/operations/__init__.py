@@ -1,1 +1,4 @@
-"""Health, readiness and metrics: what operators and their tools ask for."""
+"""Health, readiness and metrics, for operators and their tools.
+
+`routes` responds, from `readiness` (can the database serve?) and `sampler` (sets the gauges).
+"""

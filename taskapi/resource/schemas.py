@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from taskapi.config import MAX_ID
-from taskapi.openapi.document import EXAMPLE_CURSOR
+from taskapi.openapi.responses import EXAMPLE_CURSOR
 from taskapi.resource.fields import PlainDigits
 from taskapi.resource.pages import PageRequest
 

@@ -8,10 +8,10 @@ import httptools
 
 from taskapi.errors import HeadTooLarge, MalformedRequest
 
-LONGEST_HEAD = 64 * 1024
+MAX_HEAD_BYTES = 64 * 1024
 """Bytes. Eight times the longest token, so that a longer one is still refused as one, with 401."""
 
-MOST_HEADERS = 500
+MAX_HEADERS = 500
 
 VERSIONS = {"1.0", "1.1"}
 """llhttp also takes 0.9 and 2.0, each with the syntax of 1.1."""
@@ -27,7 +27,7 @@ def check_head(version: str, url: bytes, headers: list[tuple[bytes, bytes]]) -> 
         MalformedRequest: two readers could see two requests in this one.
     """
     size = len(url) + sum(map(len, chain.from_iterable(headers)))
-    if len(headers) > MOST_HEADERS or size > LONGEST_HEAD:
+    if len(headers) > MAX_HEADERS or size > MAX_HEAD_BYTES:
         raise HeadTooLarge
     if version not in VERSIONS:
         raise MalformedRequest("Speak HTTP/1.1.")

@@ -21,7 +21,7 @@ from taskapi.config import Settings
 from taskapi.observability import metrics
 from taskapi.server.drain import DRAIN_SECONDS
 from taskapi.server.listener import BACKLOG, CLOSING_SECONDS, drop_new_connections
-from taskapi.server.protocol import Protocol
+from taskapi.server.protocol import HttpProtocol
 
 GRACE_SECONDS = 5
 """Beyond `REQUEST_TIMEOUT`, for requests that were accepted before a stop was asked for."""
@@ -53,10 +53,10 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def manners(settings: Settings) -> dict[str, Any]:
+def uvicorn_options(settings: Settings) -> dict[str, Any]:
     """How the application is served, by uvicorn's names: one parser, nothing logged twice."""
     return {
-        "http": partial(Protocol, patience=settings.request_timeout),
+        "http": partial(HttpProtocol, patience=settings.request_timeout),
         "timeout_keep_alive": settings.keep_alive_timeout,
         "ws": "none",
         "loop": "uvloop",
@@ -130,7 +130,7 @@ def run(settings: Settings, listener: socket.socket, *, reload: bool) -> None:
         backlog=BACKLOG,
         timeout_worker_healthcheck=WORKER_SECONDS,
         timeout_graceful_shutdown=int(settings.request_timeout) + GRACE_SECONDS,
-        **manners(settings),
+        **uvicorn_options(settings),
     )
     server = Server(config)
     if reload:

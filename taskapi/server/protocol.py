@@ -13,19 +13,20 @@ import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from taskapi.edge.request_log import Access
-from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest, answer
-from taskapi.server.framing import LONGEST_HEAD, MOST_HEADERS, body_parser, check_head
+from taskapi.edge.problem import error_response
+from taskapi.edge.request_log import RequestLogMiddleware
+from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest
+from taskapi.server.framing import MAX_HEAD_BYTES, MAX_HEADERS, body_parser, check_head
 from taskapi.server.lingering import LingeringTransport
 
 FIRST_REQUEST_SECONDS = 1.0
 """At a stop, for the first request of a connection that has just been made."""
 
-MOST_PIPELINED = 100
+MAX_PIPELINED_REQUESTS = 100
 """Requests that may wait for the answer to an earlier one of their connection."""
 
 
-class Protocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """One connection.
 
     Args:
@@ -74,7 +75,7 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(_reason(error))
         else:
-            if self._unread > LONGEST_HEAD or (self._in_head and len(self.headers) > MOST_HEADERS):
+            if self._unread > MAX_HEAD_BYTES or (self._in_head and len(self.headers) > MAX_HEADERS):
                 self._refuse(HeadTooLarge())  # Or a trailer, or a chunk extension without end.
         self._feeding = False
         if self.pipeline and (self._running is None or self._running.response_complete):
@@ -97,7 +98,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         check_head(self.parser.get_http_version(), self.url, self.headers)
-        if len(self.pipeline) >= MOST_PIPELINED:
+        if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
             raise MalformedRequest("Too many requests at once on one connection.")
         super().on_headers_complete()
         if self._stopping:
@@ -177,7 +178,7 @@ class Protocol(HttpToolsProtocol):
         """Answer with an error when it is this request's turn, and read nothing more."""
         self._refused = True
         self._forget_deadline()
-        self.app = Access(partial(_answer, error))
+        self.app = RequestLogMiddleware(partial(_respond, error))
         if self._in_head or self.cycle is None:
             self._begin_refusal()
         elif self.pipeline and self.pipeline[0][0] is self.cycle:
@@ -238,5 +239,5 @@ def _reason(error: httptools.HttpParserError) -> ApiError:
     return MalformedRequest()
 
 
-async def _answer(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
-    await answer(error, scope)(scope, receive, send)
+async def _respond(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    await error_response(error, scope)(scope, receive, send)

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from taskapi.config import MAX_ID
 from taskapi.edge.conditional import ExpectedVersions, IfNoneMatch
-from taskapi.edge.route import Route, at_least
+from taskapi.edge.router import Router
 from taskapi.idempotency.header import REPLAYED, OptionalIdempotencyKey
-from taskapi.openapi.document import answers, errors
+from taskapi.openapi.responses import errors, returns
 from taskapi.resource.dependency import own
 from taskapi.resource.fields import PlainDigits
 from taskapi.resource.responses import JsonBytes, created_response, page_response, row_response
@@ -27,7 +27,7 @@ from taskapi.tasks.schemas import (
 )
 from taskapi.tasks.store import TaskStore
 
-router = APIRouter(prefix="/api/{user_id}/tasks", tags=["tasks"], route_class=Route)
+router = Router("/api/{user_id}/tasks", tags=["tasks"])
 
 MAX_BATCH_BYTES = 1024 * 1024
 
@@ -43,8 +43,8 @@ TaskId = Annotated[
 @router.get(
     "",
     response_model=TaskList,
-    responses=answers(200, "ETag", "Link")
-    | answers(304, "ETag", "Link")
+    responses=returns(200, "ETag", "Link")
+    | returns(304, "ETag", "Link")
     | errors(401, 403, 404, 422, 503),
 )
 async def list_tasks(
@@ -61,7 +61,7 @@ async def list_tasks(
     "",
     status_code=201,
     response_model=TaskRead,
-    responses=answers(201, "ETag", "Location", "Idempotency-Replayed")
+    responses=returns(201, "ETag", "Location", "Idempotency-Replayed")
     | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
 )
 async def create_task(
@@ -74,11 +74,10 @@ async def create_task(
 @router.post(
     "/batch",
     response_model=BatchResults,
-    responses=answers(200, "Idempotency-Replayed")
+    responses=returns(200, "Idempotency-Replayed")
     | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
-    max_body_size=None,
+    max_body_bytes=MAX_BATCH_BYTES,
 )
-@at_least(MAX_BATCH_BYTES)
 async def do_batch(
     batch: Batch, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
 ) -> Response:
@@ -91,8 +90,8 @@ async def do_batch(
     "/{task_id}",
     response_model=TaskRead,
     responses={
-        **answers(200, "ETag"),
-        **answers(304, "ETag"),
+        **returns(200, "ETag"),
+        **returns(304, "ETag"),
         **errors(401, 403, 404, 422, 503),
     },
 )
@@ -104,7 +103,7 @@ async def get_task(task_id: TaskId, tasks: OwnTasks, if_none_match: IfNoneMatch 
 @router.put(
     "/{task_id}",
     response_model=TaskRead,
-    responses={**answers(200, "ETag"), **errors(401, 403, 404, 412, 413, 415, 422, 503)},
+    responses={**returns(200, "ETag"), **errors(401, 403, 404, 412, 413, 415, 422, 503)},
 )
 async def update_task(
     task_id: TaskId, new: TaskUpdate, tasks: OwnTasks, versions: ExpectedVersions
@@ -116,7 +115,7 @@ async def update_task(
 @router.patch(
     "/{task_id}",
     response_model=TaskRead,
-    responses=answers(200, "ETag", "Idempotency-Replayed")
+    responses=returns(200, "ETag", "Idempotency-Replayed")
     | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
     openapi_extra={"requestBody": {"content": {"application/merge-patch+json": MERGE_PATCH}}},
 )
@@ -134,7 +133,7 @@ async def patch_task(
 @router.delete(
     "/{task_id}",
     status_code=204,
-    responses={**answers(204), **errors(401, 403, 404, 412, 422, 503)},
+    responses={**returns(204), **errors(401, 403, 404, 412, 422, 503)},
 )
 async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersions) -> Response:
     """Delete a task, for good."""
@@ -145,7 +144,7 @@ async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersio
 @router.patch(
     "/{task_id}/complete",
     response_model=TaskRead,
-    responses=answers(200, "ETag", "Idempotency-Replayed")
+    responses=returns(200, "ETag", "Idempotency-Replayed")
     | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
 )
 async def complete_task(

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from taskapi.config import MAX_ID
-from taskapi.openapi.document import EXAMPLE_CURSOR
+from taskapi.openapi.responses import EXAMPLE_CURSOR
 from taskapi.resource.fields import UNCHANGED, RowId, Timestamp, without_nul
 from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS

@@ -16,7 +16,7 @@ from support.machine import PROGRAMS, ROOT
 from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
-from taskapi.operations.routes import READINESS_PATIENCE
+from taskapi.operations import readiness
 from taskapi.server.drain import DRAIN_SECONDS
 from taskapi.server.process import GRACE_SECONDS
 
@@ -256,7 +256,7 @@ def test_probes_ask_what_there_is_and_wait_long_enough() -> None:
     assert set(asked.values()) <= paths
     assert asked["readinessProbe"] == "/readyz"
     assert asked["livenessProbe"] == "/livez", "a database that is away is no reason to start anew"
-    assert container["readinessProbe"]["timeoutSeconds"] > READINESS_PATIENCE
+    assert container["readinessProbe"]["timeoutSeconds"] > readiness.TIMEOUT_SECONDS
 
 
 def _routes() -> Iterator[tuple[str, object]]:

@@ -8,17 +8,18 @@ import pytest
 from support.service import client_of, serving_app, settings_for
 from taskapi.app import create_app
 from taskapi.database.url import DatabaseUrl
+from taskapi.edge.route import Route
 
 
 @pytest.fixture(scope="session")
 def broken(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client of a service with bugs: two routes that raise what nobody expects."""
 
-    async def raise_something() -> None:
+    async def raise_something() -> dict[str, str]:
         raise RuntimeError("a bug, whose words are nobody's business")
 
     app = create_app(settings_for(database, log_level="error"))
     for path in ("/bug", "/api/{user_id}/bug"):
-        app.add_api_route(path, raise_something)
+        app.router.routes.append(Route(path, raise_something, method="GET"))
     with serving_app(app) as address, client_of(address) as client:
         yield client

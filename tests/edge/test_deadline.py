@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from support.waiting import PATIENCE
-from taskapi.edge.deadline import Supervisor
-from taskapi.errors import TimedOut
+from taskapi.edge.deadline import DeadlineMiddleware
+from taskapi.edge.route import Route
+from taskapi.errors import Draining, TimedOut
 
 LAST = {"type": "http.request", "body": b"two", "more_body": False}
 BODY: list[Message] = [{"type": "http.request", "body": b"one ", "more_body": True}, LAST]
@@ -30,16 +32,41 @@ class Client:
         return self._messages.pop(0)
 
 
+class LateClient(Client):
+    """A client that disconnects after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(GONE)
+        self._seconds = seconds
+
+    async def receive(self) -> Message:
+        await asyncio.sleep(self._seconds)
+        return await super().receive()
+
+
 async def _send(_: Message) -> None:
     raise AssertionError("nothing is sent here")
 
 
-def _run(app: ASGIApp, client: Client, seconds: float = PATIENCE) -> None:
-    asyncio.run(
-        asyncio.wait_for(
-            Supervisor(app, seconds)({"type": "http"}, client.receive, _send), timeout=2 * PATIENCE
-        )
-    )
+def _run(
+    app: ASGIApp,
+    client: Client,
+    seconds: float = PATIENCE,
+    route: Route | None = None,
+    *,
+    draining: bool = False,
+) -> None:
+    layer = DeadlineMiddleware(app, seconds, is_draining=lambda: draining)
+    scope = {"type": "http"} | ({"route": route} if route else {})
+    asyncio.run(asyncio.wait_for(layer(scope, client.receive, _send), timeout=2 * PATIENCE))
+
+
+async def _endpoint() -> Response:
+    return Response()
+
+
+async def _wait(scope: Scope, receive: Receive, send: Send) -> None:
+    await asyncio.Event().wait()
 
 
 async def _whole_body(receive: Receive) -> bytes:
@@ -66,11 +93,31 @@ def test_a_client_that_leaves_ends_what_runs_for_it() -> None:
 
 
 def test_what_takes_too_long_is_ended_though_its_client_waits() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.Event().wait()
-
     with pytest.raises(TimedOut):
-        _run(app, Client(LAST), seconds=0.1)
+        _run(_wait, Client(LAST), seconds=0.1)
+
+
+def test_a_route_has_its_own_deadline_be_it_shorter_or_longer() -> None:
+    short, long = (Route("/", _endpoint, method="GET", deadline=at) for at in (0.1, 5))
+    with pytest.raises(TimedOut):
+        _run(_wait, Client(LAST), seconds=60, route=short)
+    with pytest.raises(ClientDisconnect):  # and not TimedOut
+        _run(_wait, LateClient(0.3), seconds=0.1, route=long)
+
+
+def test_a_stream_has_no_deadline_and_ends_when_the_process_drains() -> None:
+    stream = Route("/", _endpoint, method="GET", streams=True)
+    with pytest.raises(ClientDisconnect):
+        _run(_wait, LateClient(0.3), seconds=0.1, route=stream)
+    with pytest.raises(Draining):
+        _run(_wait, Client(LAST), seconds=0.1, route=stream, draining=True)
+
+
+def test_a_drain_leaves_what_has_a_deadline_until_then() -> None:
+    short = Route("/", _endpoint, method="GET", streams=True, deadline=0.2)
+    for route in (None, short):
+        with pytest.raises(TimedOut):
+            _run(_wait, Client(LAST), seconds=0.2, route=route, draining=True)
 
 
 def test_the_cancellation_of_somebody_else_stays_one() -> None:
@@ -78,7 +125,7 @@ def test_the_cancellation_of_somebody_else_stays_one() -> None:
         await asyncio.Event().wait()
 
     async def cancel_it() -> None:
-        layer = Supervisor(app, PATIENCE)
+        layer = DeadlineMiddleware(app, PATIENCE, is_draining=lambda: False)
         request = asyncio.create_task(layer({"type": "http"}, Client(LAST).receive, _send))
         await asyncio.sleep(0)
         request.cancel()
@@ -129,7 +176,8 @@ def test_a_body_that_comes_late_goes_to_the_application() -> None:
         client.asked.clear()
         return BODY[-1]
 
-    asyncio.run(Supervisor(app, PATIENCE)({"type": "http"}, receive, _send))
+    layer = DeadlineMiddleware(app, PATIENCE, is_draining=lambda: False)
+    asyncio.run(layer({"type": "http"}, receive, _send))
     assert got == b"two"
 
 

@@ -21,9 +21,9 @@ from support.wire import HEAD, request
 from taskapi.auth.claims import ClaimsPolicy, User
 from taskapi.auth.keys import shared_secret
 from taskapi.auth.verifier import Verifier
-from taskapi.edge.body import JsonRequest
+from taskapi.edge.body import BoundedRequest, json_object
 from taskapi.errors import InvalidToken
-from taskapi.server.protocol import Protocol
+from taskapi.server.protocol import HttpProtocol
 
 # HTTP
 
@@ -82,7 +82,7 @@ async def understood(parts: list[bytes]) -> list[tuple[int, bytes]]:
     """Status and body of every answer to bytes that come in these parts."""
     config = uvicorn.Config(echo, ws="none", lifespan="off", access_log=False, log_config=None)
     config.load()
-    protocol, wire = Protocol(config=config, server_state=ServerState(), app_state={}), Wire()
+    protocol, wire = HttpProtocol(config=config, server_state=ServerState(), app_state={}), Wire()
     protocol.connection_made(wire)
     for part in parts:
         if not wire.closed:
@@ -158,9 +158,10 @@ async def read(body: bytes) -> dict[str, Any] | None:
         return next(messages)
 
     scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
-    reader = JsonRequest(scope, receive)
-    await reader.read(100_000)
-    return reader.value
+    request = BoundedRequest(scope, receive)
+    request.limit_body(100_000)
+    await json_object(request)
+    return request.value
 
 
 json_like = st.recursive(

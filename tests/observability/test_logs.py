@@ -210,16 +210,17 @@ import httpx
 from support.people import SECRET
 from taskapi.app import create_app
 from taskapi.config import Settings
+from taskapi.edge.route import Route
 
 HOSTILE = "\\x1b[2J\\r\\n2026-01-01T00:00:00Z [info     ] forged\\u202e\\x85"
 
-async def bug():
+async def bug() -> dict:
     raise RuntimeError(HOSTILE)
 
 async def ask():
     told = {"better_auth_secret": SECRET, "database_url": "postgresql://host/db"}
     app = create_app(Settings.model_validate(told | {"log_format": sys.argv[1]}))
-    app.add_api_route("/bug", bug)
+    app.router.routes.append(Route("/bug", bug, method="GET"))
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         await http.get("/bug")

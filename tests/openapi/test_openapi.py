@@ -1,5 +1,6 @@
 """The OpenAPI document: valid, complete, and true of the running service (FR-018, SC-005)."""
 
+import json
 from typing import Any
 
 import httpx
@@ -29,9 +30,21 @@ def document(http: httpx.Client) -> Json:
 
 
 def operation_in(document: Json, operation: str) -> Json:
+    """An operation, with what its references to parameters, headers and responses stand for."""
     method, _, path = operation.partition(" ")
-    described: Json = document["paths"][path][method.lower()]
+    described: Json = resolved(document, document["paths"][path][method.lower()])
     return described
+
+
+def resolved(document: Json, node: Any) -> Any:
+    """A part of the document without references, except to schemas."""
+    if isinstance(node, dict):
+        reference = node.get("$ref", "#/components/schemas")
+        if not reference.startswith("#/components/schemas"):
+            _, components, kind, name = reference.split("/")
+            return resolved(document, document[components][kind][name])
+        return {key: resolved(document, value) for key, value in node.items()}
+    return [resolved(document, value) for value in node] if isinstance(node, list) else node
 
 
 def schema_of(document: Json, media: Json) -> Json:
@@ -78,6 +91,30 @@ def test_the_document_is_valid_openapi_3_1(document: Json) -> None:
 def test_every_schema_is_valid_json_schema(document: Json) -> None:
     for schema in document["components"]["schemas"].values():
         jsonschema_rs.meta.validate(schema)
+
+
+def test_equal_parameters_headers_and_errors_are_named_once(document: Json) -> None:
+    """Each is written out once, in `components` or in the one operation that has it."""
+    operations = [item for path in document["paths"].values() for item in path.values()]
+    components = document["components"]
+    responses = [*components["responses"].values()]
+    responses += [each for item in operations for each in item["responses"].values()]
+    parts = {
+        "parameters": [each for item in operations for each in item.get("parameters", [])],
+        "headers": [each for it in responses for each in it.get("headers", {}).values()],
+        "responses": [
+            each
+            for item in operations
+            for status, each in item["responses"].items()
+            if int(status) >= 400
+        ],
+    }
+    for kind, found in parts.items():
+        written = [json.dumps(part) for part in found if "$ref" not in part]
+        written += [json.dumps(part) for part in components[kind].values()]
+        assert len(set(written)) == len(written), kind
+        referred = {part["$ref"].rpartition("/")[2] for part in found if "$ref" in part}
+        assert referred == components[kind].keys()
 
 
 @pytest.mark.parametrize("operation", CALLS)

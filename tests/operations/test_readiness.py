@@ -14,8 +14,8 @@ from taskapi.config import UserIdType
 from taskapi.database.executor import Executor
 from taskapi.database.url import DatabaseUrl
 from taskapi.errors import DatabaseUnavailable, Overloaded, SchemaOutdated
-from taskapi.operations import routes as operations
-from taskapi.operations.routes import Readiness
+from taskapi.operations import readiness as module
+from taskapi.operations.readiness import Readiness
 
 PROBES = 50
 
@@ -36,7 +36,7 @@ async def opened(
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Coroutine[Any, Any, None]], None]:
     """Runs a test's coroutine, in which an answer counts until the end."""
-    monkeypatch.setattr(operations, "READINESS_SECONDS", 3600.0)
+    monkeypatch.setattr(module, "CACHE_SECONDS", 3600.0)
     return asyncio.run
 
 
@@ -72,7 +72,7 @@ def test_an_answer_counts_for_a_moment(run: Run, database: DatabaseUrl) -> None:
 def test_the_answer_comes_in_bounded_time(
     run: Run, database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(operations, "READINESS_PATIENCE", 0.01)
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.01)
 
     async def probe() -> None:
         async with opened(database) as (held, readiness):

@@ -19,7 +19,7 @@ from support.people import SECRET, Person, sign, token_for
 from support.rows import execute
 from support.service import client_of, serving, settings_for
 from taskapi.database.url import DatabaseUrl
-from taskapi.openapi.document import EXAMPLE_CURSOR
+from taskapi.openapi.responses import EXAMPLE_CURSOR
 
 MICROSECOND = timedelta(microseconds=1)
 

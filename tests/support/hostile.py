@@ -26,6 +26,7 @@ LARGE = 8
 """Times: a repeat of fewer costs the same for a text of any size."""
 
 FEW = 12
+"""Kinds of a repeat's turns, of which every two are tried together."""
 
 MANY_KINDS = 'aZ09_ \t\n"!\0\x7f\xff'
 """At least one character of every category that a pattern can name."""

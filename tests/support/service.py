@@ -14,7 +14,7 @@ from support.waiting import PATIENCE, eventually
 from taskapi.app import Service, create_app
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
-from taskapi.server.process import manners
+from taskapi.server.process import uvicorn_options
 
 
 def settings_for(database: DatabaseUrl, **changed: object) -> Settings:
@@ -40,7 +40,7 @@ def serving(settings: Settings) -> Iterator[str]:
 def serving_app(app: Service) -> Iterator[str]:
     """The same for an application that a test has changed."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, **manners(app.settings))
+    config = uvicorn.Config(app, **uvicorn_options(app.settings))
     server = uvicorn.Server(config)
     # A daemon, so that one which hangs cannot keep the test process from ending.
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -1,0 +1,145 @@
+"""An endpoint with its dependencies, arranged once so that a request only has to be read."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, cast
+
+from fastapi._compat import ModelField
+from fastapi.dependencies.models import Dependant
+from fastapi.security.base import SecurityBase
+from pydantic import BaseModel
+
+from taskapi.edge.body import BoundedRequest
+
+Reader = Callable[[BoundedRequest, str], Any]
+
+
+class Call:
+    """Calls an endpoint after its dependencies, each of which runs once for a request.
+
+    Args:
+        dependant: the parameters and dependencies that FastAPI found in the endpoint's signature.
+    """
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, dependant: Dependant) -> None:
+        self._steps: list[Step] = []
+        self._add(dependant, {})
+
+    def _add(self, dependant: Dependant, positions: dict[int, int]) -> int:
+        """Add the steps of this callable; returns the position of its result.
+
+        Args:
+            dependant: the callable.
+            positions: those of the results of callables that have a step, by their identity.
+        """
+        known = positions.get(id(dependant.call))
+        if known is not None:
+            return known
+        inputs = {
+            str(inner.name): None if is_security(inner) else self._add(inner, positions)
+            for inner in dependant.dependencies
+        }
+        self._steps.append(Step(dependant, inputs))
+        positions[id(dependant.call)] = len(self._steps) - 1
+        return len(self._steps) - 1
+
+    async def on(self, request: BoundedRequest, errors: list[Any]) -> Any:
+        """The endpoint's result; None, and entries in `errors`, where the request breaks a rule."""
+        results: list[Any] = []
+        for step in self._steps:
+            results.append(await step.run(request, results, errors))
+        return results[-1]
+
+
+class Step:
+    """One callable, with where its arguments come from.
+
+    Args:
+        dependant: the callable and its parameters.
+        inputs: for the argument of each dependency, the position of its result; None for a
+            security scheme, which only documents what `AuthMiddleware` has done.
+    """
+
+    __slots__ = ("_call", "_inputs", "_none", "_parameters", "_request_name")
+
+    def __init__(self, dependant: Dependant, inputs: dict[str, int | None]) -> None:
+        self._call: Callable[..., Awaitable[Any]] = cast("Any", dependant.call)
+        self._request_name = dependant.request_param_name
+        self._parameters = _parameters(dependant)
+        self._none = {name: None for name, position in inputs.items() if position is None}
+        self._inputs = [(name, at) for name, at in inputs.items() if at is not None]
+
+    async def run(self, request: BoundedRequest, results: list[Any], errors: list[Any]) -> Any:
+        """The callable's result; it is not called if the request has broken a rule."""
+        values: dict[str, Any] = dict(self._none)
+        for name, position in self._inputs:
+            values[name] = results[position]
+        for parameter in self._parameters:
+            values[parameter.name] = parameter.of(request, errors)
+        if errors:
+            return None
+        if self._request_name is not None:
+            values[self._request_name] = request
+        return await self._call(**values)
+
+
+class Parameter:
+    """One parameter: where in a request it is, and what type it must have."""
+
+    __slots__ = ("_default", "_field", "_loc", "_read", "_required", "name")
+
+    def __init__(self, field: ModelField, kind: str, read: Reader) -> None:
+        self.name = field.name
+        self._field = field
+        self._read = read
+        self._required = field.field_info.is_required()
+        self._default = field.get_default()
+        self._loc = (kind,) if kind == "body" or is_model(field) else (kind, field.alias)
+
+    def of(self, request: BoundedRequest, errors: list[Any]) -> Any:
+        """Its value in this request; None, and entries in `errors`, where it breaks a rule."""
+        sent = self._read(request, self._field.alias)
+        if sent is None:
+            if self._required:
+                errors.append({"loc": self._loc, "type": "missing", "msg": "Field required"})
+                return None
+            return self._default
+        value, broken = self._field.validate(sent, loc=self._loc)
+        errors.extend(broken)
+        return value
+
+
+def _parameters(dependant: Dependant) -> list[Parameter]:
+    readers: list[tuple[str, list[ModelField], Reader]] = [
+        ("path", dependant.path_params, lambda request, name: request.path_params.get(name)),
+        ("query", dependant.query_params, lambda request, _: dict(request.query_params)),
+        ("header", dependant.header_params, _header),
+        ("body", dependant.body_params, lambda request, _: request.value),
+    ]
+    return [Parameter(field, kind, read) for kind, fields, read in readers for field in fields]
+
+
+def _header(request: BoundedRequest, name: str) -> str | None:
+    """All lines of a header as one, which means the same (RFC 9110, 5.3)."""
+    lines = request.headers.getlist(name)
+    return ", ".join(lines) if lines else None
+
+
+def is_model(field: ModelField) -> bool:
+    """Whether a parameter is a pydantic model."""
+    kind = field.field_info.annotation
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def callables(dependant: Dependant) -> Iterator[Dependant]:
+    """The endpoint and all its dependencies, but for security schemes, which do not run."""
+    yield dependant
+    for inner in dependant.dependencies:
+        if not is_security(inner):
+            yield from callables(inner)
+
+
+def is_security(dependant: Dependant) -> bool:
+    """Whether a dependency is a security scheme, which is in the document and does not run."""
+    return isinstance(dependant.call, SecurityBase)

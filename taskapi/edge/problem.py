@@ -1,0 +1,103 @@
+"""How an error becomes a response: its status, code and headers, in one of two shapes of JSON."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from taskapi.errors import ApiError
+
+PROBLEM_JSON = "application/problem+json"
+
+NO_HEADERS: Mapping[str, str] = {}
+
+FRAMEWORK_ERRORS: Mapping[int, tuple[str, str]] = {
+    404: ("route_not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not answer to that method."),
+}
+"""Code and sentence for what the framework refuses by itself."""
+
+
+class Problem(NamedTuple):
+    """What both shapes are made of.
+
+    Attributes:
+        errors: for 422, each broken rule with its `loc`, `msg` and `type`.
+    """
+
+    status: HTTPStatus
+    code: str
+    detail: str
+    headers: Mapping[str, str] = NO_HEADERS
+    errors: tuple[dict[str, Any], ...] = ()
+
+
+def problem_of(error: Exception) -> Problem:
+    """The one place that says which error has which status, code and headers."""
+    match error:
+        case ApiError():
+            item = {"loc": list(error.loc), "msg": error.detail, "type": error.code}
+            errors = (item,) if error.loc else ()
+            return Problem(error.status, error.code, error.detail, error.headers, errors)
+        case RequestValidationError():
+            return Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "validation_failed",
+                "The request breaks a rule.",
+                errors=tuple(map(_broken_rule, error.errors())),
+            )
+        case HTTPException():
+            code, detail = FRAMEWORK_ERRORS.get(
+                error.status_code, ("bad_request", "The request cannot be understood.")
+            )
+            return Problem(HTTPStatus(error.status_code), code, detail, error.headers or NO_HEADERS)
+        case _:
+            return Problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "Something went wrong here; it has been logged under this request_id.",
+            )
+
+
+def _broken_rule(item: dict[str, Any]) -> dict[str, Any]:
+    # Without the input, which may be large, secret, or not representable in JSON.
+    message = item["msg"].removeprefix("Value error, ")
+    return {"loc": list(item["loc"]), "msg": message, "type": item["type"]}
+
+
+def error_body(problem: Problem, request_id: str) -> dict[str, Any]:
+    """The shape that clients get unless they ask for the other one."""
+    detail = list(problem.errors) or problem.detail
+    return {"detail": detail, "code": problem.code, "request_id": request_id}
+
+
+def problem_body(problem: Problem, request_id: str) -> dict[str, Any]:
+    """The shape of RFC 9457, for `Accept: application/problem+json`."""
+    body = {
+        "type": "about:blank",
+        "title": problem.status.phrase,
+        "status": int(problem.status),
+        "code": problem.code,
+        "detail": problem.detail,
+    }
+    errors = {"errors": list(problem.errors)} if problem.errors else {}
+    return body | errors | {"request_id": request_id}
+
+
+def error_response(error: Exception, scope: Scope) -> Response:
+    """The response to an error, in the shape that the client accepts."""
+    problem = problem_of(error)
+    rfc_9457 = PROBLEM_JSON in Headers(scope=scope).get("accept", "")
+    body = problem_body if rfc_9457 else error_body
+    return Response(
+        json.dumps(body(problem, scope["state"]["request_id"])),
+        status_code=problem.status,
+        headers=dict(problem.headers),
+        media_type=PROBLEM_JSON if rfc_9457 else "application/json",
+    )

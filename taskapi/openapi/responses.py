@@ -1,0 +1,153 @@
+"""What routes declare of their responses: statuses, headers, errors and an example of each."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+
+from taskapi.edge import problem
+from taskapi.errors import ApiError, IdempotencyKeyReused
+
+Responses = dict[int | str, dict[str, Any]]
+"""What FastAPI takes as `responses` of a route."""
+
+
+class ErrorItem(BaseModel):
+    """One broken rule of a request: where, which, and in words."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Error(BaseModel):
+    """Every error. `detail` is a sentence, or for 422 the list of broken rules."""
+
+    detail: str | list[ErrorItem]
+    code: str
+    request_id: str
+
+
+class Problem(BaseModel):
+    """The same in the form of RFC 9457, for `Accept: application/problem+json`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[ErrorItem] | None = None
+    request_id: str
+
+
+EXAMPLE_REQUEST_ID = "0f9c5a4be1d94f0c8f3f5f0f6a1d2c3b"
+
+EXAMPLE_CURSOR = "AXZtgK8rpaiiAAAAAAAAAAEABkmru9n4QA"
+"""Of user 1's list, newest first, behind the example task."""
+
+HEADERS = {
+    "ETag": ("The version of what is sent (RFC 9110).", '"63f4a1c2b7d40"'),
+    "Idempotency-Replayed": ("Only where this is the kept answer to an earlier request.", "true"),
+    "Link": (
+        "The next page (RFC 8288), where there is one.",
+        f'</api/1/tasks?cursor={EXAMPLE_CURSOR}>; rel="next"',
+    ),
+    "Location": ("Where the new task is.", "/api/1/tasks/1"),
+    "Retry-After": ("Seconds after which another try makes sense.", "1"),
+    "WWW-Authenticate": (
+        "What is wrong with the token (RFC 6750).",
+        'Bearer realm="taskapi", error="invalid_token", error_description="The token has expired."',
+    ),
+    "X-Request-ID": ("Names this exchange in the logs.", EXAMPLE_REQUEST_ID),
+}
+"""The description of each, and an example."""
+
+ERROR_HEADERS = {401: ("WWW-Authenticate",), 412: ("ETag",), 503: ("Retry-After",)}
+
+PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""As RFC 9110 names them, and Python only from 3.13 on: generators make names of them."""
+
+KEY_REUSED = "Unprocessable Content, or Idempotency-Key reused"
+"""The 422 of routes that take an `Idempotency-Key`: another response, so with another name."""
+
+
+def returns(status: int, *headers: str, example: object = None) -> Responses:
+    """The `responses` of a route that succeeds with this status and these headers.
+
+    Args:
+        status: of the response.
+        headers: names from `HEADERS`.
+        example: of the JSON, where its type has none.
+    """
+    described = {"description": _phrase(status), "headers": _headers(*headers)}
+    content = {"content": {"application/json": {"example": example}}} if example else {}
+    return {status: described | content}
+
+
+def errors(*statuses: int, keyed: bool = False) -> Responses:
+    """The `responses` of a route that may respond with these errors, each with its examples.
+
+    Args:
+        statuses: of the errors.
+        keyed: whether the route takes an `Idempotency-Key`, which may have been used before.
+    """
+    return {status: _error_response(status, keyed=keyed) for status in statuses}
+
+
+def _phrase(status: int) -> str:
+    return PHRASES.get(status, HTTPStatus(status).phrase)
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    described = {name: HEADERS[name] for name in (*names, "X-Request-ID")}
+    return {
+        name: {"description": description, "schema": {"type": "string"}, "example": example}
+        for name, (description, example) in described.items()
+    }
+
+
+def _error_response(status: int, *, keyed: bool) -> dict[str, Any]:
+    problems = _problems(status)
+    description = _phrase(status)
+    if keyed and status == IdempotencyKeyReused.status:
+        problems.append(problem.problem_of(IdempotencyKeyReused()))
+        description = KEY_REUSED
+    return {
+        "description": description,
+        "model": Error,
+        "headers": _headers(*ERROR_HEADERS.get(status, ())),
+        "content": {
+            "application/json": {"examples": _examples(problem.error_body, problems)},
+            problem.PROBLEM_JSON: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": _examples(problem.problem_body, problems),
+            },
+        },
+    }
+
+
+def _problems(status: int) -> list[problem.Problem]:
+    """What can lead to this status, as the service itself would put it."""
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        missing = {"loc": ["body", "title"], "msg": "Field required", "type": "missing"}
+        return [problem.problem_of(RequestValidationError([missing]))]
+    return [
+        problem.Problem(kind.status, kind.code, kind.detail)
+        for kind in _kinds(ApiError)
+        if kind.status == status
+    ]
+
+
+def _examples(
+    body: Callable[[problem.Problem, str], dict[str, Any]], problems: list[problem.Problem]
+) -> dict[str, Any]:
+    return {each.code: {"value": body(each, EXAMPLE_REQUEST_ID)} for each in problems}
+
+
+def _kinds(parent: type[ApiError]) -> list[type[ApiError]]:
+    """All errors with a code of their own, a class before its subclasses' subclasses."""
+    children = parent.__subclasses__()
+    named = [child for child in children if "code" in vars(child)]
+    return named + [kind for child in children for kind in _kinds(child)]

@@ -1,0 +1,61 @@
+"""Sets the gauges: what is true now, where counters add up what has happened."""
+
+import asyncio
+import platform
+from collections.abc import Iterator
+from typing import get_args
+
+from taskapi import __version__
+from taskapi.database import faults
+from taskapi.database.executor import Executor
+from taskapi.database.faults import Fault
+from taskapi.errors import Refusal, Unavailable
+from taskapi.observability import metrics
+
+
+class Sampler:
+    """Reads the connection pool and, with several workers, this process."""
+
+    def __init__(self, database: Executor) -> None:
+        self._pool = database.pool
+        self._process = metrics.ProcessMetrics() if metrics.is_shared() else None
+        metrics.BUILD.labels(__version__, platform.python_version()).set(1)
+        metrics.WORKERS.set(1)
+        _create_counters()
+
+    def sample(self) -> None:
+        """Set every gauge to its present value."""
+        metrics.CONNECTIONS_MAX.set(self._pool.size)
+        metrics.CONNECTIONS_OPEN.set(self._pool.open)
+        metrics.CONNECTIONS_IN_USE.set(self._pool.in_use)
+        metrics.WAITING.set(self._pool.waiting)
+        if self._process is not None:
+            self._process.sample()
+
+    async def keep_sampling(self) -> None:
+        """Sample every second until cancelled, because any worker may be asked for all of them."""
+        while metrics.is_shared():
+            self.sample()
+            await asyncio.sleep(metrics.SAMPLE_SECONDS)
+
+
+def _create_counters() -> None:
+    """Create every counter at 0: from nothing to 1, Prometheus would see no increase."""
+    for fault in vars(faults).values():
+        if isinstance(fault, Fault):
+            metrics.DATABASE_FAULTS.labels(fault.kind)
+            metrics.DATABASE_RETRIES.labels(fault.kind)
+    for reason in get_args(Refusal):
+        metrics.TOKEN_REFUSALS.labels(reason)
+    for result in ("ok", "failed"):
+        metrics.KEY_SET_FETCHES.labels(result)
+    for cause in ("queue_full", "timed_out"):
+        metrics.NO_CONNECTION.labels(cause)
+    for kind in _with_subclasses(Unavailable):
+        metrics.UNAVAILABLE.labels(kind.code)
+
+
+def _with_subclasses(parent: type[Unavailable]) -> Iterator[type[Unavailable]]:
+    yield parent
+    for child in parent.__subclasses__():
+        yield from _with_subclasses(child)
