@@ -9,8 +9,11 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from fcntl import ioctl
+from termios import TIOCOUTQ
 
 AT_ONCE = struct.pack("ii", 1, 0)
+COUNT = struct.Struct("i")
 
 
 class LingeringTransport(asyncio.Transport):
@@ -56,5 +59,12 @@ class LingeringTransport(asyncio.Transport):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self._transport.abort()
 
-    def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
+    def unacknowledged(self) -> int:
+        """Bytes written that the client has not taken, here and in the kernel (tcp(7)).
+
+        The kernel takes megabytes, and takes more only when a third of them has gone. That can take
+        a slow client longer than any timeout, and until then the number of bytes here is the same.
+        """
+        connection = self._transport.get_extra_info("socket")
+        (in_kernel,) = COUNT.unpack(ioctl(connection.fileno(), TIOCOUTQ, bytes(COUNT.size)))
+        return self._transport.get_write_buffer_size() + int(in_kernel)

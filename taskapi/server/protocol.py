@@ -225,11 +225,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _watch_client(self, before: int | None) -> None:
         """Cut off a client that took nothing of its answer since the last look."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent == before:
+        left = self._lingering.unacknowledged()
+        if left == before:
             self._lingering.reset()
         else:
-            self._stall = self.loop.call_later(self._patience, self._watch_client, unsent)
+            self._stall = self.loop.call_later(self._patience, self._watch_client, left)
 
 
 def _reason(error: httptools.HttpParserError) -> ApiError:
