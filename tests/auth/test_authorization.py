@@ -1,5 +1,6 @@
 """Which paths are protected, and who may reach them."""
 
+import httpx
 import pytest
 from fastapi.routing import APIRoute
 
@@ -39,6 +40,16 @@ def test_a_path_under_no_protected_prefix_is_public(path: str) -> None:
 def test_every_path_under_a_protected_prefix_has_its_rule(prefix: str, rule: object) -> None:
     for path in (prefix, f"{prefix}7", f"{prefix}7/nothing/here", f"{prefix}/"):
         assert rule_for(path) is rule
+
+
+@pytest.mark.parametrize("prefix", [prefix for prefix, _ in PROTECTED])
+def test_no_cache_stores_a_response_under_a_protected_prefix(
+    http: httpx.Client, prefix: str
+) -> None:
+    """The request log adds the header, below this room: a new prefix has to be named there too."""
+    response = http.get(f"{prefix}nothing/here")
+    assert response.status_code == 401
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 def test_an_owner_reaches_everything_below_their_own_segment() -> None:
