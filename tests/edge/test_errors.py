@@ -4,10 +4,7 @@ FR-010 to FR-012, FR-019, SC-004, SC-008, SC-009.
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,6 +15,7 @@ import pytest
 
 from support.calls import CALLS, NO_TASK, WITH_BODY, assert_refused, call
 from support.people import Person, token_for
+from support.programs import run_script
 from support.wire import answer_to, head_of
 
 JSON = {"Content-Type": "application/json"}
@@ -483,13 +481,7 @@ asyncio.run(ask())
 
 def test_an_exception_is_logged_with_its_traceback_and_request_id_and_without_the_token() -> None:
     """In a process of its own, whose output is the log."""
-    log = subprocess.run(
-        [sys.executable, "-c", LOGGED_BUG],
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    log = run_script(LOGGED_BUG).stdout
     [entry] = [line for line in map(json.loads, log.splitlines()) if line["level"] == "error"]
     assert entry["request_id"] == "known-to-both"
     assert entry["exception"].startswith("Traceback")

@@ -1,12 +1,11 @@
 """The one line for each request: its fields, and the trace that it belongs to."""
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
+
+from support.programs import run_script
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -47,13 +46,7 @@ asyncio.run(ask())
 @pytest.fixture(scope="module")
 def log() -> list[dict[str, Any]]:
     """What a service printed that was asked a few things, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", ASK],
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    done = run_script(ASK)
     assert done.stderr == ""
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -7,8 +7,6 @@ import asyncio
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote
@@ -17,7 +15,7 @@ import asyncpg
 import pytest
 
 from support.people import SECRET, Person, token_for
-from support.programs import ADDRESS, READY, started
+from support.programs import ADDRESS, READY, run_script, started
 from support.service import client_of
 from support.wire import connected, exchange, request
 from taskapi.config import DatabaseSettings
@@ -233,13 +231,7 @@ asyncio.run(ask())
 @pytest.mark.parametrize("style", LINE)
 def test_the_words_of_an_exception_cannot_forge_a_line_either(style: str) -> None:
     """Somebody's text may stand in them. A traceback has lines of its own, all indented."""
-    output = subprocess.run(
-        [sys.executable, "-c", BUG, style],
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    output = run_script(BUG, style).stdout
     assert "RuntimeError" in output
     for line in output.split("\n"):
         assert not DISPLAY.search(line), ascii(line)

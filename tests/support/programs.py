@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,17 @@ def run(
         text=True,
         timeout=PATIENCE,
         check=False,
+    )
+
+
+def run_script(text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python program that imports what the tests do, with no settings, to its good end."""
+    return subprocess.run(
+        [sys.executable, "-c", text, *arguments],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        capture_output=True,
+        text=True,
     )
 
 
