@@ -1,8 +1,6 @@
 """The listening socket: how it is opened, and how it is closed without resetting anybody."""
 
-import ctypes
 import socket
-import struct
 import sys
 
 from taskapi.config import Settings, SettingsError
@@ -12,18 +10,15 @@ BACKLOG = 2048
 CLOSING_SECONDS = 0.25
 """Once new connections are dropped, for those whose handshake is under way to be accepted."""
 
-SO_ATTACH_FILTER = 26
-"""Linux's number for it (asm-generic/socket.h); the socket module has no name."""
+MINIMUM_HOPS = {
+    socket.AF_INET: ((socket.IPPROTO_IP, 21),),  # IP_MINTTL
+    socket.AF_INET6: ((socket.IPPROTO_IPV6, 73), (socket.IPPROTO_IP, 21)),  # IPV6_MINHOPCOUNT
+}
+"""Linux's options by which a socket ignores packets that have too few hops left (RFC 5082). The
+socket module has no names for them. An IPv6 socket may have clients of IPv4 too."""
 
-# Classic BPF over a TCP segment: drop it if of its flags SYN is set and ACK is not.
-TCP_FLAGS_OFFSET, SYN, ACK = 13, 0x02, 0x10
-DROP_NEW_CONNECTIONS = (
-    (0x30, 0, 0, TCP_FLAGS_OFFSET),  # load the byte
-    (0x54, 0, 0, SYN | ACK),  # and
-    (0x15, 0, 1, SYN),  # jump if equal: next, otherwise one further
-    (0x06, 0, 0, 0),  # return: drop
-    (0x06, 0, 0, 0xFFFFFFFF),  # return: keep all of it
-)
+MORE_THAN_ANY = 255
+"""Hops. Linux and most other systems send packets with 64."""
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -42,16 +37,22 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def drop_new_connections(listener: socket.socket) -> None:
-    """Have the kernel drop every attempt to connect, in all processes that share the socket.
+    """Have the kernel ignore attempts to connect, in all processes that share the socket.
 
     A listening socket that is closed resets the connections in its queue, and between the last
-    `accept` and `close` another one can always arrive. So the queue is cut off first: an attempt
-    that is dropped is repeated by its kernel a second later, and then refused. Only Linux can do
-    this; elsewhere that moment remains.
+    `accept` and `close` another one can always arrive. So the queue is cut off first: a packet that
+    is ignored is sent again by its kernel a second later, and then refused. Handshakes under way
+    are not affected. Only Linux can do this; elsewhere that moment remains.
     """
-    if sys.platform != "linux":
-        return
-    program = b"".join(struct.pack("HBBI", *instruction) for instruction in DROP_NEW_CONNECTIONS)
-    buffer = ctypes.create_string_buffer(program)
-    pointer = struct.pack("HP", len(DROP_NEW_CONNECTIONS), ctypes.addressof(buffer))
-    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
+    _require_hops(listener, MORE_THAN_ANY)
+
+
+def admit(connection: socket.socket) -> None:
+    """Take packets from everywhere on a connection that was accepted from a closing socket."""
+    _require_hops(connection, 0)
+
+
+def _require_hops(connection: socket.socket, hops: int) -> None:
+    if sys.platform == "linux":
+        for level, option in MINIMUM_HOPS.get(connection.family, ()):
+            connection.setsockopt(level, option, hops)

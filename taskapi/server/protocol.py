@@ -18,6 +18,7 @@ from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest
 from taskapi.server.framing import MAX_HEAD_BYTES, MAX_HEADERS, body_parser, check_head
 from taskapi.server.lingering import LingeringTransport
+from taskapi.server.listener import admit
 
 FIRST_REQUEST_SECONDS = 1.0
 """At a stop, for the first request of a connection that has just been made."""
@@ -53,6 +54,7 @@ class HttpProtocol(HttpToolsProtocol):
             transport, self.loop, self._patience, self._is_sending_in_vain
         )
         self.transport = self._lingering
+        admit(transport.get_extra_info("socket"))
         self._await_request()
 
     def connection_lost(self, exc: Exception | None) -> None:

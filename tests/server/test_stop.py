@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from support.programs import READY, Service, development_service
+from support.programs import (
+    READY,
+    Service,
+    as_ordinary_user,
+    development_service,
+    ordinary_folder,
+)
 from support.waiting import PATIENCE, eventually
 
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
@@ -56,7 +62,10 @@ def answered(connection: socket.socket, request: bytes = REQUEST) -> str:
 
 @pytest.fixture(params=[1, 2], ids=["one worker", "two workers"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Service, str]]:
-    with development_service(tmp_path, "--workers", request.param) as (service, person):
+    """As an ordinary user: what the kernel does for it needs no right."""
+    folder, prefix = ordinary_folder(tmp_path / "service"), as_ordinary_user()
+    with development_service(folder, "--workers", request.param, prefix=prefix) as started:
+        service, person = started
         if request.param == 2:  # the first has started, and perhaps not the second
             service.wait_for(READY)
         yield service, str(person.http.base_url)
