@@ -1,4 +1,4 @@
-"""The listening socket: how it is opened, and how it is closed without resetting anybody."""
+"""The listening socket: how it is opened, and closed without resetting connections."""
 
 import ctypes
 import socket
@@ -10,10 +10,10 @@ from taskapi.config import Settings, SettingsError
 BACKLOG = 2048
 
 CLOSING_SECONDS = 0.25
-"""Once new connections are dropped, for those whose handshake is under way to be accepted."""
+"""After new connections are dropped, for those in their handshake to be accepted."""
 
 SO_ATTACH_FILTER = 26
-"""Linux's number for it (asm-generic/socket.h); the socket module has no name."""
+"""From Linux's asm-generic/socket.h; the socket module does not have it."""
 
 # Classic BPF over a TCP segment: drop it if of its flags SYN is set and ACK is not.
 TCP_FLAGS_OFFSET, SYN, ACK = 13, 0x02, 0x10
@@ -27,10 +27,10 @@ DROP_NEW_CONNECTIONS = (
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Listen on `API_HOST` and `API_PORT`, before anything that would have to be stopped again.
+    """Listen on `API_HOST` and `API_PORT`: first of all, so that a failure leaves nothing to stop.
 
     Raises:
-        SettingsError: another process listens there, or there is no such address.
+        SettingsError: the port is in use, or the host has no such address.
     """
     address = (settings.host, settings.api_port)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -42,12 +42,12 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def drop_new_connections(listener: socket.socket) -> None:
-    """Have the kernel drop every attempt to connect, in all processes that share the socket.
+    """Have the kernel drop every attempt to connect, for all processes that share the socket.
 
-    A listening socket that is closed resets the connections in its queue, and between the last
-    `accept` and `close` another one can always arrive. So the queue is cut off first: an attempt
-    that is dropped is repeated by its kernel a second later, and then refused. Only Linux can do
-    this; elsewhere that moment remains.
+    Closing a listening socket resets the connections in its queue, and another one can always
+    arrive between the last `accept` and `close`. So the queue is cut off first: the client's kernel
+    repeats a dropped attempt a second later, and is then refused. Only Linux can do this; elsewhere
+    that gap remains.
     """
     if sys.platform != "linux":
         return
