@@ -60,14 +60,21 @@ class Database:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._own = directory / ".taskapi"
-        self.dsn = f"postgresql://taskapi@/postgres?host={quote(str(self._own / 'socket'))}"
         self._loaded = 0
         self._targets: dict[Users, list[Task]] = {}
 
     @property
     def postmaster(self) -> int:
         """The process id of the server's first process."""
-        return int((self._own / "postgres" / "postmaster.pid").read_text().split()[0])
+        return int(self._lock_file()[0])
+
+    @property
+    def dsn(self) -> str:
+        """Where the server listens, as its lock file says: a long path moves its socket."""
+        return f"postgresql://taskapi@/postgres?host={quote(self._lock_file()[4])}"
+
+    def _lock_file(self) -> list[str]:
+        return (self._own / "postgres" / "postmaster.pid").read_text().splitlines()
 
     @property
     def log(self) -> Path:

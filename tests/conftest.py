@@ -6,6 +6,7 @@ HTTP; each test gets users of its own, so nothing has to be cleaned up between t
 
 import itertools
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,7 +14,11 @@ import httpx
 import pytest
 from hypothesis import settings
 
-from support import SECRET, Person, client_of, serving, settings_for, token_for
+from support.background import Background
+from support.people import SECRET, Person, token_for
+from support.postgres import Postgres
+from support.programs import Service, development_service
+from support.service import client_for, client_of, serving, settings_for
 from taskapi.config import Settings
 from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
@@ -22,6 +27,8 @@ from taskapi.embedded.server import EmbeddedServer
 # How long an example takes is the machine's affair: Hypothesis would end it after 0.2 seconds.
 settings.register_profile("suite", settings(), deadline=None)
 settings.load_profile("suite")
+
+_numbers = itertools.count(int(time.time_ns()) // 1000)
 
 
 @pytest.fixture(scope="session")
@@ -51,9 +58,6 @@ def http(service: str) -> Iterator[httpx.Client]:
         yield client
 
 
-_numbers = itertools.count(int(time.time_ns()) // 1000)
-
-
 @pytest.fixture
 def someone(http: httpx.Client) -> Callable[[], Person]:
     """Makes a person whom no other test knows."""
@@ -76,3 +80,63 @@ def alice(someone: Callable[[], Person]) -> Person:
 def bob(someone: Callable[[], Person]) -> Person:
     """Another user, who must never see what is Alice's."""
     return someone()
+
+
+# Services that differ from the usual one, for what only they show
+
+
+@pytest.fixture(scope="session")
+def strict(database: DatabaseUrl) -> Iterator[httpx.Client]:
+    """A client of a service that knows no users but those of the users table."""
+    with client_for(settings_for(database, create_unknown_users=False)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def stranded() -> Iterator[httpx.Client]:
+    """A client of a service whose database refuses every connection."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # held, and never listening: nobody else can take the port
+        settings = Settings.model_validate(
+            {
+                "database_url": f"postgresql://nobody@127.0.0.1:{closed.getsockname()[1]}/nothing",
+                "better_auth_secret": SECRET,
+                "log_level": "error",
+            }
+        )
+        with client_for(settings) as client:
+            yield client
+
+
+@pytest.fixture(scope="session")
+def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Person]]:
+    """`taskapi serve` with no settings at all, and the person whose token it prints."""
+    with development_service(tmp_path_factory.mktemp("development")) as both:
+        yield both
+
+
+# A PostgreSQL to be broken
+
+
+@pytest.fixture(scope="session")
+def background() -> Iterator[Background]:
+    """An event loop for the tests' own servers and connections."""
+    with Background().running() as background:
+        yield background
+
+
+@pytest.fixture(scope="session")
+def own_postgres(background: Background) -> Iterator[Postgres]:
+    """A server for the faults of this test process alone."""
+    with Postgres(background) as postgres:
+        postgres.run("ALTER SYSTEM SET max_connections = 30")
+        postgres.run("ALTER SYSTEM SET deadlock_timeout = '100ms'")
+        postgres.start()
+        yield postgres
+
+
+@pytest.fixture
+def postgres(own_postgres: Postgres) -> Iterator[Postgres]:
+    """The server, which is well when the next test gets it."""
+    yield own_postgres
+    own_postgres.ensure_running()

@@ -18,7 +18,7 @@ import httpx
 
 from benchmarks.soak.people import CHANCE, Person, Tally, Task
 from benchmarks.soak.stage import Stage
-from faults.background import Background
+from support.background import Background
 
 PEOPLE = range(1000, 1016)
 CLIENT_SECONDS = 10

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from support import token_for
+from support.people import token_for
 
 MOST_TASKS = 60
 """Of one person, so that lists stay short."""

@@ -12,13 +12,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.soak.people import CHANCE
-from faults.background import Background
-from faults.balancer import Balancer
-from faults.pgbouncer import PgBouncer
-from faults.postgres import Postgres
-from faults.proxy import FaultProxy
-from integration.programs import ADDRESS, Service
-from support import SECRET, eventually, token_for
+from support.background import Background
+from support.balancer import Balancer
+from support.people import SECRET, token_for
+from support.pgbouncer import PgBouncer
+from support.postgres import Postgres
+from support.programs import ADDRESS, Service
+from support.proxy import FaultProxy
+from support.waiting import eventually
 
 SETTINGS: dict[str, object] = {
     "better_auth_secret": SECRET,

@@ -56,9 +56,9 @@ class ResponseStore:
         self._runner = runner
 
     async def write(
-        self, write: Write, values: Mapping[str, object], key: IdempotencyKey | None
+        self, write: Statement, values: Mapping[str, object], key: IdempotencyKey
     ) -> Any:
-        """Run a write, or find the response of its first execution.
+        """Run a write that stores its response, or find that of its first execution.
 
         Returns:
             The row that was written, or the stored one, which has a column `fingerprint`; None
@@ -68,12 +68,10 @@ class ResponseStore:
             IdempotencyKeyReused: the key belongs to another request.
             Overloaded: duplicates of the request got in the way each time.
         """
-        if key is None:
-            return await self._runner.fetch_row(write.plain, values)
         values = {**values, **key._asdict()}
         for _ in range(MAX_ATTEMPTS):
             try:
-                row = await self._runner.fetch_row(write.stored, values, idempotent=True)
+                row = await self._runner.fetch_row(write, values, idempotent=True)
             except asyncpg.UniqueViolationError as error:
                 if not is_taken(error):
                     raise

@@ -20,6 +20,7 @@ class Sampler:
         self._pool = database.pool
         self._process = metrics.ProcessMetrics() if metrics.is_shared() else None
         metrics.BUILD.labels(__version__, platform.python_version()).set(1)
+        self.sample()  # before the worker counts: whoever counts it finds its gauges
         metrics.WORKERS.set(1)
         _create_counters()
 

@@ -67,19 +67,22 @@ class ResourceStore:
     Attributes:
         resource: set by the subclass.
         statements: those of the resource.
-        responses: those stored for the user's idempotency keys.
     """
 
     resource: ClassVar[Resource]
 
-    __slots__ = ("_owner", "_runner", "_users", "responses", "statements")
+    __slots__ = ("_owner", "_runner", "_users", "statements")
 
     def __init__(self, owner: UserId, runner: StatementRunner, users: Users) -> None:
         self._owner = owner
         self._runner = runner
         self._users = users
-        self.responses = ResponseStore(owner, runner)
         self.statements: ResourceStatements = statements_of(self.resource, users)
+
+    @property
+    def responses(self) -> ResponseStore:
+        """The responses stored for the user's idempotency keys."""
+        return ResponseStore(self._owner, self._runner)
 
     def on(self, runner: StatementRunner) -> Self:
         """The same user's store, on a transaction."""
@@ -154,7 +157,9 @@ class ResourceStore:
     async def _write(
         self, write: Write, values: Mapping[str, object], key: IdempotencyKey | None
     ) -> Any:
-        return await self.responses.write(write, {"owner": self._owner, **values}, key)
+        if key is None:
+            return await self._fetch(write.plain, values)
+        return await self.responses.write(write.stored, {"owner": self._owner, **values}, key)
 
     async def _fetch(self, statement: Statement, values: Mapping[str, object]) -> Any:
         return await self._runner.fetch_row(statement, {"owner": self._owner, **values})

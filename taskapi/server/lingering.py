@@ -9,9 +9,13 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from fcntl import ioctl
+from termios import TIOCOUTQ
 
 NO_LINGER = struct.pack("ii", 1, 0)
 """SO_LINGER on, with 0 seconds: closing discards what is unsent, and resets the connection."""
+
+INT = struct.Struct("i")
 
 
 class LingeringTransport(asyncio.Transport):
@@ -60,5 +64,13 @@ class LingeringTransport(asyncio.Transport):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         self._transport.abort()
 
-    def get_write_buffer_size(self) -> int:
-        return self._transport.get_write_buffer_size()
+    def unacknowledged(self) -> int:
+        """Written bytes that the client has not acknowledged, in this buffer and the kernel's.
+
+        TIOCOUTQ (tcp(7)) counts the latter, which are megabytes. The kernel accepts more only when
+        a third of them is acknowledged, which can take a slow client longer than any timeout. Until
+        then this process's own buffer does not change.
+        """
+        connection = self._transport.get_extra_info("socket")
+        (in_kernel,) = INT.unpack(ioctl(connection.fileno(), TIOCOUTQ, bytes(INT.size)))
+        return self._transport.get_write_buffer_size() + int(in_kernel)

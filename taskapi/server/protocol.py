@@ -226,12 +226,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._stall_timer = None
 
     def _check_stall(self, previous: int | None) -> None:
-        """Reset the connection if the client has read nothing since the last check."""
-        unsent = self.transport.get_write_buffer_size()
-        if unsent == previous:
+        """Reset the connection if the client has acknowledged nothing since the last check."""
+        left = self._lingering.unacknowledged()
+        if left == previous:
             self._lingering.reset()
         else:
-            self._stall_timer = self.loop.call_later(self._timeout, self._check_stall, unsent)
+            self._stall_timer = self.loop.call_later(self._timeout, self._check_stall, left)
 
 
 def _error_of(error: httptools.HttpParserError) -> ApiError:

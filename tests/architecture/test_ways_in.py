@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
-from architecture.recipe import Step, copy_of_the_package, steps
-from integration import programs
-from integration.programs import ADDRESS, READY, TOKEN, started
-from support import PATIENCE, Person
+from support import programs
+from support.people import Person
+from support.programs import ADDRESS, READY, TOKEN, started
+from support.recipe import Step, copy_of_the_package, steps
+from support.service import client_of
+from support.waiting import PATIENCE
 
 FIELD = steps("A field of a resource")
 RESOURCE = steps("A second resource")
@@ -21,7 +22,7 @@ RESOURCE = steps("A second resource")
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run Python on the copy of the package."""
-    return subprocess.run(  # noqa: S603 - our own commands
+    return subprocess.run(
         [sys.executable, *command],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(folder)},
@@ -40,7 +41,7 @@ def serving(folder: Path) -> Iterator[Person]:
         url = service.wait_for(ADDRESS)["url"]
         token = service.wait_for(TOKEN)["token"]
         service.wait_for(READY)
-        with httpx.Client(base_url=url, timeout=PATIENCE) as http:
+        with client_of(url) as http:
             yield Person("1", token, http)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from better_auth.stage import BY_PRODUCTS, MODES, Stage, staged
+from support.auth_stage import BY_PRODUCTS, MODES, Stage, staged
 from taskapi.database.url import DatabaseUrl
 
 

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from better_auth.auth_server import SERVER, node
-from better_auth.stage import Stage, in_mode
+from support.auth_server import SERVER, node
+from support.auth_stage import Stage, in_mode
 
 PAGE_ORIGIN = "http://localhost:3000"
 
@@ -15,7 +15,7 @@ PAGE_ORIGIN = "http://localhost:3000"
 def test_the_browser_code(stage: Stage) -> None:
     """Its own tests, one line for each, are in server/browser/tasks-api.test.mjs."""
     told = {"BETTER_AUTH_URL": stage.auth.url, "TASKS_URL": str(stage.http.base_url).rstrip("/")}
-    done = subprocess.run(  # noqa: S603 - a program of ours, with arguments of ours
+    done = subprocess.run(
         [node(), "--test", "--test-reporter=tap", "browser/tasks-api.test.mjs"],
         cwd=SERVER,
         env=os.environ | told,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from better_auth.auth_server import SERVER
-from better_auth.stage import MODES
+from support.auth_server import SERVER
+from support.auth_stage import MODES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "better-auth.md").read_text()
 

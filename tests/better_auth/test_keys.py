@@ -2,9 +2,9 @@
 
 import pytest
 
-from better_auth.auth_server import running
-from better_auth.stage import MODES, Stage, fetch, in_mode, staged
-from support import SECRET, Person
+from support.auth_server import running
+from support.auth_stage import MODES, Stage, fetch, in_mode, staged
+from support.people import SECRET, Person
 from taskapi.auth.token import parse
 from taskapi.database.url import DatabaseUrl
 

@@ -4,7 +4,7 @@ Every test runs in every mode: each kind of key, both types of user id, and eith
 made first.
 """
 
-from better_auth.stage import Stage, fetch
+from support.auth_stage import Stage, fetch
 
 
 def test_a_new_user_uses_all_six_operations(stage: Stage) -> None:

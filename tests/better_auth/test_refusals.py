@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from better_auth.auth_server import Account
-from better_auth.stage import Stage, in_mode
+from support.auth_server import Account
+from support.auth_stage import Stage, in_mode
 from taskapi.database.url import DatabaseUrl
 
 PAGE = Path(__file__).parents[2] / "docs" / "better-auth.md"

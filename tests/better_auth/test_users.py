@@ -2,9 +2,9 @@
 
 import pytest
 
-from better_auth.auth_server import running
-from better_auth.stage import Stage, create_database, fetch, in_mode
-from support import settings_for
+from support.auth_server import running
+from support.auth_stage import Stage, create_database, fetch, in_mode
+from support.service import settings_for
 from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
 

@@ -8,18 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy import image
-from deploy.balancer import Balancer
-from faults.background import Background
-from faults.postgres import Postgres
-from support import cannot
-
-
-@pytest.fixture(scope="session")
-def background() -> Iterator[Background]:
-    """An event loop for the tests' own servers and connections."""
-    with Background().running() as background:
-        yield background
+from support import image
+from support.background import Background
+from support.haproxy import Balancer
+from support.machine import cannot
+from support.postgres import Postgres
 
 
 @pytest.fixture(scope="session")

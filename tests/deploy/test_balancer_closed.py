@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deploy.balancer import CLOSED, CONFIG, Balancer
 from deploy.http2 import status_over_http2
-from unit.hostile import METHODS, grows_faster_than_its_input, hostile_texts
+from support.haproxy import CLOSED, CONFIG, Balancer
+from support.hostile import METHODS, grows_faster_than_its_input, hostile_texts
 
 
 def assert_closed(
@@ -20,11 +20,11 @@ def assert_closed(
     assert (answer.passed, answer.status) in {(False, 404), (False, 400)}, target
 
 
-def test_the_service_itself_would_answer(service: str) -> None:
+def test_the_service_itself_would_answer(http: httpx.Client) -> None:
     """So it is HAProxy that refuses in what follows."""
     for path in CLOSED:
         for spelling in (path, f"/%{ord(path[1]):x}{path[2:]}"):
-            assert httpx.get(f"{service}{spelling}").status_code == 200
+            assert http.get(spelling).status_code == 200
 
 
 def encoded(character: str) -> list[str]:

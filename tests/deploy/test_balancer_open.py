@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
-from deploy.balancer import CLOSED, Balancer
 from deploy.http2 import status_over_http2
-from support import Person, token_for
+from support.haproxy import CLOSED, Balancer
+from support.people import Person, token_for
 
 
 @pytest.fixture

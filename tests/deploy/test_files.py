@@ -10,9 +10,9 @@ import kubernetes_validate  # type: ignore[import-untyped]  # it has no types of
 import pytest
 import yaml
 
-from deploy.balancer import CONFIG, program
-from deploy.image import ROOT, instructions
-from integration.programs import PROGRAMS
+from support.haproxy import CONFIG, program
+from support.image import instructions
+from support.machine import PROGRAMS, ROOT
 from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
@@ -82,7 +82,7 @@ def settings_from(environment: dict[str, str]) -> Settings:
 
 
 def test_compose_keeps_the_compose_specification() -> None:
-    done = subprocess.run(  # noqa: S603 - our own linter
+    done = subprocess.run(
         [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE],
         capture_output=True,
         text=True,
@@ -154,7 +154,7 @@ def test_the_poolers_figures_fit_the_services(services: dict[str, Any]) -> None:
 
 
 def test_haproxy_takes_its_configuration() -> None:
-    done = subprocess.run(  # noqa: S603 - the balancer
+    done = subprocess.run(
         [program(), "-c", "-f", str(CONFIG)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr

@@ -2,7 +2,6 @@
 
 import itertools
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,11 +10,13 @@ from pathlib import Path
 
 import httpx
 
-from deploy.balancer import Balancer
-from faults.pgbouncer import PgBouncer
-from faults.postgres import Postgres
-from integration.programs import READY, Service, started
-from support import SECRET, Person, eventually, token_for
+from support.haproxy import Balancer
+from support.machine import free_ports
+from support.people import SECRET, Person, token_for
+from support.pgbouncer import PgBouncer
+from support.postgres import Postgres
+from support.programs import READY, Service, started
+from support.waiting import eventually
 
 PEOPLE = range(7001, 7007)
 REPLICAS = 4
@@ -130,15 +131,6 @@ def fleet(postgres: Postgres, folder: Path, replicas: int = REPLICAS) -> Iterato
         it = Fleet(stack, folder, settings)
         it.start(replicas)
         yield it
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on which nobody listens."""
-    with ExitStack() as stack:
-        listeners = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [listener.getsockname()[1] for listener in listeners]
 
 
 class Worker:

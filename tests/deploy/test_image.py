@@ -16,13 +16,15 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from deploy.image import ROOT, Stage, ignored, instructions, words
-from faults.background import Background
-from faults.postgres import Postgres, address_through
-from faults.proxy import FaultProxy
-from integration.programs import PROGRAMS, READY, Service, started
 from scripts.packages import locked
-from support import PATIENCE, SECRET, eventually
+from support.background import Background
+from support.image import Stage, ignored, instructions, words
+from support.machine import PROGRAMS, ROOT
+from support.people import SECRET
+from support.postgres import Postgres, address_through
+from support.programs import READY, Service, started
+from support.proxy import FaultProxy
+from support.waiting import PATIENCE, eventually
 from taskapi import __version__
 from taskapi.config import Settings
 
@@ -37,7 +39,7 @@ def said(word: str) -> list[str]:
 
 
 def test_hadolint_finds_nothing() -> None:
-    found = subprocess.run(  # noqa: S603 - our own linter
+    found = subprocess.run(
         [PROGRAMS / "hadolint", "--failure-threshold", "style", ROOT / "Dockerfile"],
         capture_output=True,
         text=True,
@@ -69,7 +71,7 @@ def test_the_build_gets_what_it_copies_and_nothing_that_is_secret_or_heavy() -> 
     own = [rest for rest in said("COPY") if not rest.startswith("--from")]
     copied = {source for rest in own for source in rest.split()[:-1]}
     assert not [source for source in copied if ignored(source)]
-    for name in (".env", ".taskapi/secret", ".git/config", "tests/support.py", ".venv/bin/pip"):
+    for name in (".env", ".taskapi/secret", ".git/config", "tests/conftest.py", ".venv/bin/pip"):
         assert ignored(name), name
     assert ignored("taskapi/__pycache__/app.cpython-311.pyc")
     assert not ignored("taskapi/migrations/versions/001_create_tasks_table.py")
@@ -120,7 +122,7 @@ def test_the_wheel_of_the_image_holds_the_package_and_nothing_else(built: Stage)
 
 
 def run(built: Stage, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own image
+    return subprocess.run(
         built.command(*command, read_only=True),
         capture_output=True,
         text=True,

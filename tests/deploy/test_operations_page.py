@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.image import ROOT
-from deploy.test_fleet import free_ports
-from faults.postgres import Postgres
-from integration.programs import PROGRAMS, environment
-from support import PATIENCE, SECRET
+from support.machine import PROGRAMS, ROOT, free_ports
+from support.people import SECRET
+from support.postgres import Postgres
+from support.programs import environment
+from support.waiting import PATIENCE
 
 PAGE = ROOT / "docs" / "operations.md"
 ENGINES = ("docker ", "kubectl ")
@@ -52,7 +52,7 @@ def test_the_page_can_be_followed(postgres: Postgres, tmp_path: Path) -> None:
     steps = blocks()
     steps.insert(next(n for n, it in enumerate(steps) if it.startswith("taskapi doctor")), BUSINESS)
     script = "set -euo pipefail -m; trap 'kill -KILL %1 || true' ERR\n" + "\n".join(steps)
-    done = subprocess.run(  # noqa: S603 - our own page
+    done = subprocess.run(
         ["/bin/bash", "-c", script],
         cwd=tmp_path,
         env=environment(given),

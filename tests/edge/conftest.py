@@ -1,22 +1,25 @@
-"""A service in a hurry, for what only time shows."""
+"""A service with bugs, for what becomes of them."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from edge.wire import HASTY_SECONDS
-from support import client_of, serving, settings_for
+from support.service import client_of, serving_app, settings_for
+from taskapi.app import create_app
 from taskapi.database.url import DatabaseUrl
-
-HASTE = {"request_timeout": HASTY_SECONDS, "keep_alive_timeout": HASTY_SECONDS}
+from taskapi.edge.route import Route
 
 
 @pytest.fixture(scope="session")
-def hasty(database: DatabaseUrl) -> Iterator[httpx.Client]:
-    """A client of a service that waits for nothing longer than `HASTY_SECONDS`."""
-    with (
-        serving(settings_for(database, **HASTE)) as address,
-        client_of(address) as client,
-    ):
+def broken(database: DatabaseUrl) -> Iterator[httpx.Client]:
+    """A client of a service with bugs: two routes that raise what nobody expects."""
+
+    async def raise_something() -> dict[str, str]:
+        raise RuntimeError("a bug, whose words are nobody's business")
+
+    app = create_app(settings_for(database, log_level="error"))
+    for path in ("/bug", "/api/{user_id}/bug"):
+        app.router.routes.append(Route(path, raise_something, method="GET"))
+    with serving_app(app) as address, client_of(address) as client:
         yield client

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from edge.wire import Answer, exchange, request
-from support import Person
+from support.people import Person
+from support.wire import Answer, exchange, request
 
 LAST = "Connection: close"
 JSON = "Content-Type: application/json"
@@ -66,7 +66,7 @@ def test_every_answer_has_the_security_headers_once(
         assert "content-type" in answer.headers
 
 
-# Origins (test_around has the listed one and those that differ from it)
+# Origins (test_cors has the listed one and those that differ from it)
 
 
 def told(answer: Answer) -> set[str]:

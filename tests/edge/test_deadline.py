@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from support import PATIENCE
+from support.waiting import PATIENCE
 from taskapi.edge.deadline import DeadlineMiddleware
 from taskapi.edge.route import Route
 from taskapi.errors import Draining, TimedOut

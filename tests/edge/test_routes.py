@@ -29,7 +29,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.routing import WebSocketRoute
 from starlette.types import Message
 
-from support import SECRET
+from support.people import SECRET
 from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.edge.body import json_object

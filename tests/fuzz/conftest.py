@@ -2,6 +2,6 @@
 
 from hypothesis import HealthCheck, settings
 
-from fuzz.effort import LONG
+from support.effort import LONG
 
 settings.register_profile(LONG, deadline=None, suppress_health_check=list(HealthCheck))

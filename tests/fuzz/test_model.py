@@ -20,10 +20,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from contract.calls import NO_TASK, at_once
-from fuzz.effort import effort
-from fuzz.model import ROUTES, Impossible, Model, Owner, Request, tag_of
-from support import Person
+from support.calls import NO_TASK, at_once
+from support.effort import effort
+from support.model import ROUTES, Impossible, Model, Owner, Request, tag_of
+from support.people import Person
 
 PEOPLE = 3
 

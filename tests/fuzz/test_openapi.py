@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from fuzz.effort import TIMES, looks_for_long
-from support import Person
+from support.effort import TIMES, looks_for_long
+from support.people import Person
 
 HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
@@ -47,7 +47,7 @@ def assert_true(document: dict[str, Any], person: Person, folder: Path, *argumen
     """Hold that the service keeps to a document, when it is asked with this person's token."""
     path = folder / "openapi.json"
     path.write_text(json.dumps(document))
-    told = subprocess.run(  # noqa: S603 - schemathesis, on the service of the tests
+    told = subprocess.run(
         [
             SCHEMATHESIS,
             "run",

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from edge.wire import HEAD, request
-from fuzz.effort import effort
-from support import SECRET, sign
+from support.effort import effort
+from support.people import SECRET, sign
+from support.wire import HEAD, request
 from taskapi.auth.claims import ClaimsPolicy, User
 from taskapi.auth.keys import shared_secret
 from taskapi.auth.verifier import Verifier

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from operations.figures import figures, value
-from support import PATIENCE, Person
+from support.metrics import figures, value
+from support.people import Person
+from support.waiting import PATIENCE
 from taskapi.config import UserIdType
 from taskapi.database.executor import Executor
 from taskapi.database.url import DatabaseUrl

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from integration.programs import PROGRAMS, ROOT
+from support.machine import PROGRAMS, ROOT
 
 GITHUB = ROOT / ".github"
 WORKFLOW = GITHUB / "workflows" / "ci.yml"
@@ -46,7 +46,7 @@ def steps() -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(("file", "schema"), SCHEMAS, ids=[schema for _, schema in SCHEMAS])
 def test_a_file_keeps_the_schema_of_its_kind(file: Path, schema: str) -> None:
-    done = subprocess.run(  # noqa: S603 - our own linter
+    done = subprocess.run(
         [PROGRAMS / "check-jsonschema", "--builtin-schema", schema, file],
         capture_output=True,
         text=True,

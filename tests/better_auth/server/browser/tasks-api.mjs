@@ -1,6 +1,6 @@
-const EARLY = 60_000; // milliseconds before its end at which a token is replaced
+const EARLY = 60_000; // milliseconds before its expiry at which a token is replaced
 
-/** A refusal of the API; `code` is for programs, the message for people. */
+/** An error response of the API; `code` is for programs, the message for people. */
 export class TasksApiError extends Error {
   constructor(status, { detail, code, request_id: requestId }) {
     super(typeof detail === "string" ? detail : "The request breaks a rule.");
@@ -8,11 +8,11 @@ export class TasksApiError extends Error {
   }
 }
 
-/** The tasks of whoever is signed in. `url` is the origin of the API. */
+/** The tasks of the signed-in user. `url` is the origin of the API. */
 export function createTasksApi({ authClient, url }) {
   let kept = { until: 0 };
 
-  /** Token and user; calls that start together wait for one fetch. */
+  /** Token and user. Concurrent calls wait for the same fetch. */
   function credentials() {
     if (Date.now() >= kept.until) {
       const fetched = (kept = { until: Infinity });
@@ -36,11 +36,11 @@ export function createTasksApi({ authClient, url }) {
       throw new TasksApiError(error.status, { detail: "No token: sign in.", code: "signed_out" });
     }
     const { sub, iat, exp } = claimsOf(data.token);
-    // A length of time, because the clock of this machine may be wrong.
+    // A duration, because the clock of this machine may be wrong.
     return { token: data.token, user: sub, lifetime: (exp - iat) * 1000 };
   }
 
-  /** To be called on sign-out: otherwise the next user of the page acts as the last one. */
+  /** Call it on sign-out. Otherwise the next user's requests carry the last user's token. */
   function forget() {
     kept = { until: 0 };
   }
@@ -49,13 +49,13 @@ export function createTasksApi({ authClient, url }) {
     const used = await credentials();
     let response = await send(used, method, path, body);
     if (response.status === 401) {
-      // A refused call has done nothing, so it is safe to repeat it with a new token, once.
+      // A request that gets 401 has no effect, so it is safe to retry it once with a new token.
       if ((await credentials()) === used) forget();
       response = await send(await credentials(), method, path, body);
     }
-    const answer = response.status === 204 ? null : await response.json();
-    if (!response.ok) throw new TasksApiError(response.status, answer);
-    return answer;
+    const result = response.status === 204 ? null : await response.json();
+    if (!response.ok) throw new TasksApiError(response.status, result);
+    return result;
   }
 
   function send({ token, user }, method, path, body) {
@@ -80,7 +80,7 @@ export function createTasksApi({ authClient, url }) {
   };
 }
 
-/** What a token says. The user's name in it may come out garbled, and is not needed here. */
+/** The claims of a token. `atob` does not decode UTF-8, so the user's name may be garbled. */
 function claimsOf(token) {
   return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
 }

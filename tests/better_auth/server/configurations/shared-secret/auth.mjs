@@ -16,7 +16,7 @@ export const auth = betterAuth({
         sign: (payload) =>
           new SignJWT(payload).setProtectedHeader({ alg: "HS256", typ: "JWT" }).sign(secret),
       },
-      // Better Auth asks for these beside a signer. Nothing is published for a shared secret.
+      // Better Auth requires these with a signer. No keys are published for a shared secret.
       jwks: {
         remoteUrl: `${process.env.BETTER_AUTH_URL}/no-keys`,
         keyPairConfig: { alg: "EdDSA" },

@@ -1,0 +1,63 @@
+"""Which paths are protected, and who may reach them."""
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from support.people import SECRET
+from taskapi.app import create_app
+from taskapi.auth.authorization import PROTECTED, require_owner, rule_for
+from taskapi.auth.claims import User
+from taskapi.config import Settings
+from taskapi.errors import NotYourPath
+
+PUBLIC = {
+    "/",
+    "/docs",
+    "/docs/assets/{name}",
+    "/docs/start.js",
+    "/livez",
+    "/metrics",
+    "/openapi.json",
+    "/readyz",
+}
+
+ALICE = User("7", 7)
+
+
+def test_a_route_that_needs_no_token_is_on_the_list_of_public_paths() -> None:
+    app = create_app(Settings(better_auth_secret=SECRET))
+    paths = {route.path for route in app.routes if isinstance(route, APIRoute)}
+    assert {path for path in paths if rule_for(path) is None} == PUBLIC
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/apis/7/tasks", "/API/7/tasks", "/x/api/7", ""])
+def test_a_path_under_no_protected_prefix_is_public(path: str) -> None:
+    assert rule_for(path) is None
+
+
+@pytest.mark.parametrize(("prefix", "rule"), PROTECTED)
+def test_every_path_under_a_protected_prefix_has_its_rule(prefix: str, rule: object) -> None:
+    for path in (prefix, f"{prefix}7", f"{prefix}7/nothing/here", f"{prefix}/"):
+        assert rule_for(path) is rule
+
+
+@pytest.mark.parametrize("prefix", [prefix for prefix, _ in PROTECTED])
+def test_no_cache_stores_a_response_under_a_protected_prefix(
+    http: httpx.Client, prefix: str
+) -> None:
+    """The request log adds the header, below this room: a new prefix has to be named there too."""
+    response = http.get(f"{prefix}nothing/here")
+    assert response.status_code == 401
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_an_owner_reaches_everything_below_their_own_segment() -> None:
+    for path in ("/api/7", "/api/7/", "/api/7/tasks", "/api/7/tasks/1/complete"):
+        require_owner(ALICE, path)
+
+
+@pytest.mark.parametrize("segment", ["", "8", "77", "07", "7 ", "7;", "/7", "tasks/7", "\u0667"])
+def test_nobody_reaches_what_is_below_another_segment(segment: str) -> None:
+    with pytest.raises(NotYourPath):
+        require_owner(ALICE, f"/api/{segment}/tasks")

@@ -1,0 +1,226 @@
+"""PgBouncer in transaction mode: every statement may meet another connection to the server."""
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from support.background import Background
+from support.doctor import examined
+from support.people import Person, token_for
+from support.pgbouncer import PgBouncer
+from support.postgres import Postgres
+from support.programs import run
+from support.service import client_of, serving, settings_for
+from support.waiting import HASTY, PATIENCE, PATIENT, eventually
+from taskapi.database.url import DatabaseUrl
+
+PEOPLE = 100
+TURNS = 3
+
+
+@pytest.fixture
+def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
+    """A pooler in front of the server."""
+    with PgBouncer(postgres) as pgbouncer:
+        yield pgbouncer
+
+
+@pytest.fixture
+def database(pgbouncer: PgBouncer) -> DatabaseUrl:
+    """The service finds out by itself what it is connected to."""
+    return pgbouncer.address()
+
+
+@pytest.fixture
+def limits() -> dict[str, float]:
+    """A pooler lets its clients wait for a server that is away."""
+    return HASTY
+
+
+@pytest.mark.parametrize("said", [{}, {"pgbouncer": "true"}], ids=["found out", "told"])
+def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
+    said: dict[str, str], pgbouncer: PgBouncer, background: Background
+) -> None:
+    """20 connections of the service share 3 of the server; every answer is checked."""
+    settings = settings_for(pgbouncer.address(**said), **PATIENT, database_pool_size=20)
+    with serving(settings) as service:
+        statuses = background.run(_everybody_at_once(service))
+    turns = PEOPLE * TURNS
+    assert statuses == {201: turns, 200: 6 * turns, 204: turns}
+
+
+@pytest.mark.parametrize(
+    ("said", "good", "words"),
+    [
+        ({}, None, "a transaction pooler (detected)"),
+        ({"pgbouncer": "true"}, None, "a transaction pooler (as the URL says)"),
+        ({"pgbouncer": "false"}, False, "a transaction pooler, but the URL says the server"),
+    ],
+    ids=["found out", "told", "told wrong"],
+)
+def test_the_doctor_works_through_a_pooler_and_says_that_it_is_there(
+    said: dict[str, str], good: bool | None, words: str, pgbouncer: PgBouncer
+) -> None:
+    found = examined(DatabaseUrl.parse(pgbouncer.address(**said).dsn))
+    pooler = found.pop("connected to")
+    assert pooler.good is good
+    assert pooler.text.startswith(words)
+    assert not [finding for finding in found.values() if finding.good is False]
+
+
+async def _everybody_at_once(service: str) -> Counter[int]:
+    statuses: Counter[int] = Counter()
+    tls = ssl.create_default_context()  # which nobody uses, and each client would make for itself
+    async with AsyncExitStack() as stack:
+        callers = []
+        for number in range(PEOPLE):
+            http = httpx.AsyncClient(base_url=service, timeout=PATIENCE, verify=tls)
+            await stack.enter_async_context(http)
+            callers.append(_Caller(http, 10_000 + number, statuses))
+        await asyncio.gather(*(caller.live() for caller in callers))
+    return statuses
+
+
+class _Caller:
+    """Somebody with tasks whose titles nobody else has."""
+
+    def __init__(self, http: httpx.AsyncClient, number: int, statuses: Counter[int]) -> None:
+        self._http = http
+        self._number = number
+        self._statuses = statuses
+        self._tasks = f"/api/{number}/tasks"
+        self._headers = {"Authorization": f"Bearer {token_for(str(number))}"}
+
+    async def live(self) -> None:
+        """Use every operation again and again, and look at what it says."""
+        for _ in range(TURNS):
+            await self._turn()
+
+    async def _turn(self) -> None:
+        title = f"task of {self._number}"
+        task = (await self._call("POST", "", json={"title": title})).json()
+        one = f"/{task['id']}"
+        assert (task["title"], task["user_id"]) == (title, self._number)
+        assert (await self._call("GET", one)).json() == task
+        assert (await self._call("GET", "")).json()["tasks"] == [task]
+        assert (await self._call("PUT", one, json={"description": "x"})).json()["title"] == title
+        assert (await self._call("PATCH", f"{one}/complete")).json()["is_completed"] is True
+        done = (await self._call("GET", "?is_completed=true")).json()
+        assert [found["title"] for found in done["tasks"]] == [title]
+        assert await self._rename_in_a_batch(task["id"], f"{title}!") == f"{title}!"
+        await self._call("DELETE", one)
+
+    async def _rename_in_a_batch(self, task_id: int, title: str) -> object:
+        """A transaction of two statements, which must stay on one connection of the server."""
+        operations = [
+            {"op": "update", "id": task_id, "title": title},
+            {"op": "complete", "id": task_id},
+        ]
+        answer = await self._call("POST", "/batch", json={"operations": operations})
+        return answer.json()["results"][1]["task"]["title"]
+
+    async def _call(self, method: str, path: str, **options: object) -> httpx.Response:
+        answer = await self._http.request(
+            method,
+            self._tasks + path,
+            headers=self._headers,
+            **options,  # type: ignore[arg-type]  # httpx's own options
+        )
+        assert answer.is_success, answer.text
+        self._statuses[answer.status_code] += 1
+        return answer
+
+
+def test_the_schema_is_brought_up_to_date_through_a_pooler(
+    pgbouncer: PgBouncer, tmp_path: Path
+) -> None:
+    """By two programs, one after the other, which meet the same connection of the server."""
+    for _ in range(2):
+        done = run(
+            "taskapi",
+            "migrate",
+            folder=tmp_path,
+            settings={"database_url": pgbouncer.address().dsn},
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_paused_pooler_is_503_until_it_goes_on(pgbouncer: PgBouncer, alice: Person) -> None:
+    task = alice.create()
+    pgbouncer.pause()
+    eventually(lambda: alice.get().status_code == 503, "what needs the database is 503")
+    assert alice.put(f"/{task['id']}", json={"title": "Never"}).status_code == 503
+    assert alice.http.get("/livez").status_code == 200
+    pgbouncer.resume()
+    eventually(lambda: alice.get().status_code == 200, "it is back")
+    assert alice.get(f"/{task['id']}").json()["title"] == task["title"]
+
+
+def test_a_killed_pooler_is_503_until_it_is_back(pgbouncer: PgBouncer, alice: Person) -> None:
+    alice.create()
+    pgbouncer.kill()
+    assert alice.get().status_code == 503
+    assert alice.post(json={"title": "Never"}).status_code == 503
+    pgbouncer.start()
+    assert alice.get().json()["total"] == 1
+
+
+def test_a_server_restarted_behind_its_pooler_is_503_until_it_is_back(
+    postgres: Postgres, alice: Person
+) -> None:
+    """What PgBouncer says meanwhile is 08P01, at connect and to statements."""
+    alice.create()
+    postgres.stop()
+    assert alice.get().status_code == 503
+    assert alice.post(json={"title": "Never"}).status_code == 503
+    postgres.start()
+    eventually(lambda: alice.get().status_code == 200, "it is back")
+    assert alice.get().json()["total"] == 1
+
+
+def test_a_statement_given_up_behind_a_pooler_is_ended_on_the_server(
+    postgres: Postgres, alice: Person
+) -> None:
+    """The request to cancel goes through the pooler too, which knows where the statement runs."""
+    task = alice.create("Unchanged")
+    with postgres.locked(alice.id):
+        assert alice.put(f"/{task['id']}", json={"title": "Late"}).status_code == 503
+        eventually(lambda: postgres.waiting() == 0, "the statement was cancelled")
+    assert alice.get(f"/{task['id']}").json()["title"] == "Unchanged"
+
+
+def test_a_pooler_that_is_passed_off_as_a_server_serves_nothing_rather_than_something_wrong(
+    pgbouncer: PgBouncer,
+) -> None:
+    """It refuses the settings that a server takes (08P01)."""
+    with (
+        serving(settings_for(pgbouncer.address(pgbouncer="false"), **HASTY)) as service,
+        client_of(service) as http,
+    ):
+        assert Person("1", token_for("1"), http).get().status_code == 503
+
+
+def test_named_statements_would_fail_here(pgbouncer: PgBouncer, background: Background) -> None:
+    """Which shows that the tests above could: this is asyncpg as it comes."""
+
+    async def use() -> None:
+        lines = [await asyncpg.connect(pgbouncer.address().dsn) for _ in range(3)]
+        first, second, third = lines
+        try:
+            await first.execute("BEGIN")  # takes a connection of the server
+            await second.fetch("SELECT 1")  # prepares on another one
+            await third.execute("BEGIN")  # takes that one
+            await second.fetch("SELECT 1")  # so this executes on a third
+        finally:
+            for line in lines:
+                line.terminate()
+
+    with pytest.raises(asyncpg.InvalidSQLStatementNameError):
+        background.run(use())

@@ -1,0 +1,155 @@
+"""Figures of several workers: whichever of them is asked, it tells of all."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.metrics import Series, figures, value
+from support.people import SECRET
+from support.programs import ADDRESS, READY, Service, members_of, started
+from support.service import client_of
+from support.waiting import PATIENCE, eventually
+from taskapi.database.url import DatabaseUrl
+from taskapi.observability.metrics import DIRECTORY
+
+WORKERS = 2
+
+NOVEMBER_2023 = 1_700_000_000
+
+
+class Fleet:
+    """A service with several workers, and its clients, each of which asks once."""
+
+    def __init__(self, service: Service, address: str) -> None:
+        self._service = service
+        self._address = address
+
+    def get(self, path: str) -> httpx.Response:
+        """Ask whichever worker takes a new connection."""
+        return httpx.get(self._address + path, timeout=PATIENCE)
+
+    def figures(self) -> Series:
+        """What one of the workers says."""
+        with client_of(self._address) as http:
+            return figures(http)
+
+    @property
+    def workers(self) -> list[int]:
+        """Their process ids."""
+        return sorted(pid for pid in members_of(self._service) if "spawn_main" in _command(pid))
+
+    @property
+    def directory(self) -> Path:
+        """Where the figures are."""
+        variables = _read(self.workers[0], "environ").split("\0")
+        [directory] = [text for text in variables if text.startswith(DIRECTORY)]
+        return Path(directory.partition("=")[2])
+
+    @contextmanager
+    def only(self, worker: int) -> Iterator[None]:
+        """Have one worker take all connections: the others stand still."""
+        others = [pid for pid in self.workers if pid != worker]
+        try:
+            for pid in others:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in others:
+                os.kill(pid, signal.SIGCONT)
+
+    def end(self) -> int:
+        """Have it stop; gives the exit status."""
+        return self._service.end()
+
+    def livez(self) -> float:
+        """How many requests to `/livez` were counted."""
+        return value(self.figures(), "taskapi_requests_total", route="/livez")
+
+
+def _command(pid: int) -> str:
+    return _read(pid, "cmdline")
+
+
+def _read(pid: int, file: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{file}").read_text(errors="replace")
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
+@pytest.fixture(scope="module")
+def fleet(database: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Several workers, each of which has started."""
+    folder = tmp_path_factory.mktemp("fleet")
+    settings = {
+        "DATABASE_URL": database.dsn,
+        "BETTER_AUTH_SECRET": SECRET,
+        "API_HOST": "127.0.0.1",
+        "WORKERS": WORKERS,
+        "DATABASE_POOL_SIZE": 2 * WORKERS,
+    }
+    command = ("taskapi", "serve", "--port", 0)
+    with started(*command, folder=folder, settings=settings) as service:
+        address = service.wait_for(ADDRESS)["url"]
+        for _ in range(WORKERS):
+            service.wait_for(READY)
+        yield Fleet(service, address)
+
+
+def test_each_worker_tells_of_all(fleet: Fleet) -> None:
+    before = fleet.livez()
+    for worker in fleet.workers:
+        with fleet.only(worker):
+            fleet.get("/livez")
+    for worker in fleet.workers:
+        with fleet.only(worker):
+            assert fleet.livez() == before + WORKERS
+
+
+def test_the_workers_connections_are_added_up(fleet: Fleet) -> None:
+    def shown(name: str) -> float:
+        return value(fleet.figures(), name)
+
+    for worker in fleet.workers:
+        with fleet.only(worker):
+            assert fleet.get("/readyz").status_code == 200
+    eventually(lambda: shown("taskapi_database_connections_open") >= WORKERS, "all are shown")
+    assert shown("taskapi_database_connections_max") == 2 * WORKERS
+    assert shown("taskapi_workers") == WORKERS
+
+
+def test_the_figures_of_the_process_are_there_with_several_workers_too(fleet: Fleet) -> None:
+    seen = fleet.figures()
+    assert value(seen, "process_cpu_seconds_total") > 0
+    assert value(seen, "process_resident_memory_bytes") > WORKERS * 10_000_000
+    assert 0 < value(seen, "process_open_fds") < value(seen, "process_max_fds")
+    assert value(seen, "process_start_time_seconds") > NOVEMBER_2023
+    assert value(seen, "taskapi_build_info") == 1
+
+
+def test_what_a_killed_worker_counted_stays_and_what_it_held_does_not(fleet: Fleet) -> None:
+    victim = fleet.workers[0]
+    with fleet.only(victim):
+        fleet.get("/livez")
+    counted = fleet.livez()
+    os.kill(victim, signal.SIGKILL)
+    eventually(
+        lambda: not list(fleet.directory.glob(f"gauge_live*_{victim}.db")), "it is forgotten"
+    )
+    assert list(fleet.directory.glob(f"counter_{victim}.db"))
+    eventually(lambda: value(fleet.figures(), "taskapi_workers") == WORKERS, "it is replaced")
+    assert fleet.livez() == counted
+    assert value(fleet.figures(), "taskapi_database_connections_max") == 2 * WORKERS
+
+
+def test_nothing_is_left_behind(fleet: Fleet) -> None:
+    """The last of these tests: it ends the service."""
+    directory = fleet.directory
+    assert list(directory.glob("*.db"))
+    assert fleet.end() == 0
+    assert not directory.exists()

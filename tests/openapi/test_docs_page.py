@@ -1,0 +1,156 @@
+"""`/docs` in a browser, as a person uses it: authorize, try it out, and nothing leaves the origin.
+
+FR-018, SC-005. The browser runs the page under the page's own Content-Security-Policy; whatever the
+policy blocks, the browser reports on its console, and any such line fails the test.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable
+from selenium.webdriver.support.wait import WebDriverWait
+
+from support.machine import cannot
+from support.people import Person
+from support.waiting import PATIENCE
+
+OWN = {"chrome", "data"}
+"""What is no request: the browser's own pages, and pictures that stand in a page."""
+
+QUIET = (
+    "--headless=new",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--disable-gpu",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1200,1600",
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        cannot("Debian's chromium and chromium-driver are not installed")
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for option in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(option)
+    if os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # which root cannot have
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = Chrome(options, Service(driver))
+    yield browser
+    browser.quit()
+
+
+class Page:
+    """What is on the page, found as a person finds it."""
+
+    def __init__(self, browser: Chrome, address: str) -> None:
+        self._browser = browser
+        self._wait = WebDriverWait(browser, PATIENCE)
+        browser.get(address)
+
+    def click(self, selector: str) -> None:
+        """Click on what becomes clickable."""
+        element = self._wait.until(element_to_be_clickable((By.CSS_SELECTOR, selector)))
+        self._browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+    def type(self, selector: str, text: str) -> None:
+        """Replace the text of a field."""
+        field = self._wait.until(element_to_be_clickable((By.CSS_SELECTOR, selector)))
+        field.clear()
+        field.send_keys(text)
+
+    def find(self, selector: str) -> WebElement:
+        """What is, or will be, on the page."""
+        return self._wait.until(lambda page: page.find_element(By.CSS_SELECTOR, selector))
+
+    def authorize(self, token: str) -> None:
+        """Give the page a token."""
+        self.click(".auth-wrapper > .authorize")
+        self.type(".auth-container input", token)
+        self.click(".auth-container .auth.authorize")
+        self.click(".auth-container .btn-done")
+
+    def try_out(self, method: str, user_id: str) -> int:
+        """Execute an operation on all tasks, with the body that the page offers as an example.
+
+        Gives the status that the page then shows.
+        """
+        block = f".opblock-{method}:has([data-path='/api/{{user_id}}/tasks'])"
+        self.click(f"{block} .opblock-summary-control")
+        self.type(f"{block} [data-param-name=user_id] input", user_id)
+        self.click(f"{block} .execute")
+        shown = self.find(f"{block} .live-responses-table tbody .response-col_status")
+        return int(shown.text.split()[0])
+
+    def requested(self) -> set[str]:
+        """The origins of everything that the browser asked for so far."""
+        entries = (json.loads(line["message"])["message"] for line in self._log("performance"))
+        sent = (entry for entry in entries if entry["method"] == "Network.requestWillBeSent")
+        urls = (urlsplit(entry["params"]["request"]["url"]) for entry in sent)
+        return {f"{url.scheme}://{url.netloc}" for url in urls if url.scheme not in OWN}
+
+    def run(self, script: str) -> None:
+        """Run a script as the page would."""
+        self._browser.execute_script(script)
+
+    def complaint(self) -> str:
+        """What the browser's console shows next."""
+        return "\n".join(self._wait.until(lambda _: self.complaints()))
+
+    def complaints(self) -> list[str]:
+        """What the browser's console shows: errors, and what the page's policy blocked."""
+        return [line["message"] for line in self._log("browser")]
+
+    def _log(self, name: str) -> list[dict[str, Any]]:
+        lines: list[dict[str, Any]] = self._browser.get_log(name)  # type: ignore[no-untyped-call]  # Selenium leaves it untyped
+        return lines
+
+    def picture(self, file: Path) -> None:
+        """Keep a picture of the page, for people."""
+        self._browser.save_screenshot(file)
+
+
+def test_the_page_authorizes_and_tries_out(
+    browser: Chrome, service: str, alice: Person, tmp_path: Path
+) -> None:
+    page = Page(browser, f"{service}/docs")
+    page.authorize(alice.token)
+    assert page.try_out("post", alice.id) == 201
+    assert page.try_out("get", alice.id) == 200
+    page.picture(tmp_path / "docs.png")
+    assert [task["title"] for task in alice.get().json()["tasks"]] == ["Buy milk"]
+    assert page.complaints() == []
+    assert page.requested() == {service}
+
+
+def test_the_page_shows_a_refusal_without_a_token(
+    browser: Chrome, service: str, alice: Person
+) -> None:
+    """The browser's console names every 401 by itself; nothing else may stand there."""
+    page = Page(browser, f"{service}/docs")
+    assert page.try_out("get", alice.id) == 401
+    assert all("401" in complaint for complaint in page.complaints())
+
+
+def test_the_policy_of_the_page_keeps_it_to_its_origin(browser: Chrome, service: str) -> None:
+    page = Page(browser, f"{service}/docs")
+    page.find(".information-container")
+    page.run("new Image().src = 'http://elsewhere.example/'")
+    assert "Content Security Policy" in page.complaint()

@@ -1,0 +1,104 @@
+"""PgBouncer in transaction mode, as Debian ships it, in front of a server of the tests."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from support.machine import cannot
+from support.postgres import Postgres
+from support.waiting import eventually
+from taskapi.database.url import DatabaseUrl
+
+PORT = 6432
+
+INI = """
+[databases]
+* = host={server} port=5432
+
+[pgbouncer]
+pool_mode = transaction
+default_pool_size = 3
+max_client_conn = 200
+server_login_retry = 1
+listen_port = 6432
+unix_socket_dir = {directory}
+unix_socket_mode = 0777
+auth_type = trust
+auth_file = {directory}/users.txt
+logfile = {directory}/log
+pidfile = {directory}/pid
+"""
+
+
+class PgBouncer:
+    """A pooler that carries every statement of a client to any of three server connections."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+        if program is None:
+            cannot("pgbouncer is not installed: apt-get install pgbouncer")
+        self.directory = Path(tempfile.mkdtemp(prefix="taskapi-pgbouncer-"))
+        self._write("users.txt", '"taskapi" ""\n')
+        self._write("ini", INI.format(server=postgres.sockets, directory=self.directory))
+        self._command = [*_unprivileged(), program, "--quiet", str(self.directory / "ini")]
+
+    def __enter__(self) -> Self:
+        if os.geteuid() == 0:
+            shutil.chown(self.directory, "nobody")
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        shutil.rmtree(self.directory)
+
+    def address(self, **query: str) -> DatabaseUrl:
+        """Its address, as a user of it would paste it."""
+        said = "".join(f"&{name}={value}" for name, value in query.items())
+        return DatabaseUrl(
+            f"postgresql://taskapi@/postgres?host={self.directory}&port={PORT}{said}"
+        )
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        self._process = subprocess.Popen(self._command)
+        eventually(self._listens, "pgbouncer listens")
+
+    def pause(self) -> None:
+        """Have every client wait (PAUSE)."""
+        self._process.send_signal(signal.SIGUSR1)
+
+    def resume(self) -> None:
+        """Undo a pause."""
+        self._process.send_signal(signal.SIGUSR2)
+
+    def kill(self) -> None:
+        """Kill it in the middle of everything."""
+        self._process.kill()
+        self._process.wait()
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as line, suppress(OSError):
+            line.connect(str(self.directory / f".s.PGSQL.{PORT}"))
+            return True
+        return False
+
+    def _write(self, name: str, text: str) -> None:
+        file = self.directory / name
+        file.write_text(text)
+        file.chmod(0o644)
+
+
+def _unprivileged() -> list[str]:
+    """What to put before a command that refuses to run as root."""
+    if os.geteuid() != 0:
+        return []
+    group = pwd.getpwnam("nobody").pw_gid
+    return ["setpriv", "--reuid=nobody", f"--regid={group}", "--clear-groups"]

@@ -1,0 +1,78 @@
+"""The service that tests call: in a thread of this process, over real HTTP."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import uvicorn
+
+from support.people import SECRET
+from support.waiting import PATIENCE, eventually
+from taskapi.app import Service, create_app
+from taskapi.config import Settings
+from taskapi.database.url import DatabaseUrl
+from taskapi.server.process import uvicorn_options
+
+
+def settings_for(database: DatabaseUrl, **changed: object) -> Settings:
+    """Settings of a service on this database, as the tests want it unless told otherwise."""
+    usual: dict[str, object] = {
+        "database_url": database.dsn,
+        "better_auth_secret": SECRET,
+        "create_unknown_users": True,
+        "database_pool_size": 5,
+        "log_level": "warning",
+    }
+    return Settings.model_validate(usual | changed)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """Run a service for these settings in a thread; gives its base address."""
+    with serving_app(create_app(settings)) as address:
+        yield address
+
+
+@contextmanager
+def serving_app(app: Service) -> Iterator[str]:
+    """The same for an application that a test has changed."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, **uvicorn_options(app.settings))
+    server = uvicorn.Server(config)
+    # A daemon, so that one which hangs cannot keep the test process from ending.
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        eventually(lambda: server.started or not thread.is_alive(), "the service starts")
+        assert server.started, "the service ended at its start"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "the service stops"
+        listener.close()
+
+
+def client_of(address: str, *, timeout: float = PATIENCE, **options: Any) -> httpx.Client:
+    """A client that gives up idle connections before the service does.
+
+    The service closes them after `KEEP_ALIVE_TIMEOUT`, of which hasty ones have little: a request
+    that is sent at that moment is lost.
+
+    Args:
+        address: the service's base address.
+        timeout: seconds.
+        options: httpx's own.
+    """
+    limits = httpx.Limits(keepalive_expiry=1.0)
+    return httpx.Client(base_url=address, timeout=timeout, limits=limits, **options)
+
+
+@contextmanager
+def client_for(settings: Settings, *, timeout: float = PATIENCE) -> Iterator[httpx.Client]:
+    """A client of a service that runs for these settings."""
+    with serving(settings) as address, client_of(address, timeout=timeout) as client:
+        yield client
