@@ -35,7 +35,7 @@ from taskapi.operations import routes as operations
 from taskapi.operations.readiness import Readiness
 from taskapi.operations.sampler import Sampler
 from taskapi.server.drain import Drain
-from taskapi.server.startup import start_or_explain
+from taskapi.server.startup import run_lifespan
 from taskapi.state import ServiceState
 from taskapi.tasks import routes as tasks
 
@@ -87,7 +87,7 @@ class Service(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Not FastAPI's, which reads its telemetry's environment variables with every request.
         if scope["type"] == "lifespan":
-            await start_or_explain(partial(Starlette.__call__, self), scope, receive, send)
+            await run_lifespan(partial(Starlette.__call__, self), scope, receive, send)
         else:
             await Starlette.__call__(self, scope, receive, send)
 

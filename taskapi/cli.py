@@ -69,7 +69,7 @@ def serve(
     settings = load(Settings)
     with (
         closing(listen(settings)) as listener,
-        server.leaving_in_order(),
+        server.exit_on_signals(),
         # Around the lives of all workers, so that the embedded server starts and stops once.
         database_in_use(settings) as url,
     ):

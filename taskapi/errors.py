@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 
 class ApiError(Exception):
-    """A refusal that a client is told about; its subclasses are the whole list of them."""
+    """An error that a client gets as a response. Its subclasses are all there are."""
 
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
@@ -24,24 +24,24 @@ class ApiError(Exception):
 
 
 class MalformedRequest(ApiError):
-    """Bytes that are no HTTP, or that two readers could understand differently (RFC 9112)."""
+    """Bytes that are not HTTP, or that two parsers could read differently (RFC 9112)."""
 
     status, code = HTTPStatus.BAD_REQUEST, "bad_request"
     detail = "This is not a well-formed HTTP request."
 
 
 class HeadTimedOut(ApiError):
-    """A request's head did not come whole in time."""
+    """The head of a request was not complete in time."""
 
     status, code = HTTPStatus.REQUEST_TIMEOUT, "request_timeout"
-    detail = "The request did not come in time."
+    detail = "The request did not arrive in time."
 
 
 class HeadTooLarge(ApiError):
-    """The address and the headers of a request are over their bound."""
+    """The URL and the headers of a request exceed their limit."""
 
     status, code = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large"
-    detail = "The request's address and headers are too large."
+    detail = "The request's URL and headers are too large."
 
 
 Refusal = Literal[
@@ -57,11 +57,11 @@ Refusal = Literal[
     "audience",
     "user",
 ]
-"""Why a request is answered 401, for the metrics: a client sees the sentence, and the code."""
+"""Why a response is 401, as a label of the metrics. The client gets the code and a sentence."""
 
 
 class NotAuthenticated(ApiError):
-    """No token came with the request (RFC 6750, 3.1: then no error code is sent)."""
+    """The request has no token (RFC 6750, 3.1: the challenge then has no error code)."""
 
     status, code = HTTPStatus.UNAUTHORIZED, "not_authenticated"
     detail = "Send a token: Authorization: Bearer <JWT>."
@@ -73,7 +73,7 @@ class NotAuthenticated(ApiError):
 
 
 class InvalidToken(ApiError):
-    """A token came, and it proves nothing. The reason is for people, never for decisions."""
+    """The token proves nothing. The detail is for people; no code depends on it."""
 
     status, code = HTTPStatus.UNAUTHORIZED, "invalid_token"
     detail = "The token is not valid."
@@ -93,7 +93,7 @@ class InvalidToken(ApiError):
 
 
 class TokenExpired(InvalidToken):
-    """The token was valid once: the client should fetch a new one and repeat the request."""
+    """The token was valid once. The client should fetch a new one and repeat the request."""
 
     code = "token_expired"
     detail = "The token has expired; fetch a new one."
@@ -108,7 +108,7 @@ class NotYourPath(ApiError):
 
 
 class TaskNotFound(ApiError):
-    """No such task, or somebody else's: a caller cannot tell which."""
+    """No such task, or another user's: the client cannot tell which."""
 
     status, code = HTTPStatus.NOT_FOUND, "task_not_found"
     detail = "There is no such task."
@@ -145,14 +145,14 @@ class IdempotencyKeyReused(ApiError):
 
 
 class BodyTooLarge(ApiError):
-    """The body is over its bound; the rest of it is not read."""
+    """The body exceeds its limit. The rest of it is not read."""
 
     status, code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"
     detail = "The request body is too large."
 
     @property
     def headers(self) -> dict[str, str]:
-        # The rest of the body is still on its way: this connection cannot carry another request.
+        # The rest of the body is still being sent, so this connection cannot carry another request.
         return {"Connection": "close"}
 
 
@@ -164,10 +164,10 @@ class NotJson(ApiError):
 
 
 class Unavailable(ApiError):
-    """The request was not served and may be repeated later; why is in the subclass."""
+    """The request was not served and may be repeated later. A subclass says why."""
 
     status, code = HTTPStatus.SERVICE_UNAVAILABLE, "unavailable"
-    detail = "The service is not available for the moment; try again."
+    detail = "The service is unavailable at the moment; try again."
     retry_after: ClassVar[int] = 1
     """Seconds."""
 
@@ -183,17 +183,17 @@ class Draining(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot be reached, refuses or is too slow."""
+    """The database is unreachable, refuses connections or is too slow."""
 
     code = "database_unavailable"
-    detail = "The database is not available for the moment; try again."
+    detail = "The database is unavailable at the moment; try again."
 
 
 class KeysUnavailable(Unavailable):
-    """The auth server's keys were never fetched, or too long ago: no token can be judged."""
+    """The auth server's keys were never fetched, or too long ago, so no token can be verified."""
 
     code = "keys_unavailable"
-    detail = "The auth server's keys are not available for the moment; try again."
+    detail = "The auth server's keys are unavailable at the moment; try again."
 
 
 class SchemaOutdated(DatabaseUnavailable):
@@ -211,7 +211,7 @@ class Overloaded(Unavailable):
 
 
 class TimedOut(Unavailable):
-    """The request took longer than `REQUEST_TIMEOUT`."""
+    """The request was not complete at its deadline."""
 
     code = "timed_out"
-    detail = "The request took too long and was given up; try again."
+    detail = "The request took too long and was cancelled; try again."

@@ -1,7 +1,10 @@
-"""The edge: what every request passes on its way in, and every response on its way out.
+"""What every request passes on its way in, and every response on its way out.
 
-Pure ASGI middleware, in the order of `taskapi.app`: `request_log` (id, headers, log, metrics),
-`cors`, `error_handler` (errors to HTTP), `deadline` (time limit, clients that disconnect), then the
-guard of `taskapi.auth`. Behind them `route`, the class of all routes, and what routes read with:
-`body`, `conditional` (entity tags) and `cursor`.
+ASGI middleware, in the order of `taskapi.app`: `request_log` (id, headers, log line, metrics),
+`cors`, `error_handler` (errors become responses, by `problem`) and `deadline` (time limit, clients
+that disconnect). Inside them is the middleware of `taskapi.auth`.
+
+Then the routes: `route` is their class, `router` collects them, `restrictions` is what they refuse
+at import, `call` runs an endpoint with its dependencies. Routes read requests with `body`,
+`conditional` (entity tags) and `cursor`.
 """

@@ -1,4 +1,4 @@
-"""An endpoint with its dependencies, arranged once so that a request only has to be read."""
+"""An endpoint with its dependencies, put in order once, at import."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
@@ -20,36 +20,39 @@ class Call:
         dependant: the parameters and dependencies that FastAPI found in the endpoint's signature.
     """
 
-    __slots__ = ("_steps",)
+    __slots__ = ("_dependencies", "_endpoint")
 
     def __init__(self, dependant: Dependant) -> None:
-        self._steps: list[Step] = []
-        self._add(dependant, {})
-
-    def _add(self, dependant: Dependant, positions: dict[int, int]) -> int:
-        """Add the steps of this callable; returns the position of its result.
-
-        Args:
-            dependant: the callable.
-            positions: those of the results of callables that have a step, by their identity.
-        """
-        known = positions.get(id(dependant.call))
-        if known is not None:
-            return known
-        inputs = {
-            str(inner.name): None if is_security(inner) else self._add(inner, positions)
-            for inner in dependant.dependencies
-        }
-        self._steps.append(Step(dependant, inputs))
-        positions[id(dependant.call)] = len(self._steps) - 1
-        return len(self._steps) - 1
+        steps: list[Step] = []
+        _add_steps(dependant, steps, {})
+        *self._dependencies, self._endpoint = steps
 
     async def on(self, request: BoundedRequest, errors: list[Any]) -> Any:
         """The endpoint's result; None, and entries in `errors`, where the request breaks a rule."""
         results: list[Any] = []
-        for step in self._steps:
-            results.append(await step.run(request, results, errors))
-        return results[-1]
+        for dependency in self._dependencies:
+            results.append(await dependency.run(request, results, errors))
+        return await self._endpoint.run(request, results, errors)
+
+
+def _add_steps(dependant: Dependant, steps: "list[Step]", positions: dict[int, int]) -> int:
+    """Add a callable behind its dependencies; returns its position, which is that of its result.
+
+    Args:
+        dependant: the callable.
+        steps: so far.
+        positions: of the callables that have a step already, by their identity.
+    """
+    known = positions.get(id(dependant.call))
+    if known is not None:
+        return known
+    inputs = {
+        str(inner.name): None if is_security(inner) else _add_steps(inner, steps, positions)
+        for inner in dependant.dependencies
+    }
+    steps.append(Step(dependant, inputs))
+    positions[id(dependant.call)] = len(steps) - 1
+    return len(steps) - 1
 
 
 class Step:

@@ -1,4 +1,4 @@
-"""CORS for the listed origins; for any other, the answer says nothing about CORS at all."""
+"""CORS for the listed origins. Responses to any other origin have no CORS header."""
 
 from collections.abc import Sequence
 
@@ -25,9 +25,12 @@ EXPOSED_HEADERS = (
     "X-Request-ID",
 )
 
+CONTENT_HEADERS = ("content-length", "content-type")
+"""Starlette's response to a preflight has content; a 204 has none."""
+
 
 class CorsMiddleware:
-    """Hands requests of listed origins to the framework's CORS layer, all others past it."""
+    """Passes requests of listed origins through Starlette's CORS layer, all others around it."""
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         self._app = app
@@ -51,10 +54,8 @@ class CorsMiddleware:
 
 class _ListedOrigins(CORSMiddleware):
     def preflight_response(self, request_headers: Headers) -> Response:
-        """What is allowed, whatever was asked for: it is the browser that compares the two."""
-        told = super().preflight_response(request_headers)
-        kept = [(name, value) for name, value in told.headers.items() if name not in CONTENT]
-        return Response(status_code=204, headers=dict(kept))
-
-
-CONTENT = {"content-length", "content-type"}
+        """All that is allowed, whatever the browser asked for, which compares the two itself."""
+        headers = dict(super().preflight_response(request_headers).headers)
+        for name in CONTENT_HEADERS:
+            headers.pop(name, None)
+        return Response(status_code=204, headers=headers)

@@ -1,4 +1,4 @@
-"""The layer in which every exception becomes an answer."""
+"""The layer in which every exception becomes a response."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -16,18 +16,18 @@ from taskapi.observability import metrics
 
 log = structlog.get_logger("taskapi")
 
-CLIENT_LEFT = 499
-"""Sent to nobody: it is what the access log and the metrics say, in nginx's words."""
+CLIENT_DISCONNECTED = 499
+"""Never sent: nginx's status, for the log and the metrics, of a client that disconnected."""
 
 CLOSE = (b"connection", b"close")
 
 
 class ErrorMiddleware:
-    """Ends every request with an answer: the route's, or that to an error.
+    """Responds to every exception of the layers within.
 
     Args:
-        app: what answers.
-        is_draining: whether the process is about to stop; responses then close their connection.
+        app: the layers within.
+        is_draining: whether the process is about to stop. Responses then close their connection.
     """
 
     def __init__(self, app: ASGIApp, is_draining: Callable[[], bool]) -> None:
@@ -40,7 +40,7 @@ class ErrorMiddleware:
             return
         begun = False
 
-        async def send_noted(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal begun
             begun = True
             if message["type"] == "http.response.start" and self._is_draining():
@@ -48,36 +48,41 @@ class ErrorMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_noted)
-        except ClientDisconnect:
-            if not begun:
-                await send({"type": "http.response.start", "status": CLIENT_LEFT, "headers": []})
-        except Draining as error:
+            await self._app(scope, receive, send_and_note)
+        except Exception as error:  # noqa: BLE001 - all end here, and bugs are logged
             if begun:
-                await send(
-                    {"type": "http.response.body"}
-                )  # a stream ends here as it could anywhere
+                await _end_response(error, scope, send)
             else:
-                await _answer_error(error, scope, receive, send_noted, begun=False)
-        except Exception as error:  # noqa: BLE001 - every error is answered here, and bugs are logged
-            await _answer_error(error, scope, receive, send_noted, begun=begun)
+                await _respond(error, scope, receive, send_and_note)
 
 
-async def _answer_error(
-    error: Exception, scope: Scope, receive: Receive, send: Send, *, begun: bool
-) -> None:
-    if not isinstance(error, ApiError | HTTPException | RequestValidationError):
-        metrics.UNHANDLED.inc()
-        state = scope["state"]
-        told = {"request_id": state["request_id"], **state.get("trace", {})}
-        log.error("unhandled", **told, exc_info=error)
-    elif isinstance(error, Unavailable):
-        metrics.UNAVAILABLE.labels(error.code).inc()
-    if begun:
-        # Too late for another answer; the server closes the connection, and the client sees a cut
-        # answer rather than a wrong one.
+async def _end_response(error: Exception, scope: Scope, send: Send) -> None:
+    """End a response that has begun: another one cannot follow it."""
+    if isinstance(error, Draining):
+        await send({"type": "http.response.body"})  # the regular end of a stream
+    elif not isinstance(error, ClientDisconnect):
+        _record(error, scope)
+        # The server then closes the connection, and the client sees an incomplete response.
         raise error
+
+
+async def _respond(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    if isinstance(error, ClientDisconnect):
+        message = {"type": "http.response.start", "status": CLIENT_DISCONNECTED, "headers": []}
+        await send(message)
+        return
+    _record(error, scope)
     response = error_response(error, scope)
     if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(allowed_methods(scope))
     await response(scope, receive, send)
+
+
+def _record(error: Exception, scope: Scope) -> None:
+    if isinstance(error, Unavailable):
+        metrics.UNAVAILABLE.labels(error.code).inc()
+    elif not isinstance(error, ApiError | HTTPException | RequestValidationError):
+        metrics.UNHANDLED.inc()
+        state = scope["state"]
+        ids = {"request_id": state["request_id"], **state.get("trace", {})}
+        log.error("unhandled", **ids, exc_info=error)

@@ -21,8 +21,8 @@ PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 """As RFC 9110 names them, and Python only from 3.13 on: generators make names of them."""
 
 FRAMEWORK_ERRORS: Mapping[int, tuple[str, str]] = {
-    404: ("route_not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not answer to that method."),
+    404: ("route_not_found", "There is no route with this path."),
+    405: ("method_not_allowed", "This path does not have that method."),
 }
 """Code and sentence for what the framework refuses by itself."""
 
@@ -52,19 +52,19 @@ def problem_of(error: Exception) -> Problem:
             return Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "validation_failed",
-                "The request breaks a rule.",
+                "The request is not valid.",
                 errors=tuple(map(_broken_rule, error.errors())),
             )
         case HTTPException():
             code, detail = FRAMEWORK_ERRORS.get(
-                error.status_code, ("bad_request", "The request cannot be understood.")
+                error.status_code, ("bad_request", "The request is malformed.")
             )
             return Problem(HTTPStatus(error.status_code), code, detail, error.headers or NO_HEADERS)
         case _:
             return Problem(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
                 "internal_error",
-                "Something went wrong here; it has been logged under this request_id.",
+                "An internal error occurred. The log has it under this request_id.",
             )
 
 
@@ -94,7 +94,7 @@ def problem_body(problem: Problem, request_id: str) -> dict[str, Any]:
 
 
 def reason_phrase(status: int) -> str:
-    """The name of a status, the same under every Python."""
+    """The reason phrase of a status (RFC 9110, 15), the same with every Python."""
     return PHRASES.get(status, HTTPStatus(status).phrase)
 
 

@@ -1,4 +1,4 @@
-"""The outermost layer: an id for every request, headers for every answer, one log line for both."""
+"""The outermost layer: an id for every request, headers for every response, one log line."""
 
 import random
 import re
@@ -20,10 +20,10 @@ log = structlog.get_logger("taskapi.access")
 
 Observe = Callable[[float], None]
 
-ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
-"""What may be a metric's label; a client can invent others."""
+"""May be labels of metrics. Any other is counted as `other`, because clients can invent them."""
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 NO_TRACE: dict[str, str] = {}
@@ -31,7 +31,7 @@ NO_STORE = (b"cache-control", b"no-store")
 
 
 class RequestLogMiddleware:
-    """Gives a request its id, completes the answer's headers, and records both when it is over."""
+    """Gives a request its id and a response its common headers; logs and counts both at the end."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -49,39 +49,39 @@ class RequestLogMiddleware:
             scope["state"]["trace"] = span.ids
         elif caller is not None:
             scope["state"]["trace"] = {"trace_id": caller.trace_id}
-        added = [(b"x-request-id", request_id.encode()), NOSNIFF]
+        common_headers = [(b"x-request-id", request_id.encode()), NOSNIFF]
         if scope["path"].startswith("/api/"):
-            added.append(NO_STORE)
+            common_headers.append(NO_STORE)
         status = 0
 
-        async def send_completed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *added]
+                message["headers"] = [*message["headers"], *common_headers]
             await send(message)
 
         try:
-            await self._app(scope, receive, send_completed)
+            await self._app(scope, receive, send_with_headers)
         finally:
             _record(scope, status, time.perf_counter() - started, span)
 
 
 def _request_id(scope: Scope) -> str:
-    sent = [value for name, value in scope["headers"] if name == b"x-request-id"]
-    if len(sent) == 1 and ACCEPTABLE_ID.fullmatch(sent[0]):
-        return bytes(sent[0]).decode()
+    values = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    if len(values) == 1 and REQUEST_ID.fullmatch(values[0]):
+        return bytes(values[0]).decode()
     return f"{random.getrandbits(128):032x}"
 
 
 def _caller(scope: Scope) -> Caller | None:
-    sent = [value for name, value in scope["headers"] if name == b"traceparent"]
-    return tracing.caller_of(sent[0]) if len(sent) == 1 else None
+    values = [value for name, value in scope["headers"] if name == b"traceparent"]
+    return tracing.caller_of(values[0]) if len(values) == 1 else None
 
 
 @cache
 def _counters(method: str, route: str, status: int) -> tuple[Callable[[], None], Observe]:
-    """What counts such requests. Looking it up by its labels takes longer than counting."""
+    """The counters of such requests, cached: finding them by labels takes longer than counting."""
     return (
         metrics.REQUESTS.labels(method, route, status).inc,
         metrics.REQUEST_SECONDS.labels(method, route).observe,

@@ -1,7 +1,7 @@
 """What a `Route` does not do, refused when it is made instead of with a request.
 
-FastAPI describes more than `Route` carries out: it would build the route, and answer 500 or pass
-None. Each rule yields a sentence that says what to write instead.
+FastAPI describes more than `Route` carries out. Without these rules such a route would be built,
+and respond 500 or pass None. Each rule yields a sentence that says what to write instead.
 """
 
 import inspect
@@ -21,10 +21,10 @@ from taskapi.edge.call import callables, is_model, is_security
 INSTEAD_OF_OPTIONS = {
     "callbacks": "describe them in openapi_extra",
     "dependencies": "take the dependency as a parameter of the endpoint",
-    "max_body_size": "max_body_bytes",
-    "methods": "a decorator for each method",
+    "max_body_size": "write max_body_bytes",
+    "methods": "write a decorator for each method",
 }
-"""For options of FastAPI that a `Route` does not take; all others would have no effect."""
+"""For options of FastAPI that `Route` does not take. All others would have no effect."""
 
 INSTEAD_OF_PARAMETERS = {
     "background_tasks_param_name": "await the work, or start it in the lifespan",
@@ -33,7 +33,7 @@ INSTEAD_OF_PARAMETERS = {
     "security_scopes_param_name": "AuthMiddleware authenticates: take the user as a parameter",
     "websocket_param_name": "WebSocket is not served: return a StreamingResponse",
 }
-"""For parameters that FastAPI would fill with an object of its own."""
+"""By attribute of `Dependant`: parameters that FastAPI would fill with an object of its own."""
 
 
 def refuse_unknown_options(path: str, options: Iterable[str], known: Iterable[str]) -> None:
@@ -78,10 +78,8 @@ def _wrong_callables(parts: list[Dependant]) -> Iterator[str]:
     for each in parts:
         name, call = _name(each.call), inspect.unwrap(cast("Callable[..., Any]", each.call))
         if inspect.isgeneratorfunction(call) or inspect.isasyncgenfunction(call):
-            yield (
-                f"{name} uses yield; a dependency opens what it needs with `async with` in the "
-                "endpoint, and an endpoint returns a StreamingResponse"
-            )
+            instead = "return a StreamingResponse" if each is parts[0] else "use `async with` there"
+            yield f"{name} uses yield; the endpoint can {instead}"
         elif not _is_coroutine(each.call) and not _is_coroutine(call):
             yield f"{name} would block every other request; write `async def`"
         if not each.use_cache:

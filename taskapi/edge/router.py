@@ -1,4 +1,4 @@
-"""Collects the routes of a room, with what they have in common."""
+"""Collects routes with a common prefix and common options."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, Unpack
@@ -11,7 +11,11 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Awaitable[Any]])
 
 
 class Router:
-    """Routes with a common prefix and common options.
+    """A list of routes, and a decorator for each method that adds one.
+
+    Args:
+        prefix: of every path.
+        common: options of every route that does not have its own.
 
     Attributes:
         routes: in the order in which they were added, which is the order of matching.
@@ -52,7 +56,7 @@ class Router:
 
 
 def refuse_foreign_routes(app: FastAPI) -> None:
-    """Raise for a route that is no `Route`: it would respond by other rules, and unlogged.
+    """Raise for a route that is no `Route`, which would respond by other rules.
 
     Raises:
         TypeError: it names the route, and what to write instead.
@@ -60,5 +64,5 @@ def refuse_foreign_routes(app: FastAPI) -> None:
     for route in app.routes:
         if not isinstance(route, Route):
             raise TypeError(
-                f"{route} is no Route; add it with a Router, and the routes of that here"
+                f"{route} is no Route; add it with a Router, and that's routes to app.routes"
             )

@@ -18,15 +18,14 @@ SHARED: list[Processor] = [
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send everything, the server's own lines too, to standard output in one format.
+    """Write all logs, uvicorn's too, to standard output in one format.
 
-    Whatever is not printable is escaped, so nothing that a client sends can end a line or move
-    a cursor.
+    What is not printable is escaped, so that no text of a client can end a line or move a cursor.
     """
     readable = settings.log_format == "console" or (
         settings.log_format == "auto" and sys.stdout.isatty()
     )
-    last = _for_people() if readable else _for_machines()
+    last = _console_processors() if readable else _json_processors()
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     structlog.configure(
         processors=[*SHARED, *last],
@@ -45,12 +44,12 @@ def configure_logs(settings: Settings) -> None:
     logging.getLogger("uvicorn.error").setLevel(level)
 
 
-def _for_machines() -> list[Processor]:
-    # Tracebacks as Python prints them. The kinds that show local variables would show tokens.
+def _json_processors() -> list[Processor]:
+    # Tracebacks as Python prints them: with local variables they would show tokens.
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_to_json)]
 
 
-# One encoder for all lines: json.dumps makes a new one for each (4 of 11 microseconds).
+# One encoder for all lines: json.dumps makes one for each line (4 of 11 microseconds).
 _ENCODER = json.JSONEncoder(default=repr)
 
 
@@ -58,7 +57,7 @@ def _to_json(event: object, **_: object) -> str:
     return _ENCODER.encode(event)
 
 
-def _for_people() -> list[Processor]:
+def _console_processors() -> list[Processor]:
     return [
         _escape_event,
         structlog.dev.ConsoleRenderer(
@@ -69,7 +68,7 @@ def _for_people() -> list[Processor]:
     ]
 
 
-# The renderer escapes values. A library's sentence and an exception's words it writes as they are.
+# The renderer escapes values, but not events, which libraries write, and not exceptions.
 
 
 def _escape_event(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -78,7 +77,7 @@ def _escape_event(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _write_traceback(output: TextIO, exc_info: ExcInfo) -> None:
-    """Write a traceback whose lines cannot be taken for lines of the log: all are indented."""
+    """Write a traceback with all lines indented, so that none looks like a line of the log."""
     plain = StringIO()
     structlog.dev.plain_traceback(plain, exc_info)
     output.write("\n".join(f"    {_printable(line)}" for line in plain.getvalue().split("\n")))

@@ -1,7 +1,7 @@
-"""What is counted, for Prometheus. No label takes a value that a client can invent.
+"""Metrics, for Prometheus. No label has a value that a client can invent.
 
-One worker keeps its figures in memory. Several keep theirs in files of one directory, and whichever
-of them is asked adds them up (prometheus_client's multiprocess mode, chosen when it is imported).
+A single worker keeps them in memory. Several keep theirs in files of one directory, which are added
+up by the worker that is asked: prometheus_client's multiprocess mode, chosen when it is imported.
 """
 
 import os
@@ -24,29 +24,29 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus_client's name for where several processes keep their figures."""
+"""The environment variable in which prometheus_client looks for that directory."""
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only a folder of our own in it, mode 0700
-"""Preferred: the files are written with every request, and need not outlive the service."""
+"""Preferred, because the files are written with every request and need not outlive the service."""
 
 SAMPLE_SECONDS = 1.0
-"""Between two looks of a worker at itself, for the others to show."""
+"""Between two samples that a worker takes of itself, for the others to show."""
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which only repeats the start's time
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series, and only repeat when the process started
 
-REQUESTS = Counter("taskapi_requests", "Requests answered", ["method", "route", "status"])
+REQUESTS = Counter("taskapi_requests", "Requests, by their response", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram(
     "taskapi_request_seconds",
-    "From the request's head to the last byte of the answer",
+    "From the head of a request to the last byte of its response",
     ["method", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2.5, 5, 10),
 )
-UNHANDLED = Counter("taskapi_unhandled_errors", "Requests that met a bug")
-UNAVAILABLE = Counter("taskapi_unavailable", "Requests answered 503", ["code"])
-TOKEN_REFUSALS = Counter("taskapi_token_refusals", "Requests refused as 401", ["reason"])
+UNHANDLED = Counter("taskapi_unhandled_errors", "Requests that ended in an unexpected exception")
+UNAVAILABLE = Counter("taskapi_unavailable", "Requests with response 503", ["code"])
+TOKEN_REFUSALS = Counter("taskapi_token_refusals", "Requests with response 401", ["reason"])
 KEY_SET_FETCHES = Counter("taskapi_key_set_fetches", "Fetches of the key set", ["result"])
 DATABASE_FAULTS = Counter(
-    "taskapi_database_faults", "Requests answered 503 for the database", ["fault"]
+    "taskapi_database_faults", "Requests with response 503 because of the database", ["fault"]
 )
 DATABASE_RETRIES = Counter(
     "taskapi_database_retries", "Statements repeated after a fault", ["fault"]
@@ -69,7 +69,7 @@ WAITING = Gauge(
 )
 WAIT_SECONDS = Histogram(
     "taskapi_database_wait_seconds",
-    "How long requests waited that found every connection in use",
+    "Seconds that requests waited because every connection was in use",
     buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 NO_CONNECTION = Counter(
@@ -91,10 +91,9 @@ _PROCESS_GAUGES: tuple[tuple[str, str, Literal["livesum", "livemax", "livemin"]]
 
 
 class ProcessMetrics:
-    """What prometheus_client tells of one process, written where the other workers find it.
+    """prometheus_client's metrics of one process, under the same names, but for all workers.
 
-    By the same names. Files are limited for each process, so theirs are the figures of the worker
-    that has most of them.
+    Files are limited for each process, so these gauges are those of the worker that has most open.
     """
 
     def __init__(self) -> None:
@@ -109,7 +108,7 @@ class ProcessMetrics:
         }
 
     def sample(self) -> None:
-        """Look, and write down."""
+        """Read the metrics of this process, and set those of all workers."""
         for family in self._collector.collect():
             [sample] = family.samples
             if sample.name == "process_cpu_seconds_total":
@@ -125,7 +124,7 @@ def is_shared() -> bool:
 
 
 def exposition() -> bytes:
-    """All figures, of all workers, in Prometheus' text format."""
+    """All metrics of all workers, in Prometheus' text format."""
     if not is_shared():
         return generate_latest(REGISTRY)
     together = CollectorRegistry()
@@ -135,7 +134,7 @@ def exposition() -> bytes:
 
 @contextmanager
 def shared_by_workers() -> Iterator[None]:
-    """Give the workers that are started meanwhile a directory for their figures."""
+    """While the context is open, give new workers a directory for their metrics."""
     memory = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK | os.X_OK) else None
     with tempfile.TemporaryDirectory(prefix="taskapi-metrics-", dir=memory) as directory:
         os.environ[DIRECTORY] = directory
@@ -146,5 +145,5 @@ def shared_by_workers() -> Iterator[None]:
 
 
 def forget_worker(process_id: int) -> None:
-    """Leave out what was true of a worker that has ended; what it counted stays."""
+    """Remove the gauges of a worker that has ended. Its counters stay."""
     mark_process_dead(process_id)  # type: ignore[no-untyped-call]  # so prometheus_client has it

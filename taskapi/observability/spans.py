@@ -1,7 +1,7 @@
-"""Spans, recorded and sent by OpenTelemetry (the extra `taskapi[otel]`).
+"""Spans, recorded and exported by OpenTelemetry (the extra `taskapi[otel]`).
 
-Imported by nothing but `tracing`, and only where spans are wanted. OpenTelemetry reads the rest of
-the `OTEL_*` variables itself.
+Imported by `tracing` alone, and only if spans are enabled. OpenTelemetry reads the rest of the
+`OTEL_*` variables itself.
 """
 
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusC
 from taskapi import __version__
 
 UNNAMED = "unknown_service"
-"""OpenTelemetry's name for a service that was not given one."""
+"""OpenTelemetry's name for a service without one."""
 
 SERVER_ERROR = 500
 
-LAST_SECONDS = 2.0
-"""For the last spans of a process to be sent."""
+EXPORT_TIMEOUT_SECONDS = 2.0
+"""At the end of the process, for the last spans to be exported."""
 
 
 class Spans:
     """Records a span for each request, and in it one for each statement.
 
     Args:
-        provider: knows where they go, and which are kept.
+        provider: decides which are sampled, and where they are exported.
     """
 
     def __init__(self, provider: TracerProvider) -> None:
@@ -39,23 +39,23 @@ class Spans:
 
     @classmethod
     def exporting(cls) -> "Spans":
-        """Spans that are sent where the environment says."""
+        """Spans that are exported to the endpoint of the environment."""
         provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         return cls(provider)
 
     def request(self, caller: tuple[str, str, bool] | None) -> "RequestSpan":
-        """Begin the span of a request; statements of this task are recorded within it.
+        """Begin the span of a request, which becomes the parent of this task's statements.
 
         Args:
-            caller: trace id, span id and whether it is sampled, where the request came with them.
+            caller: trace id, span id and whether it is sampled, if the request has them.
         """
         parent = context.Context() if caller is None else _remote(*caller)
         return RequestSpan(self._tracer.start_span("request", parent, SpanKind.SERVER))
 
     @contextmanager
     def statement(self, text: str) -> Iterator[None]:
-        """The span of one execution. Its text holds no values: those travel beside it."""
+        """The span of one execution. The text has parameters in place of values."""
         verb = text.split(None, 1)[0]
         with self._tracer.start_as_current_span(
             verb,
@@ -65,7 +65,7 @@ class Spans:
                 "db.operation.name": verb,
                 "db.query.text": text,
             },
-            # An error's words may quote what a user has written.
+            # The message of an error may quote what a user has written.
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
@@ -77,18 +77,18 @@ class Spans:
                 raise
 
     def close(self) -> None:
-        """Send what was recorded; in bounded time, whatever the collector does."""
-        # OpenTelemetry itself would hold the process up for as long as a message may take (10 s).
-        sending = Thread(target=self._provider.shutdown, daemon=True)
-        sending.start()
-        sending.join(LAST_SECONDS)
+        """Export what was recorded, in bounded time."""
+        # OpenTelemetry itself would wait for as long as one export may take (10 s).
+        export = Thread(target=self._provider.shutdown, daemon=True)
+        export.start()
+        export.join(EXPORT_TIMEOUT_SECONDS)
 
 
 class RequestSpan:
-    """The span of one request, from its head to the last byte of its answer.
+    """The span of one request, from its head to the last byte of its response.
 
     Attributes:
-        ids: what the log line says of it.
+        ids: trace id and span id, for the log line.
     """
 
     __slots__ = ("_span", "_token", "ids")
@@ -103,7 +103,7 @@ class RequestSpan:
         }
 
     def end(self, request_id: str, method: str, route: str, status: int) -> None:
-        """The answer has been sent."""
+        """End the span: the response has been sent."""
         context.detach(self._token)
         self._span.update_name(f"{method} {route}")
         self._span.set_attributes(
@@ -122,8 +122,8 @@ class RequestSpan:
 
 def _remote(trace_id: str, span_id: str, sampled: bool) -> context.Context:
     flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
-    there = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=flags)
-    return trace.set_span_in_context(NonRecordingSpan(there), context.Context())
+    parent = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=flags)
+    return trace.set_span_in_context(NonRecordingSpan(parent), context.Context())
 
 
 def _resource() -> Resource:

@@ -1,7 +1,7 @@
-"""Trace context (W3C): who called us within which trace; and spans, where somebody collects them.
+"""W3C trace context: the trace that a request belongs to; and spans, if they are exported.
 
-A caller's trace id goes into the log line. Spans are off unless OpenTelemetry's own variables name
-a place to send them to, and then cost a request one look at `spans`.
+The trace id of the caller goes into the log line. Spans are off unless OpenTelemetry's environment
+variables name an endpoint. Off, they cost a request one comparison.
 """
 
 import os
@@ -21,17 +21,17 @@ TRACEPARENT = re.compile(
     rb"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
     rb"(?P<later>-.*)?"
 )
-LONGEST_TRACEPARENT = 512
+MAX_TRACEPARENT_BYTES = 512
 
-WANTED = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-"""Either of them switches spans on."""
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""Variables of which each switches spans on."""
 
 spans: "Spans | None" = None
-"""What records spans in this process; None where nobody collects them."""
+"""Records the spans of this process; None if they are not exported."""
 
 
 class Caller(NamedTuple):
-    """Where in which trace a request was sent."""
+    """The span of the caller."""
 
     trace_id: str
     span_id: str
@@ -39,11 +39,11 @@ class Caller(NamedTuple):
 
 
 def caller_of(traceparent: bytes) -> Caller | None:
-    """Read a `traceparent` header; None where it breaks a rule, and then a new trace begins here.
+    """Parse a `traceparent` header; None if it is malformed, and then a new trace begins here.
 
-    A later version than 00 may say more behind the four parts that are known.
+    Versions after 00 may have more parts behind the four known ones.
     """
-    parts = TRACEPARENT.fullmatch(traceparent[:LONGEST_TRACEPARENT])
+    parts = TRACEPARENT.fullmatch(traceparent[:MAX_TRACEPARENT_BYTES])
     if parts is None or parts["version"] == b"ff" or (parts["later"] and parts["version"] == b"00"):
         return None
     trace_id, span_id = parts["trace"].decode(), parts["span"].decode()
@@ -52,20 +52,20 @@ def caller_of(traceparent: bytes) -> Caller | None:
     return Caller(trace_id, span_id, sampled=bool(int(parts["flags"], 16) & 1))
 
 
-def wanted() -> bool:
-    """Whether the environment asks for spans, in OpenTelemetry's own words."""
+def is_enabled() -> bool:
+    """Whether OpenTelemetry's environment variables ask for spans."""
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
     if os.environ.get("OTEL_TRACES_EXPORTER", "otlp") != "otlp":
         return False
-    return any(os.environ.get(name) for name in WANTED)
+    return any(os.environ.get(name) for name in ENDPOINTS)
 
 
 @contextmanager
 def exported() -> Iterator[None]:
-    """While this lasts, record spans and send them away, if the environment asks for it."""
+    """While the context is open, record and export spans, if the environment asks for them."""
     global spans  # noqa: PLW0603 - one for the process, as the environment is
-    if not wanted():
+    if not is_enabled():
         yield
         return
     try:

@@ -1,7 +1,7 @@
 """Names equal parts of the document once, under `components`, and refers to them.
 
-Every operation has nearly the same errors: written out, 69 responses of which 21 differ made three
-quarters of the document.
+All operations have nearly the same errors. Without this, 69 responses of which 21 differ were two
+thirds of the document's 208 kB.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page that shows it, with no internet access needed."""
+"""Serves the OpenAPI document, and Swagger UI for it, without internet access."""
 
 import importlib.util
 from functools import cache
@@ -15,7 +15,7 @@ from taskapi.edge.router import Router
 from taskapi.openapi.document import openapi_document
 from taskapi.state import state_of
 
-# The assets come with an installed package, so the page works without internet access.
+# An installed package has the assets.
 ASSETS_PACKAGE = "fastapi_offline"
 ASSETS = {"swagger-ui.css", "swagger-ui-bundle.js", "favicon.png"}
 
@@ -47,7 +47,7 @@ START = """SwaggerUIBundle({
 });
 """
 
-# Scripts and requests of this origin only. Swagger UI sets styles on its elements.
+# Scripts and requests of this origin only. Styles inline, because Swagger UI sets them on elements.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -65,13 +65,13 @@ async def openapi_json(request: Request) -> Response:
 
 @router.get("/docs")
 async def page() -> Response:
-    """Swagger UI, under a policy that lets it talk to this origin alone."""
+    """Swagger UI, with a policy that allows requests to this origin only."""
     return HTMLResponse(PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
 @router.get("/docs/start.js")
 async def start() -> Response:
-    """The page's own script: no script stands in the page, so the policy can forbid them there."""
+    """The script of the page. It is a file, so that the policy can forbid inline scripts."""
     return Response(START, media_type="text/javascript")
 
 
@@ -102,6 +102,6 @@ def _document_once(app: FastAPI, user_id_type: UserIdType) -> dict[str, Any]:
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Serve the OpenAPI document, and a page that shows it."""
-    _assets_directory()  # a missing package ends the start, not a request
+    """Serve the OpenAPI document, and Swagger UI for it."""
+    _assets_directory()  # so that a missing package fails the start, not a request
     app.router.routes.extend(router.routes)

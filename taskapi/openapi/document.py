@@ -34,8 +34,8 @@ def openapi_document(routes: Sequence[BaseRoute], user_id_type: UserIdType) -> d
         routes=routes,
         license_info={"name": "MIT", "identifier": "MIT"},
         tags=[
-            {"name": "tasks", "description": "What a user does with their own tasks."},
-            {"name": "operations", "description": "What runs the service looks at. No token."},
+            {"name": "tasks", "description": "A user's own tasks."},
+            {"name": "operations", "description": "For operators and their tools. No token."},
         ],
     )
     schemas = document["components"]["schemas"]

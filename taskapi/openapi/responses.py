@@ -1,4 +1,4 @@
-"""What routes declare of their responses: statuses, headers, errors and an example of each."""
+"""What routes declare their responses with: statuses, headers, errors and examples."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -48,26 +48,26 @@ EXAMPLE_CURSOR = "AXZtgK8rpaiiAAAAAAAAAAEABkmru9n4QA"
 """Of user 1's list, newest first, behind the example task."""
 
 HEADERS = {
-    "ETag": ("The version of what is sent (RFC 9110).", '"63f4a1c2b7d40"'),
-    "Idempotency-Replayed": ("Only where this is the kept answer to an earlier request.", "true"),
+    "ETag": ("The version of the content (RFC 9110).", '"63f4a1c2b7d40"'),
+    "Idempotency-Replayed": ("Only in the stored response to an earlier request.", "true"),
     "Link": (
-        "The next page (RFC 8288), where there is one.",
+        "The next page (RFC 8288), if there is one.",
         f'</api/1/tasks?cursor={EXAMPLE_CURSOR}>; rel="next"',
     ),
-    "Location": ("Where the new task is.", "/api/1/tasks/1"),
-    "Retry-After": ("Seconds after which another try makes sense.", "1"),
+    "Location": ("The URL of the new task.", "/api/1/tasks/1"),
+    "Retry-After": ("Seconds until another try makes sense.", "1"),
     "WWW-Authenticate": (
         "What is wrong with the token (RFC 6750).",
         'Bearer realm="taskapi", error="invalid_token", error_description="The token has expired."',
     ),
-    "X-Request-ID": ("Names this exchange in the logs.", EXAMPLE_REQUEST_ID),
+    "X-Request-ID": ("The id of this request in the logs.", EXAMPLE_REQUEST_ID),
 }
 """The description of each, and an example."""
 
 ERROR_HEADERS = {401: ("WWW-Authenticate",), 412: ("ETag",), 503: ("Retry-After",)}
 
 KEY_REUSED = "Unprocessable Content, or Idempotency-Key reused"
-"""The 422 of routes that take an `Idempotency-Key`: another response, so with another name."""
+"""The 422 of routes that take an `Idempotency-Key`: another response, and so another name."""
 
 
 def returns(status: int, *headers: str, example: object = None) -> Responses:
@@ -122,7 +122,7 @@ def _error_response(status: int, *, keyed: bool) -> dict[str, Any]:
 
 
 def _problems(status: int) -> list[problem.Problem]:
-    """What can lead to this status, as the service itself would put it."""
+    """Every problem with this status, as the service itself responds to it."""
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         missing = {"loc": ["body", "title"], "msg": "Field required", "type": "missing"}
         return [problem.problem_of(RequestValidationError([missing]))]

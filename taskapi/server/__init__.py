@@ -1,1 +1,6 @@
-"""The process: its socket and workers, HTTP/1.1 as it speaks it, and how it stops."""
+"""The process: its socket, its workers and its signals; HTTP/1.1; and how it stops.
+
+`process` runs uvicorn with `protocol` (one connection), which uses `framing` (what a head may be)
+and `lingering` (how a connection ends). `listener` is the socket, `drain` the first step of a stop,
+`startup` reports why a start failed.
+"""

@@ -1,7 +1,7 @@
-"""A stop in two steps: first this process says that it is no longer ready, then the server stops.
+"""A stop in two steps: first the process stops being ready, then the server stops.
 
-A server that stops at once refuses the connections that a balancer still opens, and closes idle
-ones just when a client writes to them. In between, every answer asks its client to close.
+A server that stops at once refuses connections that a load balancer still opens, and closes idle
+ones just as a client writes to them. In between, every response closes its connection.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 DRAIN_SECONDS = 1.5
-"""Enough for a balancer that asks every second."""
+"""Enough for a load balancer that probes every second."""
 
 
 class Drain:
-    """Whether this process has been told to stop.
+    """Whether this process is about to stop.
 
     Attributes:
-        begun: True from SIGTERM on, for `/readyz` and the answers' headers.
+        begun: True from SIGTERM on, for `/readyz`, streams and the headers of responses.
     """
 
     def __init__(self) -> None:
@@ -27,18 +27,18 @@ class Drain:
 
     @contextmanager
     def on_sigterm(self) -> Iterator[None]:
-        """While this lasts, delay SIGTERM on its way to the server; further ones change nothing.
+        """While the context is open, delay SIGTERM's handler; further SIGTERMs have no effect.
 
-        SIGINT does not wait: it comes from a terminal.
+        SIGINT is not delayed: it comes from a terminal.
         """
         stop = signal.getsignal(signal.SIGTERM)
         if not callable(stop) or threading.current_thread() is not threading.main_thread():
-            yield  # run by something that does not stop on a signal
+            yield  # the server here does not stop on a signal
             return
         loop = asyncio.get_running_loop()
 
         def begin(number: int, frame: FrameType | None) -> None:
-            if not self.begun:  # a supervisor and its supervisor may both send it
+            if not self.begun:  # uvicorn's supervisor and the one above it may both send it
                 self.begun = True
                 loop.call_soon_threadsafe(loop.call_later, DRAIN_SECONDS, stop, number, None)
 

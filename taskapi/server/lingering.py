@@ -1,8 +1,8 @@
-"""The end of a connection whose client is still sending.
+"""How a connection ends whose client is still sending (a lingering close).
 
-A socket that is closed with bytes unread resets the connection, and many clients then lose the
-answer that says why (a 413, say): measured with 20 MB, Node's fetch now and then, Python's
-http.client always. So the way out is closed first, and what still comes in is read and dropped.
+Closing a socket with unread bytes resets the connection, and many clients then lose the response,
+such as a 413. Measured with 20 MB: Node's fetch sometimes, Python's http.client always. So the
+write side is closed first, and what still arrives is read and dropped.
 """
 
 import asyncio
@@ -12,59 +12,65 @@ from collections.abc import Callable
 from fcntl import ioctl
 from termios import TIOCOUTQ
 
-AT_ONCE = struct.pack("ii", 1, 0)
-COUNT = struct.Struct("i")
+NO_LINGER = struct.pack("ii", 1, 0)
+"""SO_LINGER on, with 0 seconds: closing discards what is unsent, and resets the connection."""
+
+INT = struct.Struct("i")
 
 
 class LingeringTransport(asyncio.Transport):
-    """A transport that closes in two steps where its client is still sending.
+    """A transport that closes in two steps if its client is still sending.
 
     Args:
         transport: the server's.
         loop: its loop.
-        patience: seconds between the two steps, unless the client leaves before.
-        still_sending: whether the client is, as far as one can know.
+        timeout: seconds between the two steps, unless the client disconnects before.
+        is_client_sending: whether it is, as far as the server can know.
+
+    Attributes:
+        lingering: whether the first step is done.
     """
 
     def __init__(
         self,
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
-        patience: float,
-        still_sending: Callable[[], bool],
+        timeout: float,
+        is_client_sending: Callable[[], bool],
     ) -> None:
         super().__init__()
         self._transport = transport
         self._loop = loop
-        self._patience = patience
-        self._still_sending = still_sending
-        self.lingers = False
-        self.write = transport.write  # type: ignore[method-assign]  # a call less for every answer
+        self._timeout = timeout
+        self._is_client_sending = is_client_sending
+        self.lingering = False
+        self.write = transport.write  # type: ignore[method-assign]  # saves a call for each response
 
     def is_closing(self) -> bool:
-        return self.lingers or self._transport.is_closing()
+        return self.lingering or self._transport.is_closing()
 
     def close(self) -> None:
-        if self.is_closing() or not self._still_sending():
+        if self.is_closing() or not self._is_client_sending():
             self._transport.close()
         else:
-            self.lingers = True
+            self.lingering = True
             self._transport.write_eof()
             self._transport.resume_reading()
-            self._loop.call_later(self._patience, self._transport.close)
+            self._loop.call_later(self._timeout, self._transport.close)
 
     def reset(self) -> None:
-        """Close at once, and have the kernel drop what was not taken."""
+        """Close at once, and discard what the client has not received."""
         connection = self._transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         self._transport.abort()
 
     def unacknowledged(self) -> int:
-        """Bytes written that the client has not taken, here and in the kernel (tcp(7)).
+        """Written bytes that the client has not acknowledged, in this buffer and the kernel's.
 
-        The kernel takes megabytes, and takes more only when a third of them has gone. That can take
-        a slow client longer than any timeout, and until then the number of bytes here is the same.
+        TIOCOUTQ (tcp(7)) counts the latter, which are megabytes. The kernel accepts more only when
+        a third of them is acknowledged, which can take a slow client longer than any timeout. Until
+        then this process's own buffer does not change.
         """
         connection = self._transport.get_extra_info("socket")
-        (in_kernel,) = COUNT.unpack(ioctl(connection.fileno(), TIOCOUTQ, bytes(COUNT.size)))
+        (in_kernel,) = INT.unpack(ioctl(connection.fileno(), TIOCOUTQ, bytes(INT.size)))
         return self._transport.get_write_buffer_size() + int(in_kernel)

@@ -1,4 +1,4 @@
-"""The listening socket: how it is opened, and how it is closed without resetting anybody."""
+"""The listening socket: how it is opened, and closed without resetting connections."""
 
 import socket
 import sys
@@ -8,7 +8,7 @@ from taskapi.config import Settings, SettingsError
 BACKLOG = 2048
 
 CLOSING_SECONDS = 0.25
-"""Once new connections are dropped, for those whose handshake is under way to be accepted."""
+"""After new connections are dropped, for those in their handshake to be accepted."""
 
 MINIMUM_HOPS = {
     socket.AF_INET: ((socket.IPPROTO_IP, 21),),  # IP_MINTTL
@@ -22,10 +22,10 @@ MORE_THAN_ANY = 255
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Listen on `API_HOST` and `API_PORT`, before anything that would have to be stopped again.
+    """Listen on `API_HOST` and `API_PORT`: first of all, so that a failure leaves nothing to stop.
 
     Raises:
-        SettingsError: another process listens there, or there is no such address.
+        SettingsError: the port is in use, or the host has no such address.
     """
     address = (settings.host, settings.api_port)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

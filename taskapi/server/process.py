@@ -24,22 +24,22 @@ from taskapi.server.listener import BACKLOG, CLOSING_SECONDS, drop_new_connectio
 from taskapi.server.protocol import HttpProtocol
 
 GRACE_SECONDS = 5
-"""Beyond `REQUEST_TIMEOUT`, for requests that were accepted before a stop was asked for."""
+"""Added to `REQUEST_TIMEOUT`, for requests that were accepted before the stop."""
 
 POLL_SECONDS = 0.05
 
-WORKER_SECONDS = 60
-"""After which a worker that says nothing is replaced. It says nothing while it starts, which on a
-busy machine takes longer than uvicorn's 5 seconds: every worker would be ended before it serves."""
+WORKER_HEALTHCHECK_SECONDS = 60
+"""A worker that does not respond to its supervisor for so long is replaced. It does not while it
+starts, and on a busy machine that takes longer than uvicorn's 5 seconds: none would ever serve."""
 
 
 @contextmanager
-def leaving_in_order() -> Iterator[None]:
-    """Make a signal to stop end the program as an exception does, so that what was begun is undone.
+def exit_on_signals() -> Iterator[None]:
+    """Make SIGINT and SIGTERM raise SystemExit, so that contexts that are open are closed.
 
-    uvicorn finishes its requests first, and then repeats the signal that it was sent.
+    uvicorn finishes its requests first, and then raises the signal again.
     """
-    before = {number: signal.signal(number, _leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, _exit) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
@@ -47,16 +47,16 @@ def leaving_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
+def _exit(_number: int, _frame: FrameType | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # an impatient second one must not cut this short
+        signal.signal(number, signal.SIG_IGN)  # so that a second one does not interrupt this
     sys.exit(0)
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
-    """How the application is served, by uvicorn's names: one parser, nothing logged twice."""
+    """The options of uvicorn for these settings: one HTTP parser, and nothing logged twice."""
     return {
-        "http": partial(HttpProtocol, patience=settings.request_timeout),
+        "http": partial(HttpProtocol, timeout=settings.request_timeout),
         "timeout_keep_alive": settings.keep_alive_timeout,
         "ws": "none",
         "loop": "uvloop",
@@ -69,20 +69,20 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which resets no connection when it stops."""
+    """uvicorn's server, but it resets no connection when it stops."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for listener in sockets or []:
             drop_new_connections(listener)
-        await asyncio.sleep(CLOSING_SECONDS)  # what is queued is accepted meanwhile
+        await asyncio.sleep(CLOSING_SECONDS)  # queued connections are accepted meanwhile
         await super().shutdown(sockets)
 
 
 class Workers(Multiprocess):
-    """uvicorn's supervisor of worker processes.
+    """uvicorn's supervisor of worker processes, which replaces them when they die, or on SIGHUP.
 
-    It replaces a worker that dies, and all of them on SIGHUP. Unlike uvicorn's own, it forgets the
-    gauges of workers that have ended, and closes the socket they share without resetting anybody.
+    This one also removes the gauges of workers that have ended, and resets no connection when it
+    closes the socket that they share.
     """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
@@ -93,14 +93,14 @@ class Workers(Multiprocess):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        # Workers may get the same signal from whoever sent this one: they count from now on too.
+        # The workers may have got the same signal, and begun to drain, at this moment.
         self._signalled = time.monotonic()
         self.signal_queue.append(number)
 
     def keep_subprocess_alive(self) -> None:
         for process in self.processes:
-            # The worker's end of the pipe. As long as we hold it too, a worker that has ended looks
-            # like one that says nothing.
+            # The worker's end of the pipe. If it were open here too, a worker that has ended would
+            # look like one that does not respond.
             process.child_conn.close()
         super().keep_subprocess_alive()
         known = {process.pid for process in self.processes if process.pid is not None}
@@ -109,7 +109,7 @@ class Workers(Multiprocess):
         self._seen = known
 
     def join_all(self) -> None:
-        """Wait for the workers, and close the socket a moment before they stop accepting."""
+        """Wait for the workers, and close the socket just before they stop accepting."""
         closing = self._signalled + DRAIN_SECONDS - CLOSING_SECONDS
         while time.monotonic() < closing and any(each.exitcode is None for each in self.processes):
             time.sleep(POLL_SECONDS)
@@ -120,15 +120,15 @@ class Workers(Multiprocess):
 
 
 def run(settings: Settings, listener: socket.socket, *, reload: bool) -> None:
-    """Serve on this socket until a signal to stop; a start that fails ends the program."""
+    """Serve on this socket until SIGINT or SIGTERM. A start that fails exits the program."""
     config = uvicorn.Config(
         "taskapi.main:app",
         workers=settings.workers,
         reload=reload,
-        # Not the working directory, where a virtual environment has thousands of files to watch.
+        # Not the working directory, which may hold a virtual environment with thousands of files.
         reload_dirs=[str(Path(taskapi.__file__).parent)] if reload else None,
         backlog=BACKLOG,
-        timeout_worker_healthcheck=WORKER_SECONDS,
+        timeout_worker_healthcheck=WORKER_HEALTHCHECK_SECONDS,
         timeout_graceful_shutdown=int(settings.request_timeout) + GRACE_SECONDS,
         **uvicorn_options(settings),
     )

@@ -207,7 +207,10 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         get("/x", responds, response_model_exclude={"x"}),
         "takes no response_model_exclude; it would have no effect",
     ),
-    "FastAPI's limit of bodies": (post(works, max_body_size=10), "no max_body_size; max_body_by"),
+    "FastAPI's limit of bodies": (
+        post(works, max_body_size=10),
+        "no max_body_size; write max_body",
+    ),
     "a word mistyped": (get("/x", works, deadlin=1), "takes no deadlin; it would have no effect"),
 }
 
