@@ -32,7 +32,7 @@ LINE = {
     "json": re.compile(r'\{.*"event": "(?P<event>[^"]*)".*"level": "(?P<level>[a-z]+)".*\}'),
     "console": re.compile(r"\d{4}-\S+Z \[(?P<level>[a-z]+) *\] (?P<event>.*?)(  .*)?"),
 }
-BANNER = re.compile(r"|taskapi \S+|  (database|address|docs) +\S+")
+BANNER = re.compile(r"|taskapi \S+|  (database|URL|docs) +\S+")
 
 HOSTILE = (
     'admin" status=200 user="root',
