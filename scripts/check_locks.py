@@ -7,6 +7,7 @@ package. That is what a newcomer meets some days after the locks were written (d
     python -m scripts.check_locks [CHECKOUT]
 """
 
+import ensurepip
 import os
 import shutil
 import subprocess
@@ -24,7 +25,7 @@ from scripts.packages import installed, locked, write_wheel
 ROOT = Path(__file__).parent.parent
 
 OLDEST_PIP = {(3, 11): "22.3", (3, 12): "23.2.1", (3, 13): "24.2", (3, 14): "25.2"}
-"""The pip that the first release of each Python brings (`ensurepip` of CPython's tags)."""
+"""The pip that the first release of each Python brings (CPython's `ensurepip`)."""
 
 NEWER = "9999"
 
@@ -32,6 +33,10 @@ AT_ONCE = 2
 
 OF_MAKE = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
 """What `make check` would tell the make of a copy, which is none of its parts."""
+
+
+class InstallationError(Exception):
+    """A way to install that failed or brought something else; the message is all that it said."""
 
 
 class Pip(NamedTuple):
@@ -71,14 +76,14 @@ class Copy:
             check=False,
         )
         if done.returncode:
-            raise AssertionError(done.stdout)
+            raise InstallationError(done.stdout)
 
     def compare(self, lock: str) -> int:
         """Raise unless exactly this lock's packages are installed; gives their number."""
         found, wanted = installed(self.folder / ".venv"), locked(self.folder / lock)
         if found != wanted:
             differences = sorted(found.items() ^ wanted.items())
-            raise AssertionError(f"{lock} and what is installed differ in {differences}")
+            raise InstallationError(f"{lock} and what is installed differ in {differences}")
         return len(found)
 
 
@@ -128,7 +133,7 @@ def try_way(copy: Copy, way: str, pip: Pip) -> str | None:
     try:
         install(copy, pip)
         count = copy.compare(lock)
-    except AssertionError as failure:
+    except InstallationError as failure:
         return f"{way}, with pip {pip.version}:\n{failure}"
     finally:
         shutil.rmtree(copy.folder)
@@ -147,7 +152,8 @@ def main() -> None:
         newer = sorted({name for lock in locks for name in locked(lock)})
         for package in newer:
             write_wheel(index, package, NEWER)
-        oldest = f"pip=={OLDEST_PIP[sys.version_info[:2]]}"
+        # Of a later Python, the release that runs this stands for its first.
+        oldest = f"pip=={OLDEST_PIP.get(sys.version_info[:2], ensurepip.version())}"
         pips = [get_pip(folder / "oldest", oldest), get_pip(folder / "newest", "pip")]
         print(f"Locks: {len(newer)} packages have a release {NEWER}, which nobody must get.")
         tries = [(way, pip) for way in WAYS for pip in pips]

@@ -17,6 +17,9 @@ PROBLEM_JSON = "application/problem+json"
 
 NO_HEADERS: Mapping[str, str] = {}
 
+PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""As RFC 9110 names them, and Python only from 3.13 on: generators make names of them."""
+
 FRAMEWORK_ERRORS: Mapping[int, tuple[str, str]] = {
     404: ("route_not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address does not answer to that method."),
@@ -81,13 +84,18 @@ def problem_body(problem: Problem, request_id: str) -> dict[str, Any]:
     """The shape of RFC 9457, for `Accept: application/problem+json`."""
     body = {
         "type": "about:blank",
-        "title": problem.status.phrase,
+        "title": reason_phrase(problem.status),
         "status": int(problem.status),
         "code": problem.code,
         "detail": problem.detail,
     }
     errors = {"errors": list(problem.errors)} if problem.errors else {}
     return body | errors | {"request_id": request_id}
+
+
+def reason_phrase(status: int) -> str:
+    """The name of a status, the same under every Python."""
+    return PHRASES.get(status, HTTPStatus(status).phrase)
 
 
 def error_response(error: Exception, scope: Scope) -> Response:

@@ -66,9 +66,6 @@ HEADERS = {
 
 ERROR_HEADERS = {401: ("WWW-Authenticate",), 412: ("ETag",), 503: ("Retry-After",)}
 
-PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""As RFC 9110 names them, and Python only from 3.13 on: generators make names of them."""
-
 KEY_REUSED = "Unprocessable Content, or Idempotency-Key reused"
 """The 422 of routes that take an `Idempotency-Key`: another response, so with another name."""
 
@@ -81,7 +78,7 @@ def returns(status: int, *headers: str, example: object = None) -> Responses:
         headers: names from `HEADERS`.
         example: of the JSON, where its type has none.
     """
-    described = {"description": _phrase(status), "headers": _headers(*headers)}
+    described = {"description": problem.reason_phrase(status), "headers": _headers(*headers)}
     content = {"content": {"application/json": {"example": example}}} if example else {}
     return {status: described | content}
 
@@ -96,10 +93,6 @@ def errors(*statuses: int, keyed: bool = False) -> Responses:
     return {status: _error_response(status, keyed=keyed) for status in statuses}
 
 
-def _phrase(status: int) -> str:
-    return PHRASES.get(status, HTTPStatus(status).phrase)
-
-
 def _headers(*names: str) -> dict[str, Any]:
     described = {name: HEADERS[name] for name in (*names, "X-Request-ID")}
     return {
@@ -110,7 +103,7 @@ def _headers(*names: str) -> dict[str, Any]:
 
 def _error_response(status: int, *, keyed: bool) -> dict[str, Any]:
     problems = _problems(status)
-    description = _phrase(status)
+    description = problem.reason_phrase(status)
     if keyed and status == IdempotencyKeyReused.status:
         problems.append(problem.problem_of(IdempotencyKeyReused()))
         description = KEY_REUSED

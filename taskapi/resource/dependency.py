@@ -1,4 +1,4 @@
-"""How a route gets the store of the user who asks."""
+"""How a route gets the store of the token's user."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar

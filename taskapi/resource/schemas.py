@@ -36,12 +36,12 @@ class ListQuery(BaseModel):
     sort: str
     limit: Annotated[
         int,
-        Field(ge=1, le=MAX_PAGE_ROWS, description="Tasks in a page.", examples=[50]),
+        Field(ge=1, le=MAX_PAGE_ROWS, description="At most so many in a page.", examples=[50]),
         PlainDigits,
     ] = MAX_PAGE_ROWS
     offset: Annotated[
         int,
-        Field(ge=0, le=MAX_ID, description="Tasks before the page.", examples=[100]),
+        Field(ge=0, le=MAX_ID, description="So many are skipped.", examples=[100]),
         PlainDigits,
     ] = 0
     cursor: Annotated[

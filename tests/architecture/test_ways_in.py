@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from support import programs
 from support.people import Person
 from support.programs import ADDRESS, READY, TOKEN, started
 from support.recipe import Step, copy_of_the_package, steps
+from support.service import client_of
 from support.waiting import PATIENCE
 
 FIELD = steps("A field of a resource")
@@ -41,7 +41,7 @@ def serving(folder: Path) -> Iterator[Person]:
         url = service.wait_for(ADDRESS)["url"]
         token = service.wait_for(TOKEN)["token"]
         service.wait_for(READY)
-        with httpx.Client(base_url=url, timeout=PATIENCE) as http:
+        with client_of(url) as http:
             yield Person("1", token, http)
 
 

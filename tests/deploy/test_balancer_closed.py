@@ -20,11 +20,11 @@ def assert_closed(
     assert (answer.passed, answer.status) in {(False, 404), (False, 400)}, target
 
 
-def test_the_service_itself_would_answer(service: str) -> None:
+def test_the_service_itself_would_answer(http: httpx.Client) -> None:
     """So it is HAProxy that refuses in what follows."""
     for path in CLOSED:
         for spelling in (path, f"/%{ord(path[1]):x}{path[2:]}"):
-            assert httpx.get(f"{service}{spelling}").status_code == 200
+            assert http.get(spelling).status_code == 200
 
 
 def encoded(character: str) -> list[str]:

@@ -11,14 +11,14 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from support.service import client_of, serving_app, settings_for
-from support.waiting import eventually
+from support.waiting import HASTY_SECONDS, eventually
 from support.wire import assert_refused, connected, exchange, request
 from taskapi.app import create_app
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.body import raw_stream
 from taskapi.edge.router import Router
 
-REQUEST_TIMEOUT = 0.4
+REQUEST_TIMEOUT = HASTY_SECONDS
 MEGABYTE = 1024 * 1024
 PART = b"x" * 65536
 
@@ -39,7 +39,7 @@ async def ticks(name: str, seconds: float) -> AsyncIterator[bytes]:
 
 @router.get("/ticks", streams=True)
 async def stream() -> StreamingResponse:
-    return StreamingResponse(ticks("stream", 3 * REQUEST_TIMEOUT))
+    return StreamingResponse(ticks("stream", 1.5 * REQUEST_TIMEOUT))
 
 
 @router.get("/endless", streams=True)
@@ -47,7 +47,7 @@ async def endless() -> StreamingResponse:
     return StreamingResponse(ticks("endless", 60))
 
 
-@router.get("/limited", streams=True, deadline=0.2)
+@router.get("/limited", streams=True, deadline=HASTY_SECONDS)
 async def limited() -> StreamingResponse:
     return StreamingResponse(ticks("limited", 60))
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from support.people import Person
-from support.service import serving, settings_for
+from support.service import client_for, settings_for
 from support.waiting import HASTY_SECONDS, PATIENCE
 from support.wire import Wire, assert_refused, connected, exchange, request
 from taskapi.database.url import DatabaseUrl
@@ -306,11 +306,11 @@ def test_an_idle_connection_is_kept_for_longer_than_a_request_may_take(
     database: DatabaseUrl,
 ) -> None:
     """A balancer keeps its own for a minute, and must never be the last to know."""
-    settings = settings_for(database, request_timeout=0.2, keep_alive_timeout=60)
-    with serving(settings) as url, httpx.Client(base_url=url) as http, connected(http) as wire:
+    settings = settings_for(database, request_timeout=HASTY_SECONDS, keep_alive_timeout=60)
+    with client_for(settings) as http, connected(http) as wire:
         for _ in range(2):
             wire.send(request("GET", "/livez"))
             assert wire.answer().status == 200
-            time.sleep(1)  # idle, which is what is tested
+            time.sleep(1.5 * HASTY_SECONDS)  # idle, which is what is tested
         wire.send(request("GET", "/livez", LAST))
         assert wire.answer().status == 200

@@ -74,7 +74,7 @@ class Balancer:
             timeout=PATIENCE,
         )
 
-    def connected(self, seconds: float = 30) -> socket.socket:
+    def connected(self, seconds: float = PATIENCE) -> socket.socket:
         """A connection to it."""
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(seconds)

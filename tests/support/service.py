@@ -59,8 +59,8 @@ def serving_app(app: Service) -> Iterator[str]:
 def client_of(address: str, *, timeout: float = PATIENCE, **options: Any) -> httpx.Client:
     """A client that gives up idle connections before the service does.
 
-    The service closes them after `REQUEST_TIMEOUT`, and after 5 seconds at most: at that moment, a
-    request on one would be lost.
+    The service closes them after `KEEP_ALIVE_TIMEOUT`, of which hasty ones have little: a request
+    that is sent at that moment is lost.
 
     Args:
         address: the service's base address.
