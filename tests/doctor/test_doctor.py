@@ -58,7 +58,7 @@ def test_a_database_that_is_not_there(url: str, remedy: str) -> None:
 
 
 def test_a_database_that_does_not_exist(own: OwnDatabase) -> None:
-    missing = replace(own.address, dsn=own.address.dsn.replace("/operations_", "/missing_"))
+    missing = replace(own.address, dsn=own.address.dsn.replace("/test_", "/missing_"))
     assert "create the database" in str(examined(missing)["database"].remedy)
 
 
