@@ -28,6 +28,7 @@ class LingeringTransport(asyncio.Transport):
         is_client_sending: whether it is, as far as the server can know.
 
     Attributes:
+        timeout: as above.
         lingering: whether the first step is done.
     """
 
@@ -41,7 +42,7 @@ class LingeringTransport(asyncio.Transport):
         super().__init__()
         self._transport = transport
         self._loop = loop
-        self._timeout = timeout
+        self.timeout = timeout
         self._is_client_sending = is_client_sending
         self.lingering = False
         self.write = transport.write  # type: ignore[method-assign]  # saves a call for each response
@@ -56,7 +57,7 @@ class LingeringTransport(asyncio.Transport):
             self.lingering = True
             self._transport.write_eof()
             self._transport.resume_reading()
-            self._loop.call_later(self._timeout, self._transport.close)
+            self._loop.call_later(self.timeout, self._transport.close)
 
     def reset(self) -> None:
         """Close at once, and discard what the client has not received."""

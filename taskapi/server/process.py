@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from types import FrameType
 from typing import Any
 
@@ -92,10 +93,12 @@ class Workers(Multiprocess):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         # The workers may have got the same signal, and begun to drain, at this moment.
         self._signalled = time.monotonic()
-        self.signal_queue.append(number)
+        # By a thread: nothing reads uvicorn's queue while it replaces workers, and this thread may
+        # hold the event's lock.
+        Thread(target=self.should_exit.set, daemon=True).start()
 
     def keep_subprocess_alive(self) -> None:
         for process in self.processes:

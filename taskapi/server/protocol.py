@@ -20,8 +20,9 @@ from taskapi.server.framing import MAX_HEAD_BYTES, MAX_HEADERS, body_parser, che
 from taskapi.server.lingering import LingeringTransport
 from taskapi.server.listener import admit
 
-FIRST_REQUEST_SECONDS = 1.0
-"""At a stop, for the first request of a connection that has just been opened."""
+STOP_SECONDS = 1.0
+"""At a stop, for the first request of a new connection, the rest of a head, and a client that sends
+what is not read any more."""
 
 MAX_PIPELINED_REQUESTS = 100
 """May wait on one connection for the response to an earlier request."""
@@ -37,7 +38,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *, timeout: float = 10.0, **options: Any) -> None:
         super().__init__(**options)
-        self._timeout = timeout
+        self._timeout = self._head_timeout = timeout
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._in_head = False
@@ -142,19 +143,22 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._in_message:
             self._cancel_head_timer()
             self._unset_keepalive_if_required()
-            seconds = FIRST_REQUEST_SECONDS if self._stopping else self.timeout_keep_alive
+            seconds = STOP_SECONDS if self._stopping else self.timeout_keep_alive
             self.timeout_keep_alive_task = self.loop.call_later(
                 seconds, self.timeout_keep_alive_handler
             )
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._timeout, self._on_head_timeout)
+            self._head_timer = self.loop.call_later(self._head_timeout, self._on_head_timeout)
 
     def shutdown(self) -> None:
         """Close after the response in progress, or after the first request of a new connection."""
         self._stopping = True
-        if self.cycle is None and not self._in_message:
+        self._head_timeout = self._lingering.timeout = min(self._timeout, STOP_SECONDS)
+        expects_head = self._in_head if self._in_message else self.cycle is None
+        if self._is_idle() and expects_head:
+            self._cancel_head_timer()
             self._await_request()
-        elif not (self._is_idle() and self._in_head):
+        else:
             super().shutdown()
 
     def _cancel_head_timer(self) -> None:

@@ -7,6 +7,7 @@ import asyncpg
 from taskapi.database.executor import Executor, Transaction
 from taskapi.errors import ApiError, UserNotFound
 from taskapi.idempotency.store import IdempotencyKey, is_taken
+from taskapi.resource.store import OWNER_MISSING
 from taskapi.tasks.schemas import (
     BatchComplete,
     BatchCreate,
@@ -53,7 +54,7 @@ async def run_batch(
     try:
         # With a key a second execution would wait for, and find, the claim of the first one.
         return BatchResponse(await executor.transact(work, idempotent=key is not None))
-    except (asyncpg.ForeignKeyViolationError, asyncpg.NotNullViolationError):
+    except OWNER_MISSING:
         raise UserNotFound from None
     except asyncpg.UniqueViolationError as error:
         if key is None or not is_taken(error):

@@ -77,6 +77,16 @@ def test_an_id_beyond_their_integers_is_no_user(service_of_theirs: httpx.Client)
     )
 
 
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "once"}], ids=["plain", "once"])
+def test_nor_is_it_one_for_a_batch(
+    service_of_theirs: httpx.Client, headers: dict[str, str]
+) -> None:
+    beyond = Person("5000000000", token_for("5000000000"), service_of_theirs)
+    batch = {"operations": [{"op": "create", "title": "Buy milk"}]}
+    refused = beyond.post("/batch", json=batch, headers=headers)
+    assert_refused(refused, 404, "user_not_found")
+
+
 def _creates(person: Person) -> bool:
     """Whether the service takes a valid token for enough."""
     return person.get().status_code == 200

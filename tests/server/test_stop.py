@@ -1,5 +1,6 @@
 """A stop resets nobody: what has connected is answered, and who comes later is refused."""
 
+import re
 import signal
 import socket
 import threading
@@ -22,6 +23,8 @@ from support.waiting import PATIENCE, eventually
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 
 CLIENTS = 8
+
+STARTED = re.compile("Started server process")
 
 
 class Caller(threading.Thread):
@@ -116,6 +119,26 @@ def test_a_stop_does_not_wait_for_a_connection_that_stays_silent(
     with socket.create_connection(place(url), timeout=PATIENCE) as silent:
         assert service.end(signal.SIGTERM) == 0
         assert silent.recv(1) == b""
+
+
+def test_a_stop_does_not_wait_for_the_rest_of_a_head(served: tuple[Service, str]) -> None:
+    """Not until the time for a head is over, and not as long again for the client to close."""
+    service, url = served
+    with socket.create_connection(place(url), timeout=PATIENCE) as partial:
+        partial.sendall(REQUEST[:10])
+        assert service.end(signal.SIGTERM) == 0
+        assert "timeout graceful shutdown exceeded" not in service.output
+        assert partial.recv(65536).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_stop_does_not_wait_until_all_workers_have_been_replaced(tmp_path: Path) -> None:
+    folder, prefix = ordinary_folder(tmp_path / "service"), as_ordinary_user()
+    with development_service(folder, "--workers", 2, prefix=prefix) as (service, _):
+        service.wait_for(READY)
+        service.process.send_signal(signal.SIGHUP)
+        service.wait_for(STARTED)
+        assert service.end(signal.SIGTERM) == 0
+    assert len(STARTED.findall(service.output)) == 3
 
 
 def wait_until_refused(address: tuple[str, int]) -> None:
