@@ -8,7 +8,7 @@ from taskapi.database.executor import Executor, Transaction
 from taskapi.errors import ApiError, UserNotFound
 from taskapi.idempotency.store import IdempotencyKey, is_taken
 from taskapi.resource.store import OWNER_MISSING
-from taskapi.tasks.schemas import (
+from taskapi.tasks.batch_schemas import (
     BatchComplete,
     BatchCreate,
     BatchDelete,

@@ -14,9 +14,11 @@ from taskapi.resource.fields import PlainDigits
 from taskapi.resource.responses import JsonBytes, created_response, page_response, row_response
 from taskapi.state import state_of
 from taskapi.tasks.batch import run_batch
-from taskapi.tasks.schemas import (
+from taskapi.tasks.batch_schemas import (
     Batch,
     BatchResults,
+)
+from taskapi.tasks.schemas import (
     Completion,
     TaskCreate,
     TaskList,

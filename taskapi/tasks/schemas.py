@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -15,11 +14,10 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from taskapi.config import MAX_ID
 from taskapi.openapi.responses import EXAMPLE_CURSOR
-from taskapi.resource.fields import UNCHANGED, RowId, Timestamp, without_nul
+from taskapi.resource.fields import UNCHANGED, Timestamp, without_nul
 from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
@@ -42,8 +40,6 @@ Description = Annotated[
     AfterValidator(without_nul),
     Field(description="Kept as sent.", json_schema_extra={"pattern": r"^[^\u0000]*$"}),
 ]
-
-MAX_BATCH_OPERATIONS = 100
 
 LIKE_SPECIAL = re.compile(r"([%_\\])")
 ESCAPED = r"\\\1"
@@ -128,78 +124,6 @@ class TaskPatch(Patch):
         return changes
 
 
-class BatchCreate(TaskCreate):
-    """Create a task."""
-
-    op: Literal["create"]
-
-
-class _OfOneTask(BaseModel):
-    id: RowId
-
-
-class BatchUpdate(_OfOneTask, TaskPatch):
-    """Change a task, by the rules of a merge patch."""
-
-    op: Literal["update"]
-
-    def changes(self) -> dict[str, object]:
-        """The new values of the members that were sent, without those that say which task."""
-        changes = super().changes()
-        return {name: changes[name] for name in changes if name in TaskPatch.model_fields}
-
-
-class BatchComplete(_OfOneTask):
-    """Set a task's completion, or toggle it where no state is given."""
-
-    op: Literal["complete"]
-    is_completed: StrictBool | None = None
-
-
-class BatchDelete(_OfOneTask):
-    """Delete a task."""
-
-    op: Literal["delete"]
-
-
-BatchOperation = BatchCreate | BatchUpdate | BatchComplete | BatchDelete
-
-OPERATIONS = ("create", "update", "complete", "delete")
-
-
-def _known_operation(value: object) -> object:
-    """Before pydantic chooses by `op`, which would say back what was sent."""
-    if isinstance(value, dict) and value.get("op") not in OPERATIONS:
-        raise PydanticCustomError(
-            "unknown_operation", "op should be create, update, complete or delete"
-        )
-    return value
-
-
-class Batch(BaseModel):
-    """Operations that are all done, in this order, or none of them."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "operations": [
-                        {"op": "create", "title": "Buy milk"},
-                        {"op": "complete", "id": 1, "is_completed": True},
-                    ]
-                }
-            ]
-        }
-    )
-
-    operations: Annotated[
-        list[
-            Annotated[BatchOperation, Field(discriminator="op"), BeforeValidator(_known_operation)]
-        ],
-        Field(min_length=1, max_length=MAX_BATCH_OPERATIONS),
-    ]
-
-
 class TaskQuery(ListQuery):
     """Which tasks are wanted, in which order, and which part of them."""
 
@@ -255,23 +179,6 @@ class TaskRead(BaseModel):
     created_at: datetime
     updated_at: datetime
     user_id: int
-
-
-class BatchResult(BaseModel):
-    """What became of one operation: the status that it would have had alone, and the task."""
-
-    status: Literal[200, 201, 204]
-    task: TaskRead | None
-
-
-class BatchResults(BaseModel):
-    """A result for each operation, in their order."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"results": [{"status": 201, "task": EXAMPLE_TASK}]}]}
-    )
-
-    results: list[BatchResult]
 
 
 class TaskList(ListPage):
