@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -26,6 +27,10 @@ from taskapi.errors import InvalidToken
 from taskapi.server.protocol import HttpProtocol
 
 # HTTP
+
+
+SOCKET = socket.socket()
+"""Of the right kind, and connected to nothing."""
 
 
 class Wire(asyncio.Transport):
@@ -54,8 +59,8 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None:
         """Likewise."""
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:  # noqa: ARG002 - asyncio's signature
-        return default
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return SOCKET if name == "socket" else default
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
