@@ -34,7 +34,7 @@ class DeadlineMiddleware:
         self._seconds = seconds
         self._is_draining = is_draining
         self._active: set[ActiveRequest] = set()
-        self._checks = False
+        self._is_scheduled = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,7 +42,7 @@ class DeadlineMiddleware:
             return
         request = ActiveRequest(scope, receive)
         self._active.add(request)
-        if not self._checks:
+        if not self._is_scheduled:
             self._check_later()
         try:
             await self._app(scope, request.receive, send)
@@ -55,11 +55,11 @@ class DeadlineMiddleware:
             request.close()
 
     def _check_later(self) -> None:
-        self._checks = True
+        self._is_scheduled = True
         asyncio.get_running_loop().call_later(CHECK_SECONDS, self._check)
 
     def _check(self) -> None:
-        self._checks = False
+        self._is_scheduled = False
         if self._active:
             now, draining = asyncio.get_running_loop().time(), self._is_draining()
             for request in self._active:
