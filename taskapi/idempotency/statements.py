@@ -1,9 +1,13 @@
 """The statements behind `Idempotency-Key`: a response is stored with its write, or not at all."""
 
+from typing import Any
+
 from sqlalchemy import (
     CTE,
+    ColumnElement,
     Interval,
     LargeBinary,
+    Table,
     Text,
     and_,
     bindparam,
@@ -17,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from taskapi.database.owner import OWNER, Users
+from taskapi.database.owner import Users, insert_owned, owned
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.idempotency.models import StoredResponse
 
@@ -27,7 +31,9 @@ EMPTY = cast(Constant(""), LargeBinary())
 
 A_DAY_AGO = func.now() - cast(Constant("24 hours"), Interval())
 
-_own_key = and_(col(StoredResponse.user_id) == OWNER, col(StoredResponse.key) == bindparam("key"))
+_table: Table = StoredResponse.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+
+_own_key = and_(owned(_table), col(StoredResponse.key) == bindparam("key"))
 
 
 def storing(written: CTE) -> CTE:
@@ -53,8 +59,13 @@ def storing(written: CTE) -> CTE:
 
 def claim(users: Users) -> Statement:
     """Take a key in a transaction, before anything else in it; others wait until it ends."""
-    taken = insert(StoredResponse).values(
-        user_id=OWNER, key=bindparam("key"), request=bindparam("fingerprint"), body=EMPTY
+    values: dict[str, ColumnElement[Any]] = {
+        "key": cast(bindparam("key"), Text()),
+        "request": cast(bindparam("fingerprint"), LargeBinary()),
+        "body": EMPTY,
+    }
+    taken = insert(StoredResponse).from_select(
+        [*values, "user_id"], insert_owned(_table, values), include_defaults=False
     )
     return compiled(users.arriving(taken).returning(col(StoredResponse.key)))
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from taskapi.database.owner import OWNER, Users
+from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.resource.definition import Resource
@@ -81,7 +81,7 @@ def page_statement(resource: Resource, users: Users, shape: Shape) -> Statement:
         return tuple_(*key) < tuple_(*position) if descending else tuple_(*key) > tuple_(*position)
 
     wanted = and_(
-        columns.user_id == OWNER, *(resource.filters[name] for name in sorted(shape.filters))
+        owned(resource.table), *(resource.filters[name] for name in sorted(shape.filters))
     )
     value_type = Text() if isinstance(value.type, String) else value.type
     start = beyond(cast(bindparam("after_value"), value_type), bindparam("after_id"))

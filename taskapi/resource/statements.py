@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from taskapi.database.owner import OWNER, Users
+from taskapi.database.owner import Users, insert_owned, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.idempotency.statements import claim, storing
@@ -52,7 +52,7 @@ def rendered(resource: Resource) -> tuple[ColumnElement[Any], ...]:
 def own_row(resource: Resource) -> ColumnElement[bool]:
     """The row of the parameter `row_id`, if it belongs to the owner."""
     columns = resource.table.c
-    return and_(columns.id == bindparam("row_id"), columns.user_id == OWNER)
+    return and_(columns.id == bindparam("row_id"), owned(resource.table))
 
 
 def expected(resource: Resource) -> ColumnElement[bool]:
@@ -119,9 +119,10 @@ class ResourceStatements:
             for column in editable
         }
         self.get: Statement = compiled(select(*rendered(resource)).where(own))
-        self.create: Write = composed(
-            resource, users.arriving(insert(resource.table).values(**new, user_id=OWNER))
+        added = insert(resource.table).from_select(
+            [*new, "user_id"], insert_owned(resource.table, new), include_defaults=False
         )
+        self.create: Write = composed(resource, users.arriving(added))
         self.update: Write = composed(
             resource, updating(resource, changed, func.cardinality(CHANGED) > Constant(0))
         )

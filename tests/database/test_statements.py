@@ -69,7 +69,7 @@ def test_there_are_statements_of_every_kind() -> None:
 
 def test_whatever_reads_or_changes_rows_asks_for_their_owner() -> None:
     for (name, statement), table in product(OWNED.items(), ("tasks", "kept_answers")):
-        used = re.findall(rf"\b(?:FROM|UPDATE) {table}\b", statement.text)
+        used = re.findall(rf"\b(?:FROM|UPDATE) {table}\b(?! \n LIMIT 0)", statement.text)
         owned = re.findall(rf"\b{table}\.user_id = (\$\d+)", statement.text)
         assert len(owned) == len(used), name
         assert set(owned) <= {owner_of(statement)}, name
@@ -77,12 +77,11 @@ def test_whatever_reads_or_changes_rows_asks_for_their_owner() -> None:
 
 def test_whatever_adds_rows_gives_them_to_the_owner() -> None:
     for name, statement in OWNED.items():
-        for columns, values in re.findall(
-            r"INSERT INTO (?:tasks|kept_answers) \((.*?)\) VALUES \(((?:[^()]|\([^()]*\))*)\)",
-            statement.text,
+        owner = re.escape(f"coalesce({owner_of(statement)}, ")
+        for source in re.findall(
+            r"INSERT INTO (?:tasks|kept_answers) \(.*, user_id\) (SELECT .*)", statement.text
         ):
-            given = dict(zip(columns.split(", "), values.split(", "), strict=False))
-            assert given["user_id"] == owner_of(statement), name
+            assert re.search(rf", {owner}.*", source), name
         for source in re.findall(
             r"INTO kept_answers \(user_id.*\) SELECT (\S+) AS", statement.text
         ):
@@ -91,6 +90,12 @@ def test_whatever_adds_rows_gives_them_to_the_owner() -> None:
 
 def test_no_statement_is_without_owner() -> None:
     assert [name for name in OWNED if "owner" not in OWNED[name].parameters] == []
+
+
+def test_every_statement_declares_its_owner_to_row_security() -> None:
+    for name, statement in OWNED.items():
+        declared = f"set_config('taskapi.owner', CAST({owner_of(statement)} AS TEXT)"
+        assert declared in statement.text, name
 
 
 def test_a_statement_that_changes_rows_says_so() -> None:
