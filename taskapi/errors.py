@@ -136,6 +136,13 @@ class VersionMismatch(ApiError):
         return {"ETag": self.tag}
 
 
+class QuotaExceeded(ApiError):
+    """The user has as many tasks as each may have (`MAX_TASKS_PER_USER`)."""
+
+    status, code = HTTPStatus.FORBIDDEN, "quota_exceeded"
+    detail = "You have as many tasks as you may have: delete some first."
+
+
 class IdempotencyKeyReused(ApiError):
     """The `Idempotency-Key` belongs to another request of this user."""
 

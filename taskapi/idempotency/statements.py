@@ -1,10 +1,7 @@
 """The statements behind `Idempotency-Key`: a response is stored with its write, or not at all."""
 
-from typing import Any
-
 from sqlalchemy import (
     CTE,
-    ColumnElement,
     Interval,
     LargeBinary,
     Table,
@@ -21,7 +18,9 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from taskapi.database.owner import Users, insert_owned, owned
+from taskapi.clock.statements import tick
+from taskapi.database.owner import owned
+from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.idempotency.models import StoredResponse
 
@@ -33,7 +32,7 @@ A_DAY_AGO = func.now() - cast(Constant("24 hours"), Interval())
 
 _table: Table = StoredResponse.__table__  # type: ignore[attr-defined]  # SQLModel makes it
 
-_own_key = and_(owned(_table), col(StoredResponse.key) == bindparam("key"))
+_own_key = and_(owned(_table.c.user_id), col(StoredResponse.key) == bindparam("key"))
 
 
 def storing(written: CTE) -> CTE:
@@ -42,32 +41,32 @@ def storing(written: CTE) -> CTE:
     A repetition violates the primary key, which undoes the whole statement, the write too.
 
     Args:
-        written: has the columns user_id, id, version and body.
+        written: the row, as plain columns.
     """
     response = select(
         written.c.user_id,
         cast(bindparam("key"), Text()),
         cast(bindparam("fingerprint"), LargeBinary()),
         written.c.id,
-        written.c.version,
-        written.c.body,
+        written.c.updated_at,
+        as_bytes(json_object(written.c)),
     )
     columns = ["user_id", "key", "request", "task_id", "version", "body"]
     store = insert(StoredResponse).from_select(columns, response, include_defaults=False)
     return store.cte("stored")
 
 
-def claim(users: Users) -> Statement:
+def claim() -> Statement:
     """Take a key in a transaction, before anything else in it; others wait until it ends."""
-    values: dict[str, ColumnElement[Any]] = {
-        "key": cast(bindparam("key"), Text()),
-        "request": cast(bindparam("fingerprint"), LargeBinary()),
-        "body": EMPTY,
-    }
-    taken = insert(StoredResponse).from_select(
-        [*values, "user_id"], insert_owned(_table, values), include_defaults=False
+    claimed = select(
+        tick().c.user_id,
+        cast(bindparam("key"), Text()),
+        cast(bindparam("fingerprint"), LargeBinary()),
+        EMPTY,
     )
-    return compiled(users.arriving(taken).returning(col(StoredResponse.key)))
+    columns = ["user_id", "key", "request", "body"]
+    taken = insert(StoredResponse).from_select(columns, claimed, include_defaults=False)
+    return compiled(taken.returning(col(StoredResponse.key)))
 
 
 STORE = compiled(

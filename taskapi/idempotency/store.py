@@ -30,10 +30,15 @@ class IdempotencyKey(NamedTuple):
 
 
 class Write(NamedTuple):
-    """A write in its two forms: alone, and with its response stored under an idempotency key."""
+    """A write in its two forms: alone, and with its response stored under an idempotency key.
+
+    Attributes:
+        plain: alone.
+        stored: with its response; None where no key is taken.
+    """
 
     plain: Statement
-    stored: Statement
+    stored: Statement | None = None
 
 
 def is_taken(error: asyncpg.UniqueViolationError) -> bool:
@@ -92,14 +97,6 @@ class ResponseStore:
         if row is not None and row["fingerprint"] != key.fingerprint:
             raise IdempotencyKeyReused
         return row
-
-    async def claim(self, claim: Statement, key: IdempotencyKey) -> None:
-        """Take a key for the transaction in which this store runs; others wait until it ends.
-
-        Raises:
-            asyncpg.UniqueViolationError: it is taken (`is_taken`).
-        """
-        await self._run(claim, **key._asdict())
 
     async def store(self, key: IdempotencyKey, body: bytes) -> None:
         """Store the response under a key that was claimed."""

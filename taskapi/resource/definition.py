@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Table
+from sqlalchemy import Column, ColumnElement, Table
 from sqlmodel import SQLModel
 
 from taskapi.errors import ApiError
@@ -27,6 +27,8 @@ class Resource:
         not_found: raised where the owner has no such row.
         filters: the conditions that narrow a list, each with a parameter of the same name.
         sorts: the columns that a list may be sorted by.
+        counter: the column of `UserClock` that counts a user's rows, if they have a quota.
+        tombstones: the table that records which rows were deleted, if one does.
 
     Raises:
         TypeError: the declarations name different columns, so that a value that a client sends
@@ -41,6 +43,8 @@ class Resource:
     not_found: type[ApiError]
     filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     sorts: tuple[Any, ...] = ()
+    counter: Any = None
+    tombstones: type[SQLModel] | None = None
 
     def __post_init__(self) -> None:
         columns = list(self.table.columns.keys())
@@ -56,6 +60,11 @@ class Resource:
                 raise TypeError(
                     f"{name} declares {found}, but the table {self.table.name} needs {expected}"
                 )
+
+    @property
+    def editable_columns(self) -> list[Column[Any]]:
+        """The columns that clients may write, of the table."""
+        return [self.table.c[column.key] for column in self.editable]
 
     @property
     def table(self) -> Table:

@@ -10,8 +10,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Integer,
-    String,
-    Text,
     and_,
     bindparam,
     case,
@@ -27,6 +25,7 @@ from sqlalchemy import (
 from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.resource.columns import value_of
 from taskapi.resource.definition import Resource
 
 LIMIT = cast(bindparam("limit"), BigInteger)
@@ -81,10 +80,9 @@ def page_statement(resource: Resource, users: Users, shape: Shape) -> Statement:
         return tuple_(*key) < tuple_(*position) if descending else tuple_(*key) > tuple_(*position)
 
     wanted = and_(
-        owned(resource.table), *(resource.filters[name] for name in sorted(shape.filters))
+        owned(columns.user_id), *(resource.filters[name] for name in sorted(shape.filters))
     )
-    value_type = Text() if isinstance(value.type, String) else value.type
-    start = beyond(cast(bindparam("after_value"), value_type), bindparam("after_id"))
+    start = beyond(value_of(value, "after_value"), bindparam("after_id"))
     # Rendered outside, because in here rows are also read that are only sorted, or skipped.
     page = (
         select(resource.table)

@@ -1,16 +1,17 @@
 """The statements of a resource, compiled once. The owner is part of every one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     ColumnElement,
     DateTime,
+    Delete,
     Insert,
-    Interval,
-    String,
+    Select,
     Text,
     Update,
     and_,
@@ -25,11 +26,13 @@ from sqlalchemy import (
     update,
 )
 
-from taskapi.database.owner import Users, insert_owned, owned
+from taskapi.clock.statements import CLOCKS, arrive, just_after, start, tick
+from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.idempotency.statements import claim, storing
 from taskapi.idempotency.store import Write
+from taskapi.resource.columns import value_of
 from taskapi.resource.definition import Resource
 
 VERSIONS = cast(bindparam("versions"), ARRAY(DateTime(timezone=True)))
@@ -39,9 +42,11 @@ CHANGED = cast(bindparam("changed"), ARRAY(Text()))
 """The names of the columns that the client changes. A null value can then mean null."""
 
 
-def rendered(resource: Resource) -> tuple[ColumnElement[Any], ...]:
+TOMBSTONE = ["user_id", "deleted_at", "task_id"]
+
+
+def rendered(columns: Any) -> tuple[ColumnElement[Any], ...]:
     """What every statement about one row returns: its id, its version, and its JSON as bytes."""
-    columns = resource.table.c
     return (
         columns.id.label("id"),
         columns.updated_at.label("version"),
@@ -52,47 +57,76 @@ def rendered(resource: Resource) -> tuple[ColumnElement[Any], ...]:
 def own_row(resource: Resource) -> ColumnElement[bool]:
     """The row of the parameter `row_id`, if it belongs to the owner."""
     columns = resource.table.c
-    return and_(columns.id == bindparam("row_id"), owned(resource.table))
+    return and_(columns.id == bindparam("row_id"), owned(columns.user_id))
 
 
 def expected(resource: Resource) -> ColumnElement[bool]:
-    """Whether the row is in a version that the client is willing to change."""
-    return or_(VERSIONS.is_(None), resource.table.c.updated_at == func.any(VERSIONS))
+    """The owner's row, if it is in a version that the client is willing to change."""
+    version = resource.table.c.updated_at
+    return and_(own_row(resource), or_(VERSIONS.is_(None), version == func.any(VERSIONS)))
+
+
+def adding(resource: Resource, clock: CTE) -> Insert:
+    """Insert a row of the clock's user."""
+    new = {column.key: value_of(column) for column in resource.editable_columns}
+    now = clock.c.changed_at
+    values = new | {"created_at": now, "updated_at": now, "user_id": clock.c.user_id}
+    row = select(*(value.label(name) for name, value in values.items()))
+    return insert(resource.table).from_select([*values], row, include_defaults=False)
 
 
 def updating(
-    resource: Resource, values: Mapping[str, ColumnElement[Any]], changes: ColumnElement[bool]
+    resource: Resource,
+    clock: CTE,
+    values: Mapping[str, ColumnElement[Any]],
+    changes: ColumnElement[bool],
 ) -> Update:
     """Update the owner's row.
 
     Args:
         resource: of what kind it is.
+        clock: the owner's, which has just moved.
         values: the new values by column.
         changes: whether they differ from the row's. Only then does its version change.
     """
     version = resource.table.c.updated_at
-    # Strictly later than before, also for two changes within one tick of the clock.
-    later = func.greatest(
-        func.clock_timestamp(), version + cast(Constant("1 microsecond"), Interval())
-    )
+    # The second is the later one only where a replica of a version without clocks still writes.
+    later = func.greatest(clock.c.changed_at, just_after(version))
     return (
         update(resource.table)
-        .where(own_row(resource), expected(resource))
+        .where(expected(resource), resource.table.c.user_id == clock.c.user_id)
         .values(**values, updated_at=case((changes, later), else_=version))
     )
 
 
-def composed(resource: Resource, write: Insert | Update) -> Write:
-    """A write that returns the row, alone and with its response stored."""
-    columns = rendered(resource)
-    written = write.returning(*columns, resource.table.c.user_id).cte("written")
-    stored = select(written.c.id, written.c.version, written.c.body).add_cte(storing(written))
-    return Write(compiled(write.returning(*columns)), compiled(stored))
+def changing(resource: Resource, clock: CTE) -> Update:
+    """Change the columns named in the parameter `changed`."""
+    values = {
+        column.key: case(
+            (Constant(column.key) == func.any(CHANGED), value_of(column)), else_=column
+        )
+        for column in resource.editable_columns
+    }
+    return updating(resource, clock, values, func.cardinality(CHANGED) > Constant(0))
 
 
-def _given(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The parameter of a column. As text without a length, because a cast to one would cut it."""
-    return cast(bindparam(column.key), Text() if isinstance(column.type, String) else column.type)
+def deleting(resource: Resource, clock: CTE) -> Delete:
+    """Delete the owner's row."""
+    return delete(resource.table).where(
+        expected(resource), resource.table.c.user_id == clock.c.user_id
+    )
+
+
+def composed(
+    resource: Resource, write: Callable[[Resource, CTE], Insert | Update], **ticking: Any
+) -> Write:
+    """A write that moves the clock and returns the row, alone and with its response stored.
+
+    It is rendered outside of the write: a sharded server allows no functions in RETURNING.
+    """
+    written = write(resource, tick(**ticking)).returning(*resource.table.columns).cte("written")
+    row: Select[Any] = select(*rendered(written.c))
+    return Write(compiled(row), compiled(row.add_cte(storing(written))))
 
 
 class ResourceStatements:
@@ -100,40 +134,61 @@ class ResourceStatements:
 
     Attributes:
         get: the row.
-        create: insert the row, and its owner where unknown users are created.
+        create: insert the row.
         update: change the columns named in the parameter `changed`.
         delete: delete the row.
-        absence: why there is no such row: its version, and whether the owner is known.
+        absence: why a write did nothing: the row's version, whether the owner is known, and
+            whether their clock runs.
+        count: how many rows the owner has, and the time of their clock at that moment.
+        counted: write that number down, if the clock has not moved since.
+        arrive: insert the owner into the users table.
+        start: start the owner's clock.
         claim: take an idempotency key in a transaction.
     """
 
     def __init__(self, resource: Resource, users: Users) -> None:
         columns = resource.table.c
-        editable = [columns[column.key] for column in resource.editable]
         own = own_row(resource)
-        new = {column.key: _given(column) for column in editable}
-        changed = {
-            column.key: case(
-                (Constant(column.key) == func.any(CHANGED), _given(column)), else_=column
-            )
-            for column in editable
-        }
-        self.get: Statement = compiled(select(*rendered(resource)).where(own))
-        added = insert(resource.table).from_select(
-            [*new, "user_id"], insert_owned(resource.table, new), include_defaults=False
-        )
-        self.create: Write = composed(resource, users.arriving(added))
-        self.update: Write = composed(
-            resource, updating(resource, changed, func.cardinality(CHANGED) > Constant(0))
-        )
-        self.delete: Statement = compiled(
-            delete(resource.table).where(own, expected(resource)).returning(columns.id)
-        )
+        self.get: Statement = compiled(select(*rendered(columns)).where(own))
+        self.create: Write = composed(resource, adding, counter=resource.counter)
+        self.update: Write = composed(resource, changing)
+        self.delete: Write = _delete(resource)
         version = select(columns.updated_at).where(own).scalar_subquery()
+        started = select(CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id)).exists()
         self.absence: Statement = compiled(
-            select(version.label("version"), users.known.label("known"))
+            select(version.label("version"), users.known.label("known"), started.label("started"))
         )
-        self.claim: Statement = claim(users)
+        self.arrive: Statement = arrive(users)
+        self.claim: Statement = claim()
+        if resource.counter is None:
+            self.start: Statement = start(users)
+        else:
+            rows = select(func.count()).where(owned(columns.user_id)).scalar_subquery()
+            self.start = start(users, **{resource.counter.key: rows})
+            self.count: Statement = _count(rows)
+            self.counted: Statement = _counted(resource.counter)
+
+
+def _delete(resource: Resource) -> Write:
+    clock = tick()
+    deleted = deleting(resource, clock).returning(resource.table.c.id).cte("deleted")
+    row = select(deleted.c.id)
+    if resource.tombstones is not None:
+        stone = select(*clock.c, deleted.c.id).select_from(clock, deleted)
+        buried = insert(resource.tombstones).from_select(TOMBSTONE, stone, include_defaults=False)
+        row = row.add_cte(buried.cte("buried"))
+    return Write(compiled(row))
+
+
+def _count(rows: ColumnElement[int]) -> Statement:
+    clock = select(rows.label("count"), CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id))
+    return compiled(clock)
+
+
+def _counted(counter: ColumnElement[Any]) -> Statement:
+    unmoved = CLOCKS.c.changed_at == bindparam("changed_at")
+    counted = update(CLOCKS).where(owned(CLOCKS.c.user_id), unmoved)
+    return compiled(counted.values({counter.key: bindparam("count")}).returning(CLOCKS.c.user_id))
 
 
 @cache

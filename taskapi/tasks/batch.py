@@ -5,9 +5,8 @@ from typing import NamedTuple
 import asyncpg
 
 from taskapi.database.executor import Executor, Transaction
-from taskapi.errors import ApiError, UserNotFound
+from taskapi.errors import ApiError
 from taskapi.idempotency.store import IdempotencyKey, is_taken
-from taskapi.resource.store import OWNER_MISSING
 from taskapi.tasks.batch_schemas import (
     BatchComplete,
     BatchCreate,
@@ -44,7 +43,7 @@ async def run_batch(
         store = tasks.on(transaction)
         if key is not None:
             # First of all, because a concurrent repetition waits here and then finds the response.
-            await store.responses.claim(store.statements.claim, key)
+            await store.claim(key)
         results = [await _numbered(store, *numbered) for numbered in enumerate(operations)]
         body = b'{"results":[' + b",".join(results) + b"]}"
         if key is not None:
@@ -54,8 +53,6 @@ async def run_batch(
     try:
         # With a key a second execution would wait for, and find, the claim of the first one.
         return BatchResponse(await executor.transact(work, idempotent=key is not None))
-    except OWNER_MISSING:
-        raise UserNotFound from None
     except asyncpg.UniqueViolationError as error:
         if key is None or not is_taken(error):
             raise
