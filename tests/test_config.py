@@ -59,6 +59,7 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "LOG_FORMAT",
         "LOG_LEVEL",
         "MAX_BODY_BYTES",
+        "MAX_TASKS_PER_USER",
         "REQUEST_TIMEOUT",
         "USERS_TABLE",
         "USER_ID_TYPE",
@@ -101,6 +102,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
         REQUEST_TIMEOUT="2.5",
         DATABASE_CONNECT_TIMEOUT="1",
         MAX_BODY_BYTES="2048",
+        MAX_TASKS_PER_USER="10",
         LOG_FORMAT="json",
         LOG_LEVEL="WARNING",
         DOCS_ENABLED="false",
@@ -120,6 +122,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
     assert settings.cors_origins == ("https://a.example.com", "http://localhost:5173")
     assert (settings.request_timeout, settings.database_connect_timeout) == (2.5, 1)
     assert settings.max_body_bytes == 2048
+    assert settings.max_tasks_per_user == 10
     assert (settings.log_format, settings.log_level) == ("json", "warning")
     assert not settings.docs_enabled
     assert (settings.user_id_type, settings.users_table) == ("text", "user")
