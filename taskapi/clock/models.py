@@ -14,6 +14,8 @@ class UserClock(SQLModel, table=True):
     (docs/decisions/0021).
 
     Attributes:
+        started_at: no token of the changes feed from before is valid: the account had another life
+            then, or the database was restored.
         changed_at: the `updated_at` of the user's latest write; no two writes have the same.
         max_task_count: the user has at most so many tasks. A create adds one, nothing subtracts: a
             count sets it right when it has reached the quota. Null before the first count.
@@ -24,6 +26,7 @@ class UserClock(SQLModel, table=True):
     user_id: int = Field(
         primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
     )
+    started_at: datetime = Field(sa_type=DateTime(timezone=True))
     changed_at: datetime = Field(sa_type=DateTime(timezone=True))
     max_task_count: int | None = Field(sa_type=BigInteger)
 

@@ -67,7 +67,8 @@ def start(users: Users, **counted: ColumnElement[Any]) -> Statement:
         counted: the counters by name, and what they begin with.
     """
     identity = users.table.c.id
-    values = {"user_id": identity, "changed_at": func.statement_timestamp(), **counted}
+    now = func.statement_timestamp()
+    values = {"user_id": identity, "started_at": now, "changed_at": now, **counted}
     first = select(*(value.label(name) for name, value in values.items())).where(owned(identity))
     clock = upsert(CLOCKS).from_select([*values], first).on_conflict_do_nothing()
     return compiled(select(users.known.label("known")).add_cte(clock.cte("clock")))

@@ -1,7 +1,7 @@
 """The clock of a user: `updated_at` has the order of commits, and nobody's writes deadlock."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -119,7 +119,7 @@ def test_the_tasks_of_a_user_without_a_clock_can_be_changed(
 ) -> None:
     """They were there before there were clocks."""
     task = alice.create()
-    for write in (
+    writes: list[Callable[[], httpx.Response]] = [
         lambda: alice.patch(f"/{task['id']}/complete"),
         lambda: alice.post("/batch", json={"operations": [{"op": "complete", "id": task["id"]}]}),
         lambda: alice.post(
@@ -130,7 +130,8 @@ def test_the_tasks_of_a_user_without_a_clock_can_be_changed(
         lambda: alice.patch(
             f"/{task['id']}", json={"title": "x"}, headers={"Idempotency-Key": "twice"}
         ),
-    ):
+    ]
+    for write in writes:
         execute(database, "DELETE FROM user_clocks WHERE user_id = $1", int(alice.id))
         assert write().status_code == 200
         assert clock_of(database, alice) is not None

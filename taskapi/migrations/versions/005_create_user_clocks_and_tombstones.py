@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "user_clocks",
         _user_id(),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("max_task_count", sa.BigInteger),
     )
