@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from taskapi.clock.statements import CLOCKS, arrive, just_after, start, tick
+from taskapi.clock.statements import CLOCKS, arrive, start, tick
 from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
@@ -90,12 +90,10 @@ def updating(
         changes: whether they differ from the row's. Only then does its version change.
     """
     version = resource.table.c.updated_at
-    # The second is the later one only where a replica of a version without clocks still writes.
-    later = func.greatest(clock.c.changed_at, just_after(version))
     return (
         update(resource.table)
         .where(expected(resource), resource.table.c.user_id == clock.c.user_id)
-        .values(**values, updated_at=case((changes, later), else_=version))
+        .values(**values, updated_at=case((changes, clock.c.changed_at), else_=version))
     )
 
 
