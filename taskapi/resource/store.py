@@ -1,6 +1,6 @@
 """The store of one user's rows of one resource: nobody else's can be reached through it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, NoReturn, Self
 
@@ -13,7 +13,7 @@ from taskapi.database.statement import Statement
 from taskapi.edge.conditional import entity_tag
 from taskapi.edge.cursor import Position, issue_cursor, read_cursor
 from taskapi.errors import UserNotFound, VersionMismatch
-from taskapi.idempotency.store import IdempotencyKey, ResponseStore, Write
+from taskapi.idempotency.store import IdempotencyKey, OutcomeStore, Write
 from taskapi.resource.definition import Resource
 from taskapi.resource.pages import PageRequest, Shape, page_statement
 from taskapi.resource.statements import ResourceStatements, statements_of
@@ -33,7 +33,7 @@ class RenderedRow(NamedTuple):
     """A row as the database rendered it.
 
     Attributes:
-        replayed: whether this is the stored response to an earlier request with the same key.
+        replayed: whether an earlier request with the same key has written it.
     """
 
     id: int
@@ -62,7 +62,8 @@ class ResourceStore:
     Every method raises `UserNotFound` where the owner is not in the users table, and `Unavailable`
     where the database does not answer. Those about one row raise the resource's `not_found`, and
     `VersionMismatch` where the row is in none of the versions that the client expects. Those that
-    take an `IdempotencyKey` raise `IdempotencyKeyReused` where it belongs to another request.
+    take an `IdempotencyKey` raise `IdempotencyKeyReused` where it belongs to another request, and
+    the resource's `deleted` where the row of an earlier request with it is gone.
 
     Attributes:
         resource: set by the subclass.
@@ -80,9 +81,9 @@ class ResourceStore:
         self.statements: ResourceStatements = statements_of(self.resource, users)
 
     @property
-    def responses(self) -> ResponseStore:
-        """The responses stored for the user's idempotency keys."""
-        return ResponseStore(self._owner, self._runner)
+    def outcomes(self) -> OutcomeStore:
+        """The outcomes stored for the user's idempotency keys."""
+        return OutcomeStore(self._owner, self._runner)
 
     def on(self, runner: StatementRunner) -> Self:
         """The same user's store, on a transaction."""
@@ -117,12 +118,18 @@ class ResourceStore:
             row = await self._write(self.statements.create, values, key)
         except OWNER_MISSING:
             raise UserNotFound from None
-        return _rendered(row)
+        return self._rendered(row)
 
     async def get(self, row_id: int) -> RenderedRow:
         """One row."""
         row = await self._fetch(self.statements.get, {"row_id": row_id})
-        return _rendered(row) if row else await self._explain_absence(row_id)
+        return self._rendered(row) if row else await self._explain_absence(row_id)
+
+    async def current(self, row_ids: Sequence[int | None]) -> Sequence[str | None]:
+        """The JSON of several rows as they are now, in this order; None for each that is gone."""
+        values = {"row_ids": [row_id and str(row_id) for row_id in row_ids]}
+        rows: Sequence[str | None] = (await self._fetch(self.statements.current, values))["rows"]
+        return rows
 
     async def update(
         self,
@@ -152,17 +159,24 @@ class ResourceStore:
     ) -> RenderedRow:
         values = {"row_id": row_id, "versions": versions, **values}
         row = await self._write(write, values, key)
-        return _rendered(row) if row else await self._explain_absence(row_id)
+        return self._rendered(row) if row else await self._explain_absence(row_id)
 
     async def _write(
         self, write: Write, values: Mapping[str, object], key: IdempotencyKey | None
     ) -> Any:
         if key is None:
             return await self._fetch(write.plain, values)
-        return await self.responses.write(write.stored, {"owner": self._owner, **values}, key)
+        return await self.outcomes.write(write.once, {"owner": self._owner, **values}, key)
 
     async def _fetch(self, statement: Statement, values: Mapping[str, object]) -> Any:
         return await self._runner.fetch_row(statement, {"owner": self._owner, **values})
+
+    def _rendered(self, row: Any) -> RenderedRow:
+        if row["body"] is None:
+            raise self.resource.deleted
+        # None without a key, and for the first request with one.
+        replayed = row.get("fingerprint") is not None
+        return RenderedRow(row["id"], row["version"], row["body"], replayed)
 
     def _sort_column(self, request: PageRequest) -> Column[Any]:
         return self.resource.table.c[request.sort.removeprefix("-")]
@@ -179,9 +193,3 @@ class ResourceStore:
             raise VersionMismatch(entity_tag(row["version"]))
         known = row["known"] or self._users.create_unknown
         raise self.resource.not_found if known else UserNotFound
-
-
-def _rendered(row: Any) -> RenderedRow:
-    # A record's `in` looks at its values.
-    replayed = "fingerprint" in row.keys()  # noqa: SIM118
-    return RenderedRow(row["id"], row["version"], row["body"], replayed)

@@ -3,7 +3,7 @@
 from sqlalchemy import ColumnElement, bindparam, func, not_, or_
 from sqlmodel import col
 
-from taskapi.errors import TaskNotFound
+from taskapi.errors import TaskDeleted, TaskNotFound
 from taskapi.idempotency.store import Write
 from taskapi.resource.definition import Resource
 from taskapi.resource.statements import composed, updating
@@ -17,6 +17,7 @@ TASKS = Resource(
     create=TaskCreate,
     patch=TaskPatch,
     not_found=TaskNotFound,
+    deleted=TaskDeleted,
     filters={
         "is_completed": col(Task.is_completed) == bindparam("is_completed"),
         "q": or_(
@@ -36,5 +37,7 @@ _completed: ColumnElement[bool] = func.coalesce(bindparam("wanted"), not_(col(Ta
 
 COMPLETE: Write = composed(
     TASKS,
-    updating(TASKS, {"is_completed": _completed}, changes=col(Task.is_completed) != _completed),
+    updating(
+        TASKS, {"is_completed": _completed}, changes=col(Task.is_completed) != _completed
+    ).where,
 )
