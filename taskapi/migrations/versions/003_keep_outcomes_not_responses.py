@@ -6,7 +6,7 @@ request, its response has the right status and headers and no body; the write is
 After the way back it is likewise, but the response to a batch has statuses, ids and versions.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,7 +20,7 @@ depends_on = None
 ROWS = 1000
 """Converted at a time, so that a repetition waits for milliseconds if it needs one of them."""
 
-OUTCOMES = {
+OUTCOMES: dict[str, sa.ARRAY[Any]] = {
     "statuses": sa.ARRAY(sa.SmallInteger),
     "task_ids": sa.ARRAY(sa.BigInteger),
     "versions": sa.ARRAY(sa.DateTime(timezone=True)),
@@ -39,36 +39,36 @@ EMPTY = sa.cast(b"", sa.LargeBinary)
 
 
 def upgrade() -> None:
-    """Apply it."""
-    convert(without_texts)
+    """Apply it. If the SQL is only printed, the texts that are there expire within a day."""
+    if not context.is_offline_mode():
+        remove_texts()
     op.alter_column("kept_answers", "body", server_default="")
     for name, kind in OUTCOMES.items():
         op.add_column("kept_answers", sa.Column(name, kind))
 
 
 def downgrade() -> None:
-    """Take it back."""
-    convert(with_outcomes)
+    """Take it back. Requests with a key wait meanwhile."""
+    # First of all, for its lock: whoever waits for a row below would have to let it through.
+    op.alter_column("kept_answers", "body", server_default=None)
+    is_batch = kept.c.statuses.is_not(None)
+    op.execute(sa.update(kept).where(is_batch).values(body=from_outcomes()))
     for name in OUTCOMES:
         op.drop_column("kept_answers", name)
-    op.alter_column("kept_answers", "body", server_default=None)
 
 
-def convert(body: Callable[[], sa.ColumnElement[Any]]) -> None:
-    """Give every row this body.
+def remove_texts() -> None:
+    """Take the texts out of the rows that are there.
 
-    On a connection of its own, while the schema is still as it was, and a few rows in each
-    transaction: nobody waits for a lock on the table meanwhile, and if it ends half-way, the next
-    run does the rest. If the SQL is only printed, the rows stay as they are, and expire in a day.
+    On a connection of its own, before the schema changes, and a few rows in each transaction:
+    nobody waits for a lock on the table meanwhile. If it ends half-way, the next run does the rest.
     """
-    if context.is_offline_mode():
-        return
     with op.get_bind().engine.connect() as connection:
         if not sa.inspect(connection).has_table("kept_answers"):
             return  # it is new, and was created by the transaction of this very run
         for first, last in pieces(connection):
             within = KEY.between(sa.tuple_(*first), sa.tuple_(*last))
-            connection.execute(sa.update(kept).where(within).values(body=body()))
+            connection.execute(sa.update(kept).where(within).values(body=without_texts()))
             connection.commit()
 
 
@@ -93,13 +93,12 @@ def without_texts() -> sa.ColumnElement[Any]:
     return sa.case((is_batch, converted), else_=EMPTY)
 
 
-def with_outcomes() -> sa.ColumnElement[Any]:
+def from_outcomes() -> sa.ColumnElement[Any]:
     """The same body for a batch, from the columns that will be gone."""
     columns = (kept.c[name] for name in OUTCOMES)
     result = sa.func.unnest(*columns).table_valued("status", "id", "updated_at", name="result")
     result = result.render_derived()
-    converted = body_of(result.c.updated_at.is_not(None), *result.c)
-    return sa.case((kept.c.statuses.is_not(None), converted), else_=kept.c.body)
+    return body_of(result.c.updated_at.is_not(None), *result.c)
 
 
 def body_of(
