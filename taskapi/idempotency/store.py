@@ -29,10 +29,10 @@ class IdempotencyKey(NamedTuple):
 
 
 class Write(NamedTuple):
-    """A write in its two forms: alone, and done once under an idempotency key."""
+    """A write in its two forms: alone, and with its outcome stored under an idempotency key."""
 
     plain: Statement
-    once: Statement
+    stored: Statement
 
 
 class Outcome(NamedTuple):

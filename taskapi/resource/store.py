@@ -166,7 +166,7 @@ class ResourceStore:
     ) -> Any:
         if key is None:
             return await self._fetch(write.plain, values)
-        return await self.outcomes.write(write.once, {"owner": self._owner, **values}, key)
+        return await self.outcomes.write(write.stored, {"owner": self._owner, **values}, key)
 
     async def _fetch(self, statement: Statement, values: Mapping[str, object]) -> Any:
         return await self._runner.fetch_row(statement, {"owner": self._owner, **values})
