@@ -114,6 +114,13 @@ class TaskNotFound(ApiError):
     detail = "There is no such task."
 
 
+class TaskDeleted(ApiError):
+    """The task of an earlier request with the same `Idempotency-Key` has been deleted since."""
+
+    status, code = HTTPStatus.GONE, "task_deleted"
+    detail = "The request took effect, and its task has been deleted since."
+
+
 class UserNotFound(ApiError):
     """A valid token of a user who is not, or no longer, in the users table."""
 
