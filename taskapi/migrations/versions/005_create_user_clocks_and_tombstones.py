@@ -24,9 +24,12 @@ DECLARE
     moved timestamptz;
 BEGIN
     INSERT INTO user_clocks AS clock (user_id, started_at, changed_at)
-    SELECT id, clock_timestamp(), clock_timestamp() FROM {users} WHERE id = row.user_id
+    SELECT id, clock_timestamp(), greatest(clock_timestamp(), row.updated_at)
+    FROM {users} WHERE id = row.user_id
     ON CONFLICT (user_id) DO UPDATE
-    SET changed_at = greatest(clock_timestamp(), clock.changed_at + interval '1 microsecond')
+    SET changed_at = greatest(
+        clock_timestamp(), row.updated_at, clock.changed_at + interval '1 microsecond'
+    )
     RETURNING changed_at INTO moved;
     IF TG_OP = 'INSERT' THEN
         NEW.updated_at := coalesce(moved, NEW.updated_at);
