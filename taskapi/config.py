@@ -10,6 +10,7 @@ from taskapi.config_types import (
     HttpUrl,
     LogFormat,
     LogLevel,
+    Networks,
     Origins,
     PostgresUrl,
     Seconds,
@@ -92,6 +93,9 @@ class Settings(DatabaseSettings):
 
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
     """Connections of all workers together."""
+
+    trusted_proxies: Networks = ()
+    """The proxies whose `X-Forwarded-For` says where a request comes from."""
 
     request_timeout: Seconds = 10.0
     """How long a request may take, its body included."""
