@@ -23,7 +23,11 @@ from starlette.types import Receive, Scope, Send
 
 from taskapi.edge.body import BodyReader, BoundedRequest, invalid, json_object
 from taskapi.edge.call import Call, callables
-from taskapi.edge.restrictions import refuse_unknown_options, refuse_unsupported
+from taskapi.edge.restrictions import (
+    refuse_no_turn,
+    refuse_unknown_options,
+    refuse_unsupported,
+)
 from taskapi.state import state_of
 
 
@@ -43,12 +47,13 @@ class Described(TypedDict, total=False):
 
 
 class RouteOptions(Described, total=False):
-    """All that a route may be given beside its path; `Route` explains the first four."""
+    """All that a route may be given beside its path; `Route` explains the first five."""
 
     deadline: float
     reads: BodyReader
     max_body_bytes: int
     streams: bool
+    takes_turn: bool
 
 
 class Route(APIRoute):
@@ -69,6 +74,9 @@ class Route(APIRoute):
         max_body_bytes: bodies may have so many bytes, or `MAX_BODY_BYTES` if that is more.
         streams: the response is sent while it is produced. Without a deadline it ends when the
             endpoint ends it, the client disconnects or the process drains.
+        takes_turn: a request of a user waits while `USER_CONCURRENCY` others of that user are under
+            way, from when it is valid until its response is made. Not where the route streams, and
+            False where it waits for something else than the database.
         described: for the document.
 
     Raises:
@@ -85,6 +93,7 @@ class Route(APIRoute):
         reads: BodyReader | None = None,
         max_body_bytes: int = 0,
         streams: bool = False,
+        takes_turn: bool = True,
         **described: Unpack[Described],
     ) -> None:
         refuse_unknown_options(path, described, Described.__annotations__)
@@ -93,9 +102,13 @@ class Route(APIRoute):
         self._read = reads or (json_object if self.body_field else None)
         if max_body_bytes and self._read is None:
             raise TypeError(f"{path}: without a body, leave out max_body_bytes")
+        if not takes_turn:
+            refuse_no_turn(path, streams=streams)
         self.deadline = math.inf if streams and deadline is None else deadline
         self.answered_methods = {method, "HEAD"} if method == "GET" else {method}
         self._streams = streams
+        self._takes_turn = takes_turn and not streams
+        self._weighed = _weighed(self.dependant)
         self._max_body_bytes = max_body_bytes
         self._call = Call(self.dependant)
         self._query_names = _query_names(self.dependant)
@@ -118,24 +131,54 @@ class Route(APIRoute):
         if scope["method"] not in self.answered_methods:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         request = BoundedRequest(scope, receive)
+        user = _subject(scope)
+        _charge(
+            request, user, 1
+        )  # in front of the body, which is read of nobody who sends too many
         if self._read is not None:
             request.limit_body(max(self._max_body_bytes, state_of(request).settings.max_body_bytes))
             await self._read(request)
         if query := scope["query_string"]:
             _check_query(query, self._query_names)
-        response = await self._respond(request)
+        response = await self._respond(request, user)
         if self._streams and scope["method"] == "HEAD":
             response = _without_content(response)  # which may never end
         await response(scope, receive, send)
 
-    async def _respond(self, request: BoundedRequest) -> Response:
+    async def _respond(self, request: BoundedRequest, user: str | None) -> Response:
         errors: list[Any] = []
-        result = await self._call.on(request, errors)
+        arguments = await self._call.arguments(request, errors)
         if errors:
             raise RequestValidationError(errors)
+        if self._weighed is not None:
+            _charge(request, user, arguments[self._weighed].rate_weight - 1)
+        if user is not None and self._takes_turn:
+            async with state_of(request).turns.of(user):
+                result = await self._call.on(arguments)
+        else:
+            result = await self._call.on(arguments)
         if isinstance(result, Response):
             return result
         return JSONResponse(result, self.status_code or HTTPStatus.OK)
+
+
+def _subject(scope: Scope) -> str | None:
+    """The user whom `AuthMiddleware` has admitted; None where the path is public."""
+    state = scope["state"]
+    return state["user"].subject if "user" in state else None
+
+
+def _charge(request: BoundedRequest, user: str | None, weight: int) -> None:
+    if user is not None and weight and (rate := state_of(request).user_rate) is not None:
+        rate.charge(request.scope, user, weight)
+
+
+def _weighed(dependant: Dependant) -> str | None:
+    """The argument of an endpoint that says what a request weighs: its query, or its body."""
+    for field in (*dependant.query_params, *dependant.body_params):
+        if hasattr(field.field_info.annotation, "rate_weight"):
+            return field.name
+    return None
 
 
 def _without_content(response: Response) -> Response:
