@@ -23,10 +23,9 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import CorsMiddleware
 from taskapi.edge.deadline import DeadlineMiddleware
 from taskapi.edge.error_handler import ErrorMiddleware
-from taskapi.edge.rates import UserRate
+from taskapi.edge.fairness import Shares
 from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.edge.router import refuse_foreign_routes
-from taskapi.edge.turns import Turns
 from taskapi.embedded.database import EMPTY_START, database_in_use
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.idempotency.sweeper import keep_sweeping
@@ -60,6 +59,7 @@ class Service(FastAPI):
         settings: of this service.
         verifier: verifies the tokens of its requests.
         drain: whether the process has been told to stop.
+        shares: of its users.
         service_state: set by the lifespan; `state_of` reads it.
     """
 
@@ -69,6 +69,7 @@ class Service(FastAPI):
         self.settings = settings
         self.verifier = Verifier.of(settings)
         self.drain = drain = Drain()
+        self.shares = Shares.of(settings)
         super().__init__(
             openapi_url=None,  # taskapi.openapi.docs_page serves it
             redirect_slashes=False,
@@ -151,16 +152,13 @@ async def _open_executor(settings: Settings, url: DatabaseUrl) -> Executor:
 
 def _state(app: Service, executor: Executor) -> ServiceState:
     settings = app.settings
-    turns = Turns(settings.user_turns, settings.database_connect_timeout)
     return ServiceState(
         settings=settings,
         drain=app.drain,
         executor=executor,
         users=Users(settings.users_table, create_unknown=settings.creates_unknown_users),
         readiness=Readiness(executor, settings.user_id_type),
-        sampler=Sampler(executor, turns),
-        turns=turns,
-        user_rate=UserRate(settings.user_rate) if settings.user_rate else None,
+        sampler=Sampler(executor, app.shares.turns),
     )
 
 

@@ -209,7 +209,7 @@ class RateLimited(TooManyRequests):
 
 
 class ConcurrencyLimited(TooManyRequests):
-    """Too many requests of the user wait for their turn (USER_CONCURRENCY), or one waited too long."""
+    """Too many requests of the user wait for a turn (USER_CONCURRENCY), or one waited too long."""
 
     code, name = "concurrency_limited", "concurrency"
     detail = "Too many of your requests are under way; try again later."

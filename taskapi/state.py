@@ -10,8 +10,6 @@ from taskapi.database.executor import Executor
 from taskapi.database.owner import Users
 
 if TYPE_CHECKING:  # their rooms read the state, so it cannot import them
-    from taskapi.edge.rates import UserRate
-    from taskapi.edge.turns import Turns
     from taskapi.operations.readiness import Readiness
     from taskapi.operations.sampler import Sampler
     from taskapi.server.drain import Drain
@@ -28,8 +26,6 @@ class ServiceState:
         users: the users table.
         readiness: whether the database can serve.
         sampler: sets the gauges.
-        turns: of each user.
-        user_rate: of each user; None where any is allowed.
     """
 
     settings: Settings
@@ -38,8 +34,6 @@ class ServiceState:
     users: Users
     readiness: "Readiness"
     sampler: "Sampler"
-    turns: "Turns"
-    user_rate: "UserRate | None"
 
 
 def state_of(request: Request) -> ServiceState:

@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from taskapi.edge.body import BodyReader, BoundedRequest, invalid, json_object
 from taskapi.edge.call import Call, callables
+from taskapi.edge.fairness import NO_TURN, charge, turn_of
 from taskapi.edge.restrictions import (
     refuse_no_turn,
     refuse_unknown_options,
@@ -131,46 +132,29 @@ class Route(APIRoute):
         if scope["method"] not in self.answered_methods:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         request = BoundedRequest(scope, receive)
-        user = _subject(scope)
-        _charge(
-            request, user, 1
-        )  # in front of the body, which is read of nobody who sends too many
+        charge(scope, 1)  # before the body is read
         if self._read is not None:
             request.limit_body(max(self._max_body_bytes, state_of(request).settings.max_body_bytes))
             await self._read(request)
         if query := scope["query_string"]:
             _check_query(query, self._query_names)
-        response = await self._respond(request, user)
+        response = await self._respond(request)
         if self._streams and scope["method"] == "HEAD":
             response = _without_content(response)  # which may never end
         await response(scope, receive, send)
 
-    async def _respond(self, request: BoundedRequest, user: str | None) -> Response:
+    async def _respond(self, request: BoundedRequest) -> Response:
         errors: list[Any] = []
         arguments = await self._call.arguments(request, errors)
         if errors:
             raise RequestValidationError(errors)
         if self._weighed is not None:
-            _charge(request, user, arguments[self._weighed].rate_weight - 1)
-        if user is not None and self._takes_turn:
-            async with state_of(request).turns.of(user):
-                result = await self._call.on(arguments)
-        else:
+            charge(request.scope, arguments[self._weighed].rate_weight - 1)
+        async with turn_of(request.scope) if self._takes_turn else NO_TURN:
             result = await self._call.on(arguments)
         if isinstance(result, Response):
             return result
         return JSONResponse(result, self.status_code or HTTPStatus.OK)
-
-
-def _subject(scope: Scope) -> str | None:
-    """The user whom `AuthMiddleware` has admitted; None where the path is public."""
-    state = scope["state"]
-    return state["user"].subject if "user" in state else None
-
-
-def _charge(request: BoundedRequest, user: str | None, weight: int) -> None:
-    if user is not None and weight and (rate := state_of(request).user_rate) is not None:
-        rate.charge(request.scope, user, weight)
 
 
 def _weighed(dependant: Dependant) -> str | None:
