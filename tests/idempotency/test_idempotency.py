@@ -161,9 +161,7 @@ def test_a_repeated_batch_keeps_the_status_of_its_deletions(alice: Person) -> No
     assert others == first.json()["results"][1:]
 
 
-def test_a_repetition_ends_in_another_users_deleted_task_for_nobody(
-    alice: Person, bob: Person
-) -> None:
+def test_a_repetition_finds_only_the_tasks_of_its_own_user(alice: Person, bob: Person) -> None:
     """What is looked up by the id that was kept is looked up among one's own tasks."""
     key = {"Idempotency-Key": "one"}
     own = alice.post(json={"title": "Alice's"}, headers=key)

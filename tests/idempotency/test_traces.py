@@ -58,7 +58,7 @@ def test_a_request_leaves_at_most_four_times_its_size_and_a_kilobyte(
 
     Without operations it is a single patch, which changes nothing either.
     """
-    task = alice.create("x")
+    task = alice.create("x", secrets.token_hex(2500))  # of which no compression makes little
     body: Json = {"operations": operations(number, task["id"])} if number else {"title": "x"}
     content = json.dumps(body, separators=(",", ":"))
     before = own.run(BYTES)[0]["bytes"]
