@@ -28,6 +28,7 @@ METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 NO_TRACE: dict[str, str] = {}
 NO_STORE = (b"cache-control", b"no-store")
+NO_LIMIT: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class RequestLogMiddleware:
@@ -58,7 +59,8 @@ class RequestLogMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *common_headers]
+                limit = scope["state"].get("rate_limit", NO_LIMIT)  # left there by `rates`
+                message["headers"] = [*message["headers"], *common_headers, *limit]
             await send(message)
 
         try:

@@ -1,5 +1,6 @@
 """What clients send and receive in a batch."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
@@ -9,6 +10,8 @@ from taskapi.resource.fields import RowId
 from taskapi.tasks.schemas import EXAMPLE_TASK, TaskCreate, TaskPatch, TaskRead
 
 MAX_BATCH_OPERATIONS = 100
+
+OPERATIONS_PER_WEIGHT = 5
 
 
 class BatchCreate(TaskCreate):
@@ -81,6 +84,11 @@ class Batch(BaseModel):
         ],
         Field(min_length=1, max_length=MAX_BATCH_OPERATIONS),
     ]
+
+    @property
+    def rate_weight(self) -> int:
+        """What the request counts for in `USER_RATE`: 1 for each five operations."""
+        return math.ceil(len(self.operations) / OPERATIONS_PER_WEIGHT)
 
 
 class BatchResult(BaseModel):

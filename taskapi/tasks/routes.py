@@ -47,7 +47,7 @@ TaskId = Annotated[
     response_model=TaskList,
     responses=returns(200, "ETag", "Link")
     | returns(304, "ETag", "Link")
-    | errors(401, 403, 404, 422, 503),
+    | errors(401, 403, 404, 422, 429, 503),
 )
 async def list_tasks(
     request: Request,
@@ -64,7 +64,7 @@ async def list_tasks(
     status_code=201,
     response_model=TaskRead,
     responses=returns(201, "ETag", "Location", "Idempotency-Replayed")
-    | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 413, 415, 422, 429, 503, keyed=True),
 )
 async def create_task(
     new: TaskCreate, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
@@ -77,7 +77,7 @@ async def create_task(
     "/batch",
     response_model=BatchResults,
     responses=returns(200, "Idempotency-Replayed")
-    | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 413, 415, 422, 429, 503, keyed=True),
     max_body_bytes=MAX_BATCH_BYTES,
 )
 async def do_batch(
@@ -94,7 +94,7 @@ async def do_batch(
     responses={
         **returns(200, "ETag"),
         **returns(304, "ETag"),
-        **errors(401, 403, 404, 422, 503),
+        **errors(401, 403, 404, 422, 429, 503),
     },
 )
 async def get_task(task_id: TaskId, tasks: OwnTasks, if_none_match: IfNoneMatch = None) -> Response:
@@ -105,7 +105,7 @@ async def get_task(task_id: TaskId, tasks: OwnTasks, if_none_match: IfNoneMatch 
 @router.put(
     "/{task_id}",
     response_model=TaskRead,
-    responses={**returns(200, "ETag"), **errors(401, 403, 404, 412, 413, 415, 422, 503)},
+    responses={**returns(200, "ETag"), **errors(401, 403, 404, 412, 413, 415, 422, 429, 503)},
 )
 async def update_task(
     task_id: TaskId, new: TaskUpdate, tasks: OwnTasks, versions: ExpectedVersions
@@ -118,7 +118,7 @@ async def update_task(
     "/{task_id}",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 412, 413, 415, 422, 429, 503, keyed=True),
     openapi_extra={"requestBody": {"content": {"application/merge-patch+json": MERGE_PATCH}}},
 )
 async def patch_task(
@@ -135,7 +135,7 @@ async def patch_task(
 @router.delete(
     "/{task_id}",
     status_code=204,
-    responses={**returns(204), **errors(401, 403, 404, 412, 422, 503)},
+    responses={**returns(204), **errors(401, 403, 404, 412, 422, 429, 503)},
 )
 async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersions) -> Response:
     """Delete a task, for good."""
@@ -147,7 +147,7 @@ async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersio
     "/{task_id}/complete",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 412, 413, 415, 422, 429, 503, keyed=True),
 )
 async def complete_task(
     task_id: TaskId,
