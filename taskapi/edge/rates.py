@@ -57,6 +57,10 @@ class Rate:
         self._recent[key] = now + after
         return self._left(after), 0.0
 
+    def __len__(self) -> int:
+        """Keys that are remembered."""
+        return len(self._recent) + len(self._older)
+
     def _left(self, missing: float) -> int:
         return max(0, int((WINDOW_SECONDS - missing) / self._unit_seconds + 1e-6))
 

@@ -18,14 +18,17 @@ class Turns:
     Args:
         limit: turns of one user.
         seconds: that a request waits for one.
+
+    Attributes:
+        taken: turns, by user.
+        queues: of each user who has taken all turns, so that nobody overtakes those who wait.
     """
 
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
         self._seconds = seconds
-        self._taken: dict[str, int] = {}
-        # Only of users who have taken all of their turns, so nobody overtakes those who wait.
-        self._queues: dict[str, deque[asyncio.Future[None]]] = {}
+        self.taken: dict[str, int] = {}
+        self.queues: dict[str, deque[asyncio.Future[None]]] = {}
         self._waiting = 0
 
     @property
@@ -46,24 +49,24 @@ class Turns:
         Raises:
             ConcurrencyLimited: too many requests of the user wait, or none came in time.
         """
-        taken = self._taken.get(user, 0)
+        taken = self.taken.get(user, 0)
         if taken < self.limit:
-            self._taken[user] = taken + 1
+            self.taken[user] = taken + 1
         else:
             await self._wait(user)
 
     def give_back(self, user: str) -> None:
         """Hand a turn to the user's request that has waited longest, or free it."""
-        for turn in self._queues.get(user, ()):
+        for turn in self.queues.get(user, ()):
             if not turn.done():
                 turn.set_result(None)
                 return
-        taken = self._taken.pop(user) - 1
+        taken = self.taken.pop(user) - 1
         if taken:
-            self._taken[user] = taken
+            self.taken[user] = taken
 
     async def _wait(self, user: str) -> None:
-        queue = self._queues.setdefault(user, deque())
+        queue = self.queues.setdefault(user, deque())
         if len(queue) >= MAX_WAITING:
             raise ConcurrencyLimited(self.limit, "queue_full")
         turn = asyncio.get_running_loop().create_future()
@@ -87,7 +90,7 @@ class Turns:
     ) -> None:
         queue.remove(turn)
         if not queue:
-            del self._queues[user]
+            del self.queues[user]
 
 
 class Turn:
