@@ -60,8 +60,11 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "LOG_LEVEL",
         "MAX_BODY_BYTES",
         "REQUEST_TIMEOUT",
+        "TRUSTED_PROXIES",
         "USERS_TABLE",
+        "USER_CONCURRENCY",
         "USER_ID_TYPE",
+        "USER_RATE",
         "WORKERS",
     }
 

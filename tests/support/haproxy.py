@@ -44,21 +44,29 @@ class Answer(NamedTuple):
 class Balancer:
     """A running HAProxy.
 
+    Args:
+        folder: for its files.
+        ports: of the replicas.
+        listener: a second place to take requests, whose clients have IP addresses.
+
     Attributes:
         socket: where it takes requests.
     """
 
-    def __init__(self, folder: Path, ports: Sequence[int]) -> None:
+    def __init__(
+        self, folder: Path, ports: Sequence[int], listener: socket.socket | None = None
+    ) -> None:
         self.socket = folder / "public.sock"
+        self._inherited = () if listener is None else (listener.fileno(),)
         self._figures = folder / "figures.sock"
         self._config = folder / "haproxy.cfg"
-        self._config.write_text(_for_tests(folder, ports))
+        self._config.write_text(_for_tests(folder, ports, self._inherited))
 
     @contextmanager
     def running(self) -> Iterator["Balancer"]:
         """Start it, and end it."""
         command = [program(), "-q", "-db", "-f", str(self._config)]
-        process = subprocess.Popen(command)
+        process = subprocess.Popen(command, pass_fds=self._inherited)
         try:
             eventually(self.socket.is_socket, "haproxy listens")
             yield self
@@ -99,12 +107,13 @@ class Balancer:
         return {int(port) for port in re.findall(up, text)}
 
 
-def _for_tests(folder: Path, ports: Sequence[int]) -> str:
-    """The configuration with these replicas, listening in this folder."""
+def _for_tests(folder: Path, ports: Sequence[int], inherited: Sequence[int]) -> str:
+    """The configuration with these replicas, listening in this folder and on these sockets."""
+    binds = [f"    bind unix@{folder}/public.sock", *(f"    bind fd@{it}" for it in inherited)]
     servers = "\n".join(f"    server replica{port} 127.0.0.1:{port}" for port in ports)
     text = CONFIG.read_text()
     for pattern, replacement in (
-        (r"^    bind :8080$", f"    bind unix@{folder}/public.sock"),
+        (r"^    bind :8080$", "\n".join(binds)),
         (r"^    bind :8405$", f"    bind unix@{folder}/figures.sock"),
         (r"^    server-template .*$", servers),
         (r"^    log stdout .*$", ""),
