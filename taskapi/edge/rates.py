@@ -16,7 +16,7 @@ from taskapi.errors import RateLimited
 WINDOW_SECONDS = 10
 
 MAX_KEYS = 20_000
-"""Keys of one generation; two generations of them take 7 MB. With more, the older one is forgotten
+"""Keys of one generation; two generations of them take 4 MB. With more, the older one is forgotten
 early, and its keys have their whole quota again."""
 
 

@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from taskapi.edge.body import BodyReader, BoundedRequest, invalid, json_object
+from taskapi.edge.body import BodyReader, BoundedRequest, invalid, json_object, raw_stream
 from taskapi.edge.call import Call, callables
 from taskapi.edge.fairness import NO_TURN, charge, turn_of
 from taskapi.edge.restrictions import (
@@ -76,8 +76,10 @@ class Route(APIRoute):
         streams: the response is sent while it is produced. Without a deadline it ends when the
             endpoint ends it, the client disconnects or the process drains.
         takes_turn: a request of a user waits while `USER_CONCURRENCY` others of that user are under
-            way, from when it is valid until its response is made. Not where the route streams, and
-            False where it waits for something else than the database.
+            way, from when it is valid until the endpoint has returned. Not where the route streams
+            or reads a `raw_stream`, which a slow client prolongs: there the endpoint takes a turn
+            itself for what it asks the database (`turn_of`). False where a request waits for
+            something else than the database.
         described: for the document.
 
     Raises:
@@ -103,12 +105,13 @@ class Route(APIRoute):
         self._read = reads or (json_object if self.body_field else None)
         if max_body_bytes and self._read is None:
             raise TypeError(f"{path}: without a body, leave out max_body_bytes")
+        is_slow = streams or reads is raw_stream
         if not takes_turn:
-            refuse_no_turn(path, streams=streams)
+            refuse_no_turn(path, is_slow=is_slow)
         self.deadline = math.inf if streams and deadline is None else deadline
         self.answered_methods = {method, "HEAD"} if method == "GET" else {method}
         self._streams = streams
-        self._takes_turn = takes_turn and not streams
+        self._takes_turn = takes_turn and not is_slow
         self._weighed = _weighed(self.dependant)
         self._max_body_bytes = max_body_bytes
         self._call = Call(self.dependant)

@@ -1,23 +1,30 @@
 """One user slows down only themselves, on the real service."""
 
+import asyncio
 import select
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
+from fastapi import Request
+from starlette.responses import StreamingResponse
 
 from support.calls import CALLS, at_once, call
 from support.metrics import figures, value
 from support.people import Person
 from support.rows import held, wait_for_waiters
-from support.service import client_for, settings_for
+from support.service import client_for, client_of, serving_app, settings_for
 from support.waiting import PATIENCE, PATIENT, eventually
 from support.wire import Wire, connected, connection_to
+from taskapi.app import create_app
 from taskapi.database.url import DatabaseUrl
+from taskapi.edge.body import raw_stream
+from taskapi.edge.fairness import turn_of
+from taskapi.edge.router import Router
 
 LOCK = "SELECT FROM tasks WHERE user_id = $1 FOR UPDATE"
 
@@ -190,6 +197,60 @@ def test_one_user_never_has_all_connections_of_a_worker(database: DatabaseUrl) -
     for pool, workers, turns in ((20, 1, 4), (5, 1, 4), (4, 1, 3), (2, 1, 1), (1, 1, 1), (8, 4, 1)):
         changed = {"database_pool_size": pool, "workers": workers}
         assert settings_for(database, **changed).user_turns == turns
+
+
+router = Router("/api/{user_id}")
+
+
+@router.get("/waits", takes_turn=False, deadline=PATIENCE)
+async def waits() -> dict[str, str]:
+    await asyncio.sleep(PATIENCE)
+    return {}
+
+
+@router.get("/streams", streams=True)
+async def streams() -> StreamingResponse:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"one"
+        await asyncio.sleep(PATIENCE)
+
+    return StreamingResponse(parts())
+
+
+@router.post("/uploads", reads=raw_stream)
+async def uploads(request: Request) -> dict[str, int]:
+    size = sum([len(part) async for part in request.stream()])
+    async with turn_of(request.scope):
+        return {"size": size}
+
+
+@pytest.fixture(scope="session")
+def slow(database: DatabaseUrl) -> Iterator[httpx.Client]:
+    """A client of a service with one turn for each user, and the routes above."""
+    app = create_app(settings_for(database, **PATIENT, user_concurrency=1))
+    app.router.routes.extend(router.routes)
+    with serving_app(app) as url, client_of(url) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("line", "rest"),
+    [
+        ("GET /api/{}/waits", ""),
+        ("GET /api/{}/streams", ""),
+        ("POST /api/{}/uploads", "Content-Length: 1000\r\n"),
+    ],
+)
+def test_routes_that_wait_or_stream_take_no_turn(
+    line: str, rest: str, slow: httpx.Client, alice: Person
+) -> None:
+    alice = at(alice, slow)
+    head = f"{line.format(alice.id)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n"
+    with connected(slow) as wire:
+        wire.send(f"{head}{rest}\r\nsome".encode() if rest else f"{head}\r\n".encode())
+        alice.create()
+        assert alice.get().json()["total"] == 1
+        assert not wire.ended()
 
 
 # --- Rates ---
