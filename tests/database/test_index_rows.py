@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from sqlalchemy import Index, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy import BigInteger, DateTime, Index, PrimaryKeyConstraint, Table, Text
 from sqlalchemy.types import TypeEngine
+from sqlmodel import AutoString
 
 from support.own_database import own_database
 from support.people import SECRET, Person, token_for
@@ -42,9 +43,11 @@ def largest(kind: TypeEngine[object]) -> int:
     """Bytes of the largest value of a column, as it is in an index, uncompressed."""
     if isinstance(kind, Text):  # of ids alone
         return MAX_SUBJECT_BYTES + VALUE_HEADER
-    if isinstance(kind, String):
+    if isinstance(kind, AutoString):
         assert kind.length is not None, "an indexed text needs a bound"
-        return 4 * kind.length + VALUE_HEADER
+        size: int = 4 * kind.length + VALUE_HEADER
+        return size
+    assert isinstance(kind, BigInteger | DateTime), "say here how large its values are"
     return VALUE_HEADER + 8
 
 
