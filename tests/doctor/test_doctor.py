@@ -194,9 +194,8 @@ def test_nothing_of_a_token_is_printed_raw(place: str, own: OwnDatabase) -> None
     claims: dict[str, object] = {"sub": "1", "exp": 4_000_000_000, "iss": "here", "aud": ["here"]}
     for part in (header, claims):
         for nested in (HOSTILE, [HOSTILE], {HOSTILE: HOSTILE}):
-            token = forge(
-                *(each | {place: nested} if each is part else each for each in (header, claims))
-            )
+            changed = part | {place: nested}
+            token = forge(changed, claims) if part is header else forge(header, changed)
             found = examined(own.address, token, user_id_type="text")
             for finding in found.values():
                 assert f"{finding.subject}{finding.text}{finding.remedy}".isprintable()
