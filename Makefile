@@ -81,6 +81,10 @@ bench-report: benchmarks/.venv/ready ## Write the figures of the last runs into 
 soak: benchmarks/.venv/ready ## Use a fleet while everything under it is broken; `make soak MINUTES=20`
 	@$(BENCHMARKS).soak --minutes $(or $(MINUTES),2)
 
+.PHONY: abuse
+abuse: benchmarks/.venv/ready ## Attack it in every known way beside a polite user; `make abuse OPTIONS=--quick`
+	@$(BENCHMARKS).abuse $(OPTIONS)
+
 # Extras by their names, because pip before 23.3 looks for `coverage[toml]` apart from `coverage`.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header
 UPGRADE ?= --upgrade
