@@ -39,13 +39,14 @@ fuzz: .venv/ready ## The fuzz tests for long, each time at other places
 	@$(BIN)/pytest --numprocesses 2 --hypothesis-profile long tests/fuzz
 
 .PHONY: check
-check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, wheel, locks
+check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, assets, wheel, locks
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/check_documents.py
 	$(BIN)/python scripts/check_migrations.py
+	$(BIN)/python -m scripts.check_assets
 	$(BIN)/python -m scripts.check_wheel
 	$(BIN)/python -m scripts.check_locks
 
