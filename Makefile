@@ -39,7 +39,7 @@ fuzz: .venv/ready ## The fuzz tests for long, each time at other places
 	@$(BIN)/pytest --numprocesses 2 --hypothesis-profile long tests/fuzz
 
 .PHONY: check
-check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, assets, wheel, locks
+check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, assets, licences, wheel, locks
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
@@ -47,6 +47,7 @@ check: .venv/ready ## Format, lint, types, import contracts, migrations, documen
 	$(BIN)/python scripts/check_documents.py
 	$(BIN)/python scripts/check_migrations.py
 	$(BIN)/python -m scripts.check_assets
+	$(BIN)/python -m scripts.check_licences
 	$(BIN)/python -m scripts.check_wheel
 	$(BIN)/python -m scripts.check_locks
 
@@ -58,6 +59,10 @@ format: .venv/ready ## Put the code into the one format
 .PHONY: openapi
 openapi: .venv/ready ## Write openapi.json anew
 	$(BIN)/taskapi openapi > openapi.json
+
+.PHONY: sbom
+sbom: .venv/ready ## Write what the service is made of, with licences, into dist/ (CycloneDX)
+	@$(BIN)/python -m scripts.sbom dist/taskapi.cdx.json
 
 benchmarks/.venv/ready: benchmarks/requirements.txt
 	@$(INSTALL) benchmarks/.venv $<
