@@ -23,6 +23,7 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import CorsMiddleware
 from taskapi.edge.deadline import DeadlineMiddleware
 from taskapi.edge.error_handler import ErrorMiddleware
+from taskapi.edge.memory import ResponseMemory
 from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.edge.router import refuse_foreign_routes
 from taskapi.embedded.database import EMPTY_START, database_in_use
@@ -149,13 +150,15 @@ async def _open_executor(settings: Settings, url: DatabaseUrl) -> Executor:
 
 def _state(app: Service, executor: Executor) -> ServiceState:
     settings = app.settings
+    memory = ResponseMemory(wait_seconds=settings.database_connect_timeout)
     return ServiceState(
         settings=settings,
         drain=app.drain,
         executor=executor,
         users=Users(settings.users_table, create_unknown=settings.creates_unknown_users),
+        response_memory=memory,
         readiness=Readiness(executor, settings.user_id_type),
-        sampler=Sampler(executor),
+        sampler=Sampler(executor, memory),
     )
 
 

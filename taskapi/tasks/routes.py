@@ -11,7 +11,7 @@ from taskapi.idempotency.header import REPLAYED, OptionalIdempotencyKey
 from taskapi.openapi.responses import errors, returns
 from taskapi.resource.dependency import own
 from taskapi.resource.fields import PlainDigits
-from taskapi.resource.responses import JsonBytes, created_response, page_response, row_response
+from taskapi.resource.responses import SharedJson, created_response, page_response, row_response
 from taskapi.state import state_of
 from taskapi.tasks.batch import run_batch
 from taskapi.tasks.batch_schemas import (
@@ -84,8 +84,11 @@ async def do_batch(
     batch: Batch, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
 ) -> Response:
     """Do up to 100 operations, all or nothing."""
-    done = await run_batch(state_of(request).executor, tasks, batch.operations, key)
-    return JsonBytes(done.json, headers=REPLAYED if done.replayed else None)
+    state, operations = state_of(request), batch.operations
+    size = int(len(operations) * tasks.resource.max_row_bytes)
+    with await state.response_memory.hold(tasks.owner, size) as share:
+        done = await run_batch(state.executor, tasks, operations, key)
+    return SharedJson(done.json, share, REPLAYED if done.replayed else None)
 
 
 @router.get(

@@ -28,6 +28,7 @@ TASKS = Resource(
         "updated_before": col(Task.updated_at) < bindparam("updated_before"),
     },
     sorts=(Task.created_at, Task.updated_at, Task.title),
+    searches=frozenset({"q"}),
 )
 
 # The parameter is null for a toggle. Setting what is already set changes nothing, not even the
