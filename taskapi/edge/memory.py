@@ -20,14 +20,12 @@ MEBIBYTE = 1024 * 1024
 MAX_RESPONSE_BYTES = 32 * MEBIBYTE
 """Of all responses under way in a process."""
 
-MAX_RESPONSE_BYTES_OF_OWNER = 8 * MEBIBYTE
+MAX_RESPONSE_BYTES_OF_OWNER = 12 * MEBIBYTE
 """Of those of one user, so that one slow reader leaves room for everybody else."""
 
-SMALL_BYTES = MEBIBYTE // 2
-"""Most responses are smaller. Their share is 8 times as likely to be free as that of a long one,
-and the last `RESERVED_BYTES` are for them alone."""
-
-RESERVED_BYTES = 8 * MEBIBYTE
+SHORT_BYTES = MEBIBYTE // 2
+"""Most responses are shorter, and nearly always find room: a quarter of each of these bounds is for
+them alone."""
 
 WHEN_TAKEN = "taskapi.when_taken"
 """An extension of the ASGI scope, by which `server.protocol` calls a function when the client has
@@ -90,11 +88,11 @@ class ResponseMemory:
 
     def try_hold(self, owner: Hashable, size: int) -> Share | None:
         """A share of this size, or None if it is not free."""
-        most = MAX_RESPONSE_BYTES if size <= SMALL_BYTES else MAX_RESPONSE_BYTES - RESERVED_BYTES
-        of_owner = self._of_owner[owner] + size
-        if self.held + size > most or of_owner > MAX_RESPONSE_BYTES_OF_OWNER:
+        part = 1 if size <= SHORT_BYTES else 0.75
+        held, of_owner = self.held + size, self._of_owner[owner] + size
+        if held > part * MAX_RESPONSE_BYTES or of_owner > part * MAX_RESPONSE_BYTES_OF_OWNER:
             return None
-        self.held += size
+        self.held = held
         self._of_owner[owner] = of_owner
         return Share(self, owner, size)
 

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 from taskapi.edge.body import invalid
 from taskapi.edge.conditional import content_tag, entity_tag, is_not_modified
 from taskapi.edge.cursor import InvalidCursor
-from taskapi.edge.memory import MEBIBYTE, SMALL_BYTES, ResponseMemory, Share
+from taskapi.edge.memory import MEBIBYTE, SHORT_BYTES, ResponseMemory, Share
 from taskapi.idempotency.header import REPLAYED
 from taskapi.resource.pages import PageRequest
 from taskapi.resource.store import Page, RenderedRow, ResourceStore
@@ -114,7 +114,7 @@ async def _read_page(
     longest = min(MAX_PAGE_BYTES, int(asked.limit * store.resource.max_row_bytes) + ENVELOPE_BYTES)
     share = memory.try_hold(store.owner, longest)
     if share is None:
-        share = await memory.hold(store.owner, min(longest, SMALL_BYTES))
+        share = await memory.hold(store.owner, min(longest, SHORT_BYTES))
     with share:
         page = await store.list(asked, share.size - ENVELOPE_BYTES)
     if share.size < longest and page.next_cursor is not None and page.shown < asked.limit:

@@ -64,7 +64,7 @@ async def list_tasks(
     status_code=201,
     response_model=TaskRead,
     responses=returns(201, "ETag", "Location", "Idempotency-Replayed")
-    | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 408, 413, 415, 422, 503, keyed=True),
 )
 async def create_task(
     new: TaskCreate, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
@@ -77,7 +77,7 @@ async def create_task(
     "/batch",
     response_model=BatchResults,
     responses=returns(200, "Idempotency-Replayed")
-    | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 408, 413, 415, 422, 503, keyed=True),
     max_body_bytes=MAX_BATCH_BYTES,
 )
 async def do_batch(
@@ -108,7 +108,7 @@ async def get_task(task_id: TaskId, tasks: OwnTasks, if_none_match: IfNoneMatch 
 @router.put(
     "/{task_id}",
     response_model=TaskRead,
-    responses={**returns(200, "ETag"), **errors(401, 403, 404, 412, 413, 415, 422, 503)},
+    responses={**returns(200, "ETag"), **errors(401, 403, 404, 408, 412, 413, 415, 422, 503)},
 )
 async def update_task(
     task_id: TaskId, new: TaskUpdate, tasks: OwnTasks, versions: ExpectedVersions
@@ -121,7 +121,7 @@ async def update_task(
     "/{task_id}",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 408, 412, 413, 415, 422, 503, keyed=True),
     openapi_extra={"requestBody": {"content": {"application/merge-patch+json": MERGE_PATCH}}},
 )
 async def patch_task(
@@ -150,7 +150,7 @@ async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersio
     "/{task_id}/complete",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 408, 412, 413, 415, 422, 503, keyed=True),
 )
 async def complete_task(
     task_id: TaskId,
