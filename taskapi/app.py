@@ -155,7 +155,11 @@ def _state(app: Service, executor: Executor) -> ServiceState:
         settings=settings,
         drain=app.drain,
         executor=executor,
-        users=Users(settings.users_table, create_unknown=settings.creates_unknown_users),
+        users=Users(
+            settings.users_table,
+            create_unknown=settings.creates_unknown_users,
+            max_tasks=settings.max_tasks_per_user or None,
+        ),
         response_memory=memory,
         readiness=Readiness(executor, settings.user_id_type),
         sampler=Sampler(executor, memory),

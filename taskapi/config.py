@@ -90,6 +90,9 @@ class Settings(DatabaseSettings):
     cors_origins: Origins = ("http://localhost:3000",)
     """The origins whose pages may call the API from a browser."""
 
+    max_tasks_per_user: Annotated[int, Field(ge=0, le=MAX_ID)] = 100_000
+    """How many tasks a user may have. 0: any number."""
+
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
     """Connections of all workers together."""
 

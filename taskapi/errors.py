@@ -119,6 +119,13 @@ class TaskNotFound(ApiError):
     detail = "There is no such task."
 
 
+class TaskDeleted(ApiError):
+    """The task of an earlier request with the same `Idempotency-Key` has been deleted since."""
+
+    status, code = HTTPStatus.GONE, "task_deleted"
+    detail = "The request took effect, and its task has been deleted since."
+
+
 class UserNotFound(ApiError):
     """A valid token of a user who is not, or no longer, in the users table."""
 
@@ -139,6 +146,13 @@ class VersionMismatch(ApiError):
     @property
     def headers(self) -> dict[str, str]:
         return {"ETag": self.tag}
+
+
+class QuotaExceeded(ApiError):
+    """The user has as many tasks as each may have (`MAX_TASKS_PER_USER`)."""
+
+    status, code = HTTPStatus.FORBIDDEN, "quota_exceeded"
+    detail = "You have as many tasks as you may have: delete some first."
 
 
 class IdempotencyKeyReused(ApiError):

@@ -60,6 +60,7 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "LOG_LEVEL",
         "MAX_BODY_BYTES",
         "MAX_CONNECTIONS",
+        "MAX_TASKS_PER_USER",
         "REQUEST_TIMEOUT",
         "USERS_TABLE",
         "USER_ID_TYPE",
@@ -103,6 +104,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
         DATABASE_CONNECT_TIMEOUT="1",
         MAX_BODY_BYTES="2048",
         MAX_CONNECTIONS="50",
+        MAX_TASKS_PER_USER="10",
         LOG_FORMAT="json",
         LOG_LEVEL="WARNING",
         DOCS_ENABLED="false",
@@ -122,6 +124,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
     assert settings.cors_origins == ("https://a.example.com", "http://localhost:5173")
     assert (settings.request_timeout, settings.database_connect_timeout) == (2.5, 1)
     assert (settings.max_body_bytes, settings.max_connections) == (2048, 50)
+    assert settings.max_tasks_per_user == 10
     assert (settings.log_format, settings.log_level) == ("json", "warning")
     assert not settings.docs_enabled
     assert (settings.user_id_type, settings.users_table) == ("text", "user")

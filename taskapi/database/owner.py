@@ -9,9 +9,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
-    FromClause,
-    Insert,
-    Select,
+    TableClause,
     Text,
     and_,
     bindparam,
@@ -19,11 +17,9 @@ from sqlalchemy import (
     column,
     exists,
     func,
-    not_,
     select,
     table,
 )
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from taskapi.database.statement import Constant
 
@@ -51,42 +47,34 @@ def declared(setting: str, value: ColumnElement[str]) -> ColumnElement[bool]:
 DECLARED = declared(OWNER_SETTING, cast(OWNER, Text()))
 
 
-def owned(rows: FromClause) -> ColumnElement[bool]:
-    """The rows of the owner. This is the only way to name them, because it declares them too."""
-    # In this order, because OWNER gets its type here.
-    return and_(rows.c.user_id == OWNER, DECLARED)
+def owned(user_id: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The rows of the owner. This is the only way to name them, because it declares them too.
 
-
-def insert_owned(rows: FromClause, values: dict[str, ColumnElement[Any]]) -> Select[Any]:
-    """What an insert of the owner's row selects: these values, and `user_id` behind them."""
-    like_column = select(rows.c.user_id).limit(Constant(0)).scalar_subquery()
-    owner = func.coalesce(OWNER, like_column).label("user_id")
-    labelled = [value.label(name) for name, value in values.items()]
-    return select(*labelled, owner).where(DECLARED)
+    Args:
+        user_id: the column that says whose a row is.
+    """
+    return and_(user_id == OWNER, DECLARED)  # in this order, because OWNER gets its type here
 
 
 class Users:
     """The users table, which belongs to the auth server. Only its column `id` is used here.
 
     Attributes:
+        table: with this column alone.
         known: whether the owner is in the table.
         create_unknown: whether a valid token is enough to become a user.
+        max_tasks: how many tasks each may have; None for any number.
 
     Args:
         table_name: the table, as Better Auth was configured.
         create_unknown: as the attribute.
+        max_tasks: likewise.
     """
 
-    def __init__(self, table_name: str, *, create_unknown: bool) -> None:
-        self._table = table(table_name, column("id"))
-        self.known: ColumnElement[bool] = exists().where(self._table.c.id == OWNER)
+    def __init__(
+        self, table_name: str, *, create_unknown: bool, max_tasks: int | None = None
+    ) -> None:
+        self.table: TableClause = table(table_name, column("id"))
+        self.known: ColumnElement[bool] = exists().where(self.table.c.id == OWNER)
         self.create_unknown = create_unknown
-
-    def arriving(self, insert: Insert) -> Insert:
-        """The same insert, which also creates an unknown owner where that is allowed."""
-        if not self.create_unknown:
-            return insert
-        # A known user is left alone, because the table may need more than an id for a new one.
-        newcomer = select(OWNER).where(not_(self.known))
-        arrival = upsert(self._table).from_select(["id"], newcomer).on_conflict_do_nothing()
-        return insert.add_cte(arrival.cte("arrival"))
+        self.max_tasks = max_tasks

@@ -49,7 +49,10 @@ EXAMPLE_CURSOR = "AXZtgK8rpaiiAAAAAAAAAAEABkmru9n4QA"
 
 HEADERS = {
     "ETag": ("The version of the content (RFC 9110).", '"63f4a1c2b7d40"'),
-    "Idempotency-Replayed": ("Only in the stored response to an earlier request.", "true"),
+    "Idempotency-Replayed": (
+        "Only where an earlier request with the same key took effect.",
+        "true",
+    ),
     "Link": (
         "The next page (RFC 8288), if there is one.",
         f'</api/1/tasks?cursor={EXAMPLE_CURSOR}>; rel="next"',

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Identity, func
-from sqlmodel import Field
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Identity, Text, bindparam, cast, func
+from sqlmodel import AutoString, Field
 
 
 def id_column() -> Any:
@@ -23,3 +23,14 @@ def timestamp_column() -> Any:
 def owner_column() -> Any:
     """`user_id`, declared as the default integer. Statements never name its type."""
     return Field(sa_type=BigInteger)
+
+
+def value_of(column: ColumnElement[Any], name: str | None = None) -> ColumnElement[Any]:
+    """A parameter of a column's type: text has no length, because a cast would cut it silently.
+
+    Args:
+        column: the column.
+        name: of the parameter, if it is not the column's.
+    """
+    kind = Text() if isinstance(column.type, AutoString) else column.type
+    return cast(bindparam(name or column.key), kind)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Table
+from sqlalchemy import Column, ColumnElement, Table
 from sqlmodel import SQLModel
 
 from taskapi.errors import ApiError
@@ -39,10 +39,13 @@ class Resource:
         create: what clients send for a new row, with a member for each editable column.
         patch: what clients send to change a row, likewise.
         not_found: raised where the owner has no such row.
+        deleted: raised where a repeated write finds its row deleted.
         filters: the conditions that narrow a list, each with a parameter of the same name.
         sorts: the columns that a list may be sorted by.
         searches: those of the filters that read every row of the owner, so that PostgreSQL may work
             on such a list for at most `SEARCH_SECONDS`.
+        counter: the column of `UserClock` that counts a user's rows, if they have a quota.
+        tombstones: the table that records which rows were deleted, if one does.
 
     Raises:
         TypeError: the declarations name different columns, so that a value that a client sends
@@ -55,9 +58,12 @@ class Resource:
     create: type[BaseModel]
     patch: type[BaseModel]
     not_found: type[ApiError]
+    deleted: type[ApiError]
     filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     sorts: tuple[Any, ...] = ()
     searches: frozenset[str] = frozenset()
+    counter: Any = None
+    tombstones: type[SQLModel] | None = None
 
     def __post_init__(self) -> None:
         columns = list(self.table.columns.keys())
@@ -73,6 +79,11 @@ class Resource:
                 raise TypeError(
                     f"{name} declares {found}, but the table {self.table.name} needs {expected}"
                 )
+
+    @property
+    def editable_columns(self) -> list[Column[Any]]:
+        """The columns that clients may write, of the table."""
+        return [self.table.c[column.key] for column in self.editable]
 
     @property
     def table(self) -> Table:

@@ -12,10 +12,8 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
-    String,
     Subquery,
     Table,
-    Text,
     and_,
     bindparam,
     case,
@@ -31,6 +29,7 @@ from sqlalchemy import (
 from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.resource.columns import value_of
 from taskapi.resource.definition import Resource
 
 LIMIT = cast(bindparam("limit"), BigInteger)
@@ -94,8 +93,7 @@ class Order:
 
     def beyond_given(self) -> ColumnElement[bool]:
         """Whether a row comes behind the parameters `after_value` and `after_id`."""
-        value_type = Text() if isinstance(self.value.type, String) else self.value.type
-        return self.beyond(cast(bindparam("after_value"), value_type), bindparam("after_id"))
+        return self.beyond(value_of(self.value, "after_value"), bindparam("after_id"))
 
 
 @lru_cache(maxsize=1024)
@@ -115,7 +113,7 @@ def page_statement(resource: Resource, users: Users, shape: Shape) -> Statement:
     """
     order = Order(resource.table, shape.sort)
     filters = (resource.filters[name] for name in sorted(shape.filters))
-    wanted = and_(owned(resource.table), *filters)
+    wanted = and_(owned(resource.table.c.user_id), *filters)
     rendered = _rendered(
         resource.table, and_(wanted, order.beyond_given()) if shape.after else wanted, order
     )

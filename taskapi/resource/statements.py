@@ -1,16 +1,21 @@
 """The statements of a resource, compiled once. The owner is part of every one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
+    BigInteger,
+    Boolean,
     ColumnElement,
     DateTime,
+    Delete,
+    FromClause,
     Insert,
-    Interval,
-    String,
+    LargeBinary,
+    Select,
     Text,
     Update,
     and_,
@@ -18,18 +23,25 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     func,
     insert,
+    not_,
+    null,
     or_,
     select,
+    true,
     update,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from taskapi.database.owner import Users, insert_owned, owned
+from taskapi.clock.statements import CLOCKS, arrive, start, tick
+from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
-from taskapi.idempotency.statements import claim, storing
+from taskapi.idempotency.statements import claim, looking, storing
 from taskapi.idempotency.store import Write
+from taskapi.resource.columns import value_of
 from taskapi.resource.definition import Resource
 
 VERSIONS = cast(bindparam("versions"), ARRAY(DateTime(timezone=True)))
@@ -38,13 +50,24 @@ VERSIONS = cast(bindparam("versions"), ARRAY(DateTime(timezone=True)))
 CHANGED = cast(bindparam("changed"), ARRAY(Text()))
 """The names of the columns that the client changes. A null value can then mean null."""
 
+ROW_IDS = cast(bindparam("row_ids"), ARRAY(Text()))
+"""As texts, of which asyncpg knows arrays without asking the server first."""
 
-def rendered(resource: Resource) -> tuple[ColumnElement[Any], ...]:
-    """What every statement about one row returns: its id, its version, and its JSON as bytes."""
-    columns = resource.table.c
+TOMBSTONE = ["user_id", "deleted_at", "task_id"]
+
+Writing = Callable[[Resource, CTE], Insert | Update]
+"""Makes a write that takes place only where the clock has moved."""
+
+
+def rendered(resource: Resource, rows: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """What every statement about one row returns: its id, its version, and its JSON as bytes.
+
+    All three are null where there is no row.
+    """
+    columns = [rows.c[column.key] for column in resource.table.c]
     return (
-        columns.id.label("id"),
-        columns.updated_at.label("version"),
+        rows.c.id.label("id"),
+        rows.c.updated_at.label("version"),
         as_bytes(json_object(columns)).label("body"),
     )
 
@@ -52,47 +75,115 @@ def rendered(resource: Resource) -> tuple[ColumnElement[Any], ...]:
 def own_row(resource: Resource) -> ColumnElement[bool]:
     """The row of the parameter `row_id`, if it belongs to the owner."""
     columns = resource.table.c
-    return and_(columns.id == bindparam("row_id"), owned(resource.table))
+    return and_(columns.id == bindparam("row_id"), owned(columns.user_id))
 
 
 def expected(resource: Resource) -> ColumnElement[bool]:
-    """Whether the row is in a version that the client is willing to change."""
-    return or_(VERSIONS.is_(None), resource.table.c.updated_at == func.any(VERSIONS))
+    """The owner's row, if it is in a version that the client is willing to change."""
+    version = resource.table.c.updated_at
+    return and_(own_row(resource), or_(VERSIONS.is_(None), version == func.any(VERSIONS)))
+
+
+def adding(resource: Resource, clock: CTE) -> Insert:
+    """Insert a row of the clock's user."""
+    new = {column.key: value_of(column) for column in resource.editable_columns}
+    now = clock.c.changed_at
+    values = new | {"created_at": now, "updated_at": now, "user_id": clock.c.user_id}
+    row = select(*(value.label(name) for name, value in values.items()))
+    return insert(resource.table).from_select([*values], row, include_defaults=False)
 
 
 def updating(
-    resource: Resource, values: Mapping[str, ColumnElement[Any]], changes: ColumnElement[bool]
+    resource: Resource,
+    clock: CTE,
+    values: Mapping[str, ColumnElement[Any]],
+    changes: ColumnElement[bool],
 ) -> Update:
     """Update the owner's row.
 
     Args:
         resource: of what kind it is.
+        clock: the owner's, which has just moved.
         values: the new values by column.
         changes: whether they differ from the row's. Only then does its version change.
     """
     version = resource.table.c.updated_at
-    # Strictly later than before, also for two changes within one tick of the clock.
-    later = func.greatest(
-        func.clock_timestamp(), version + cast(Constant("1 microsecond"), Interval())
-    )
     return (
         update(resource.table)
-        .where(own_row(resource), expected(resource))
-        .values(**values, updated_at=case((changes, later), else_=version))
+        .where(expected(resource), resource.table.c.user_id == clock.c.user_id)
+        .values(**values, updated_at=case((changes, clock.c.changed_at), else_=version))
     )
 
 
-def composed(resource: Resource, write: Insert | Update) -> Write:
-    """A write that returns the row, alone and with its response stored."""
-    columns = rendered(resource)
-    written = write.returning(*columns, resource.table.c.user_id).cte("written")
-    stored = select(written.c.id, written.c.version, written.c.body).add_cte(storing(written))
-    return Write(compiled(write.returning(*columns)), compiled(stored))
+def changing(resource: Resource, clock: CTE) -> Update:
+    """Change the columns named in the parameter `changed`."""
+    values = {
+        column.key: case(
+            (Constant(column.key) == func.any(CHANGED), value_of(column)), else_=column
+        )
+        for column in resource.editable_columns
+    }
+    return updating(resource, clock, values, func.cardinality(CHANGED) > Constant(0))
 
 
-def _given(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The parameter of a column. As text without a length, because a cast to one would cut it."""
-    return cast(bindparam(column.key), Text() if isinstance(column.type, String) else column.type)
+def deleting(resource: Resource, clock: CTE) -> Delete:
+    """Delete the owner's row."""
+    return delete(resource.table).where(
+        expected(resource), resource.table.c.user_id == clock.c.user_id
+    )
+
+
+def composed(
+    resource: Resource, write: Writing, counter: ColumnElement[Any] | None = None
+) -> Write:
+    """A write that moves the clock and returns the row, alone and under an idempotency key.
+
+    The row is rendered outside of the write, whose RETURNING may hold plain columns only: Citus
+    refuses others there.
+    """
+    written = _written(resource, write(resource, tick(counter=counter)))
+    row = select(*rendered(resource, written))
+    return Write(compiled(row), compiled(_once(resource, write, counter)))
+
+
+def _written(resource: Resource, write: Insert | Update) -> CTE:
+    return write.returning(*resource.table.c).cte("written")
+
+
+def _once(resource: Resource, write: Writing, counter: ColumnElement[Any] | None) -> Select[Any]:
+    """A write that takes place unless its key is in use, and then shows the row as it is now."""
+    kept = looking()
+    clock = tick(not_(exists().select_from(kept)), counter=counter)
+    written = _written(resource, write(resource, clock))
+    current = current_row(resource, kept.c.row_id)
+    first = select(
+        written,
+        cast(null(), LargeBinary()).label("fingerprint"),
+        cast(null(), Boolean()).label("expired"),
+    )
+    again = select(current, kept.c.fingerprint, kept.c.expired)
+    shown = first.union_all(again.select_from(kept.outerjoin(current, true()))).subquery("shown")
+    columns = (*rendered(resource, shown), shown.c.fingerprint, shown.c.expired)
+    return select(*columns).add_cte(storing(written))
+
+
+def current_row(resource: Resource, row_id: ColumnElement[int]) -> FromClause:
+    """The owner's row of this id, to be joined with where the id comes from.
+
+    Because of LIMIT, PostgreSQL looks for it after it knows the id, whichever way it plans.
+    """
+    own = and_(resource.table.c.id == row_id, owned(resource.table.c.user_id))
+    return select(resource.table).where(own).limit(Constant(1)).lateral("current")
+
+
+def _current_rows(resource: Resource) -> Select[Any]:
+    """The JSON of the rows of the parameter `row_ids`, in its order; null for each that is gone."""
+    unnested = func.unnest(ROW_IDS).table_valued("id", with_ordinality="position", name="wanted")
+    wanted = unnested.render_derived()
+    current = current_row(resource, cast(wanted.c.id, BigInteger()))
+    body = aggregate_order_by(json_object(current.c), wanted.c.position)
+    joined = wanted.outerjoin(current, true())
+    return select(func.array_agg(body, type_=ARRAY(Text())).label("rows")).select_from(joined)
 
 
 class ResourceStatements:
@@ -100,40 +191,63 @@ class ResourceStatements:
 
     Attributes:
         get: the row.
-        create: insert the row, and its owner where unknown users are created.
+        current: several rows as they are now.
+        create: insert the row.
         update: change the columns named in the parameter `changed`.
         delete: delete the row.
-        absence: why there is no such row: its version, and whether the owner is known.
+        absence: why a write did nothing: the row's version, whether the owner is known, and
+            whether their clock runs.
+        count: how many rows the owner has, and the time of their clock at that moment.
+        counted: write that number down, if the clock has not moved since.
+        arrive: insert the owner into the users table.
+        start: start the owner's clock.
         claim: take an idempotency key in a transaction.
     """
 
     def __init__(self, resource: Resource, users: Users) -> None:
         columns = resource.table.c
-        editable = [columns[column.key] for column in resource.editable]
         own = own_row(resource)
-        new = {column.key: _given(column) for column in editable}
-        changed = {
-            column.key: case(
-                (Constant(column.key) == func.any(CHANGED), _given(column)), else_=column
-            )
-            for column in editable
-        }
-        self.get: Statement = compiled(select(*rendered(resource)).where(own))
-        added = insert(resource.table).from_select(
-            [*new, "user_id"], insert_owned(resource.table, new), include_defaults=False
-        )
-        self.create: Write = composed(resource, users.arriving(added))
-        self.update: Write = composed(
-            resource, updating(resource, changed, func.cardinality(CHANGED) > Constant(0))
-        )
-        self.delete: Statement = compiled(
-            delete(resource.table).where(own, expected(resource)).returning(columns.id)
-        )
+        self.get: Statement = compiled(select(*rendered(resource, resource.table)).where(own))
+        self.current: Statement = compiled(_current_rows(resource))
+        self.create: Write = composed(resource, adding, counter=resource.counter)
+        self.update: Write = composed(resource, changing)
+        self.delete: Write = _delete(resource)
         version = select(columns.updated_at).where(own).scalar_subquery()
+        started = select(CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id)).exists()
         self.absence: Statement = compiled(
-            select(version.label("version"), users.known.label("known"))
+            select(version.label("version"), users.known.label("known"), started.label("started"))
         )
-        self.claim: Statement = claim(users)
+        self.arrive: Statement = arrive(users)
+        self.claim: Statement = claim()
+        if resource.counter is None:
+            self.start: Statement = start(users)
+        else:
+            rows = select(func.count()).where(owned(columns.user_id)).scalar_subquery()
+            self.start = start(users, **{resource.counter.key: rows})
+            self.count: Statement = _count(rows)
+            self.counted: Statement = _counted(resource.counter)
+
+
+def _delete(resource: Resource) -> Write:
+    clock = tick()
+    deleted = deleting(resource, clock).returning(resource.table.c.id).cte("deleted")
+    row = select(deleted.c.id)
+    if resource.tombstones is not None:
+        stone = select(*clock.c, deleted.c.id).select_from(clock, deleted)
+        buried = insert(resource.tombstones).from_select(TOMBSTONE, stone, include_defaults=False)
+        row = row.add_cte(buried.cte("buried"))
+    return Write(compiled(row))
+
+
+def _count(rows: ColumnElement[int]) -> Statement:
+    clock = select(rows.label("count"), CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id))
+    return compiled(clock)
+
+
+def _counted(counter: ColumnElement[Any]) -> Statement:
+    unmoved = CLOCKS.c.changed_at == bindparam("changed_at")
+    counted = update(CLOCKS).where(owned(CLOCKS.c.user_id), unmoved)
+    return compiled(counted.values({counter.key: bindparam("count")}).returning(CLOCKS.c.user_id))
 
 
 @cache

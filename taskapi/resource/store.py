@@ -1,8 +1,8 @@
 """The store of one user's rows of one resource: nobody else's can be reached through it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple, NoReturn, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import asyncpg
 from sqlalchemy import Column
@@ -12,8 +12,8 @@ from taskapi.database.owner import UserId, Users
 from taskapi.database.statement import Statement
 from taskapi.edge.conditional import entity_tag
 from taskapi.edge.cursor import Position, issue_cursor, read_cursor
-from taskapi.errors import UserNotFound, VersionMismatch
-from taskapi.idempotency.store import IdempotencyKey, ResponseStore, Write
+from taskapi.errors import ApiError, Overloaded, QuotaExceeded, UserNotFound, VersionMismatch
+from taskapi.idempotency.store import IdempotencyKey, OutcomeStore, Write
 from taskapi.resource.definition import Resource
 from taskapi.resource.pages import PageRequest, Shape, page_statement
 from taskapi.resource.statements import ResourceStatements, statements_of
@@ -29,11 +29,16 @@ OWNER_MISSING = (
 """What PostgreSQL raises where the owner is not, and cannot be made, a user."""
 
 
+MAX_WRITES = 5
+"""The second one follows where the user's clock was started, others where their rows were counted
+and another request of theirs came in between."""
+
+
 class RenderedRow(NamedTuple):
     """A row as the database rendered it.
 
     Attributes:
-        replayed: whether this is the stored response to an earlier request with the same key.
+        replayed: whether an earlier request with the same key has written it.
     """
 
     id: int
@@ -64,7 +69,9 @@ class ResourceStore:
     Every method raises `UserNotFound` where the owner is not in the users table, and `Unavailable`
     where the database does not answer. Those about one row raise the resource's `not_found`, and
     `VersionMismatch` where the row is in none of the versions that the client expects. Those that
-    take an `IdempotencyKey` raise `IdempotencyKeyReused` where it belongs to another request.
+    take an `IdempotencyKey` raise `IdempotencyKeyReused` where it belongs to another request, and
+    the resource's `deleted` where the row of an earlier request with it is gone. A create raises
+    `QuotaExceeded` where the user has as many rows as each may have.
 
     Attributes:
         resource: set by the subclass.
@@ -87,9 +94,9 @@ class ResourceStore:
         return self._owner
 
     @property
-    def responses(self) -> ResponseStore:
-        """The responses stored for the user's idempotency keys."""
-        return ResponseStore(self._owner, self._runner)
+    def outcomes(self) -> OutcomeStore:
+        """The outcomes stored for the user's idempotency keys."""
+        return OutcomeStore(self._owner, self._runner)
 
     def on(self, runner: StatementRunner) -> Self:
         """The same user's store, on a transaction."""
@@ -123,16 +130,21 @@ class ResourceStore:
         self, values: Mapping[str, object], key: IdempotencyKey | None = None
     ) -> RenderedRow:
         """Add a row, with a value for every editable column."""
-        try:
-            row = await self._write(self.statements.create, values, key)
-        except OWNER_MISSING:
-            raise UserNotFound from None
-        return _rendered(row)
+        values = {"quota": self._users.max_tasks, **values}
+        return self._rendered(await self._write(self.statements.create, values, key))
 
     async def get(self, row_id: int) -> RenderedRow:
         """One row."""
         row = await self._fetch(self.statements.get, {"row_id": row_id})
-        return _rendered(row) if row else await self._explain_absence(row_id)
+        if row is None:
+            raise self._reason(await self._fetch(self.statements.absence, {"row_id": row_id}))
+        return self._rendered(row)
+
+    async def current(self, row_ids: Sequence[int | None]) -> Sequence[str | None]:
+        """The JSON of several rows as they are now, in this order; None for each that is gone."""
+        values = {"row_ids": [row_id and str(row_id) for row_id in row_ids]}
+        rows: Sequence[str | None] = (await self._fetch(self.statements.current, values))["rows"]
+        return rows
 
     async def update(
         self,
@@ -148,9 +160,18 @@ class ResourceStore:
 
     async def delete(self, row_id: int, versions: Versions = None) -> None:
         """Delete a row for good."""
-        values = {"row_id": row_id, "versions": versions}
-        if await self._fetch(self.statements.delete, values) is None:
-            await self._explain_absence(row_id)
+        await self._write(self.statements.delete, {"row_id": row_id, "versions": versions})
+
+    async def claim(self, key: IdempotencyKey) -> bool:
+        """Take a key for the transaction in which this store runs; others wait until it ends.
+
+        Returns:
+            Whether it was free.
+        """
+        if await self.outcomes.claim(self.statements.claim, key):
+            return True
+        await self._start_clock()  # there may be none, without which no key is claimed
+        return await self.outcomes.claim(self.statements.claim, key)
 
     async def _update(
         self,
@@ -161,18 +182,68 @@ class ResourceStore:
         key: IdempotencyKey | None,
     ) -> RenderedRow:
         values = {"row_id": row_id, "versions": versions, **values}
-        row = await self._write(write, values, key)
-        return _rendered(row) if row else await self._explain_absence(row_id)
+        return self._rendered(await self._write(write, values, key))
 
     async def _write(
+        self, write: Write, values: Mapping[str, object], key: IdempotencyKey | None = None
+    ) -> Any:
+        """What the write returns. Only a user's first write takes more than one statement."""
+        for _ in range(MAX_WRITES):
+            row = await self._run(write, values, key)
+            if row is not None:
+                return row
+            await self._remove_obstacle(values)
+        raise Overloaded
+
+    async def _run(
         self, write: Write, values: Mapping[str, object], key: IdempotencyKey | None
     ) -> Any:
-        if key is None:
+        if key is None or write.stored is None:
             return await self._fetch(write.plain, values)
-        return await self.responses.write(write.stored, {"owner": self._owner, **values}, key)
+        return await self.outcomes.write(write.stored, {"owner": self._owner, **values}, key)
 
     async def _fetch(self, statement: Statement, values: Mapping[str, object]) -> Any:
         return await self._runner.fetch_row(statement, {"owner": self._owner, **values})
+
+    async def _remove_obstacle(self, values: Mapping[str, object]) -> None:
+        """Make it possible that a write which did nothing does something; raise if it is not."""
+        row_id = values.get("row_id")
+        absence = await self._fetch(self.statements.absence, {"row_id": row_id or 0})
+        if not absence["started"]:
+            await self._start_clock()
+        elif row_id is None:
+            await self._count_rows()
+        else:
+            raise self._reason(absence)
+
+    async def _start_clock(self) -> None:
+        """Start the user's clock, and make them a user where that is allowed."""
+        try:
+            if self._users.create_unknown:
+                await self._fetch(self.statements.arrive, {})
+            started = await self._fetch(self.statements.start, {})
+        except OWNER_MISSING:
+            raise UserNotFound from None
+        if not started["known"]:
+            raise UserNotFound
+
+    async def _count_rows(self) -> None:
+        """Count the rows of a user who may have reached the quota.
+
+        The number is not written if the user has written meanwhile, because it is then outdated.
+        """
+        counted = await self._fetch(self.statements.count, {})
+        if counted is not None and counted["count"] >= self._users.max_tasks:
+            raise QuotaExceeded
+        if counted is not None:
+            await self._fetch(self.statements.counted, counted)
+
+    def _rendered(self, row: Any) -> RenderedRow:
+        if row["body"] is None:
+            raise self.resource.deleted
+        # None without a key, and for the first request with one.
+        replayed = row.get("fingerprint") is not None
+        return RenderedRow(row["id"], row["version"], row["body"], replayed)
 
     def _sort_column(self, request: PageRequest) -> Column[Any]:
         return self.resource.table.c[request.sort.removeprefix("-")]
@@ -182,16 +253,9 @@ class ResourceStore:
         filters = sorted(request.filters.items())
         return repr((self.resource.table.name, self._owner, request.sort, filters))
 
-    async def _explain_absence(self, row_id: int) -> NoReturn:
-        """Raise why there is no such row. Only a request that fails runs this second statement."""
-        row = await self._fetch(self.statements.absence, {"row_id": row_id})
-        if row["version"] is not None:
-            raise VersionMismatch(entity_tag(row["version"]))
-        known = row["known"] or self._users.create_unknown
-        raise self.resource.not_found if known else UserNotFound
-
-
-def _rendered(row: Any) -> RenderedRow:
-    # A record's `in` looks at its values.
-    replayed = "fingerprint" in row.keys()  # noqa: SIM118
-    return RenderedRow(row["id"], row["version"], row["body"], replayed)
+    def _reason(self, absence: Any) -> ApiError:
+        """Why there is no such row."""
+        if absence["version"] is not None:
+            return VersionMismatch(entity_tag(absence["version"]))
+        known = absence["known"] or self._users.create_unknown
+        return self.resource.not_found() if known else UserNotFound()

@@ -84,9 +84,12 @@ class Batch(BaseModel):
 
 
 class BatchResult(BaseModel):
-    """What became of one operation: the status that it would have had alone, and the task."""
+    """What became of one operation: the status that it would have had alone, and the task.
 
-    status: Literal[200, 201, 204]
+    410 only in a repetition with the same `Idempotency-Key`: the task has been deleted since.
+    """
+
+    status: Literal[200, 201, 204, 410]
     task: TaskRead | None
 
 

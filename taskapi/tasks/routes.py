@@ -64,7 +64,7 @@ async def list_tasks(
     status_code=201,
     response_model=TaskRead,
     responses=returns(201, "ETag", "Location", "Idempotency-Replayed")
-    | errors(401, 403, 404, 408, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 408, 410, 413, 415, 422, 503, keyed=True),
 )
 async def create_task(
     new: TaskCreate, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
@@ -83,7 +83,12 @@ async def create_task(
 async def do_batch(
     batch: Batch, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
 ) -> Response:
-    """Do up to 100 operations, all or nothing."""
+    """Do up to 100 operations, all or nothing.
+
+    A repetition with the same `Idempotency-Key` has the results of the first request: each with its
+    status, and its task as it is now. Where the task has been deleted since, the status is 410 and
+    the task null; a deletion keeps its 204.
+    """
     state, operations = state_of(request), batch.operations
     size = int(len(operations) * tasks.resource.max_row_bytes)
     with await state.response_memory.hold(tasks.owner, size) as share:
@@ -121,7 +126,7 @@ async def update_task(
     "/{task_id}",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 408, 412, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 503, keyed=True),
     openapi_extra={"requestBody": {"content": {"application/merge-patch+json": MERGE_PATCH}}},
 )
 async def patch_task(
@@ -150,7 +155,7 @@ async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersio
     "/{task_id}/complete",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 408, 412, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 503, keyed=True),
 )
 async def complete_task(
     task_id: TaskId,

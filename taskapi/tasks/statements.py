@@ -1,9 +1,10 @@
 """Tasks, declared as a resource, and the one statement that only tasks have."""
 
-from sqlalchemy import ColumnElement, bindparam, func, not_, or_
+from sqlalchemy import CTE, ColumnElement, Update, bindparam, func, not_, or_
 from sqlmodel import col
 
-from taskapi.errors import TaskNotFound
+from taskapi.clock.models import Tombstone, UserClock
+from taskapi.errors import TaskDeleted, TaskNotFound
 from taskapi.idempotency.store import Write
 from taskapi.resource.definition import Resource
 from taskapi.resource.statements import composed, updating
@@ -17,6 +18,7 @@ TASKS = Resource(
     create=TaskCreate,
     patch=TaskPatch,
     not_found=TaskNotFound,
+    deleted=TaskDeleted,
     filters={
         "is_completed": col(Task.is_completed) == bindparam("is_completed"),
         "q": or_(
@@ -29,13 +31,18 @@ TASKS = Resource(
     },
     sorts=(Task.created_at, Task.updated_at, Task.title),
     searches=frozenset({"q"}),
+    counter=UserClock.max_task_count,
+    tombstones=Tombstone,
 )
 
 # The parameter is null for a toggle. Setting what is already set changes nothing, not even the
 # version.
 _completed: ColumnElement[bool] = func.coalesce(bindparam("wanted"), not_(col(Task.is_completed)))
 
-COMPLETE: Write = composed(
-    TASKS,
-    updating(TASKS, {"is_completed": _completed}, changes=col(Task.is_completed) != _completed),
-)
+
+def _completing(resource: Resource, clock: CTE) -> Update:
+    changes = col(Task.is_completed) != _completed
+    return updating(resource, clock, {"is_completed": _completed}, changes)
+
+
+COMPLETE: Write = composed(TASKS, _completing)

@@ -20,6 +20,7 @@ HARMLESS = {"AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateE
 BRIEF = {
     ("001", "users", "ShareRowExclusiveLock"): "a foreign key to it; the new table is empty",
     ("002", "users", "ShareRowExclusiveLock"): "likewise",
+    ("003", "kept_answers", "AccessExclusiveLock"): "new columns without a default, rows stay",
 }
 """Locks that somebody may have to wait for, and why they are held for a catalogue change only."""
 

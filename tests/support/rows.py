@@ -48,11 +48,15 @@ def held(database: DatabaseUrl, statement: str, *arguments: object) -> Iterator[
 
 def wait_for_waiters(database: DatabaseUrl, holder: int, count: int = 1) -> None:
     """Return when so many wait for the locks that this process holds, one behind the other."""
+    eventually(lambda: is_waited_for(database, holder, count), f"{count} of them wait")
+
+
+def is_waited_for(database: DatabaseUrl, holder: int, count: int) -> bool:
+    """Whether so many wait for the locks that this process holds, one behind the other."""
     waiting = """WITH RECURSIVE waiting(pid) AS (
         SELECT $1::int
         UNION SELECT a.pid FROM waiting AS w, pg_stat_activity AS a
         WHERE w.pid = ANY(pg_blocking_pids(a.pid))
     ) SELECT count(*) - 1 AS count FROM waiting"""
-    eventually(
-        lambda: execute(database, waiting, holder)[0]["count"] >= count, f"{count} of them wait"
-    )
+    waiters: int = execute(database, waiting, holder)[0]["count"]
+    return waiters >= count
