@@ -64,6 +64,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._extensions: dict[str, Any] = {}
         self._when_taken: list[Callable[[], None]] = []
         self._timeout = self._head_timeout = timeout
+        self._send_timeout = SEND_TIMEOUTS * timeout
         self._send_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
@@ -78,7 +79,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._lingering = LingeringTransport(
-            transport, self.loop, self._timeout, self._is_client_sending
+            transport, self.loop, self._timeout, self._send_timeout, self._is_client_sending
         )
         self.transport = self._lingering
         self._extensions = {WHEN_TAKEN: self._call_when_taken, FULL: self._all.is_full}
@@ -278,8 +279,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().pause_writing()
         self._check_stall(None)
         if not self._is_streaming():
-            seconds = SEND_TIMEOUTS * self._timeout
-            self._send_timer = self.loop.call_later(seconds, self._cut, "slow")
+            self._send_timer = self.loop.call_later(self._send_timeout, self._cut, "slow")
 
     def _is_streaming(self) -> bool:
         """Whether the response is sent while it is produced, which may take for ever."""
