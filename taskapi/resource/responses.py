@@ -1,21 +1,54 @@
 """Responses made of what the database has rendered."""
 
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
 
 from taskapi.edge.body import invalid
 from taskapi.edge.conditional import content_tag, entity_tag, is_not_modified
 from taskapi.edge.cursor import InvalidCursor
+from taskapi.edge.memory import MEBIBYTE, SHORT_BYTES, ResponseMemory, Share
 from taskapi.idempotency.header import REPLAYED
 from taskapi.resource.pages import PageRequest
 from taskapi.resource.store import Page, RenderedRow, ResourceStore
+from taskapi.state import state_of
+
+MAX_PAGE_BYTES = 4 * MEBIBYTE
+"""Of JSON in a page. One row always fits: a task has at most 35 kB (`Resource.max_row_bytes`)."""
+
+ENVELOPE_BYTES = 4096
+"""Of a page without its rows. A cursor has up to 2.7 kB: a title of 500 characters in base64."""
 
 
 class JsonBytes(Response):
     """JSON that the database has already rendered."""
 
     media_type = "application/json"
+
+
+class SharedJson(JsonBytes):
+    """JSON that may be long, and so has its share of the memory for responses.
+
+    Args:
+        content: the JSON.
+        share: released when the client has taken the response.
+        headers: of the response.
+    """
+
+    def __init__(
+        self, content: bytes, share: Share, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(content, headers=headers)
+        share.shrink(len(content))
+        self._share = share
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._share.release_when_taken(scope)
 
 
 def row_response(row: RenderedRow, if_none_match: str | None = None) -> Response:
@@ -58,14 +91,37 @@ async def page_response(
         RequestValidationError: the cursor or `If-None-Match` cannot be read.
     """
     try:
-        page = await store.list(asked)
+        page, share = await _read_page(state_of(request).response_memory, store, asked)
     except InvalidCursor:
         raise invalid(("query", "cursor"), "cursor_invalid", "Not a cursor of this list") from None
-    content = page_json(name, asked, page)
-    headers = {"ETag": content_tag(content)} | _link(request, page)
-    if is_not_modified(if_none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return JsonBytes(content, headers=headers)
+    with share:
+        content = page_json(name, asked, page)
+        headers = {"ETag": content_tag(content)} | _link(request, page)
+        if not is_not_modified(if_none_match, headers["ETag"]):
+            return SharedJson(content, share, headers)
+    share.release()
+    return Response(status_code=304, headers=headers)
+
+
+async def _read_page(
+    memory: ResponseMemory, store: ResourceStore, asked: PageRequest
+) -> tuple[Page, Share]:
+    """A page, and what it holds of the memory for responses.
+
+    If the memory has no room for the longest page, a short one is read first: nearly all are short,
+    and only a page that is not has to wait, and is read again.
+    """
+    longest = min(MAX_PAGE_BYTES, int(asked.limit * store.resource.max_row_bytes) + ENVELOPE_BYTES)
+    share = memory.try_hold(store.owner, longest)
+    if share is None:
+        share = await memory.hold(store.owner, min(longest, SHORT_BYTES))
+    with share:
+        page = await store.list(asked, share.size - ENVELOPE_BYTES)
+    if share.size < longest and page.next_cursor is not None and page.shown < asked.limit:
+        share.release()
+        with await memory.hold(store.owner, longest) as share:
+            page = await store.list(asked, share.size - ENVELOPE_BYTES)
+    return page, share
 
 
 def page_json(name: str, asked: PageRequest, page: Page) -> bytes:

@@ -52,11 +52,13 @@ class Page(NamedTuple):
 
     Attributes:
         rows: the JSON of its rows, with commas between them.
+        shown: the number of its rows.
         total: of rows in all pages.
         next_cursor: of the next page; None where there is none.
     """
 
     rows: bytes
+    shown: int
     total: int
     next_cursor: str | None
 
@@ -87,6 +89,11 @@ class ResourceStore:
         self.statements: ResourceStatements = statements_of(self.resource, users)
 
     @property
+    def owner(self) -> UserId:
+        """Whose rows they are."""
+        return self._owner
+
+    @property
     def outcomes(self) -> OutcomeStore:
         """The outcomes stored for the user's idempotency keys."""
         return OutcomeStore(self._owner, self._runner)
@@ -95,8 +102,8 @@ class ResourceStore:
         """The same user's store, on a transaction."""
         return type(self)(self._owner, runner, self._users)
 
-    async def list(self, request: PageRequest) -> Page:
-        """One page of rows.
+    async def list(self, request: PageRequest, max_bytes: int) -> Page:
+        """One page of rows, which ends early where `limit` rows are more than so many bytes.
 
         Raises:
             InvalidCursor: the cursor was not issued for this list.
@@ -106,7 +113,10 @@ class ResourceStore:
             max_length = getattr(self._sort_column(request).type, "length", None)
             position = read_cursor(self._scope(request), request.cursor, max_length)
             values |= {"after_value": position.value, "after_id": position.id}
-        shape = Shape(request.sort, frozenset(request.filters), after=request.cursor is not None)
+        bounded = request.limit * self.resource.max_row_bytes > max_bytes
+        if bounded:
+            values["max_bytes"] = max_bytes
+        shape = Shape(request.sort, frozenset(request.filters), request.cursor is not None, bounded)
         row = await self._fetch(page_statement(self.resource, self._users, shape), values)
         if not (row["known"] or self._users.create_unknown):
             raise UserNotFound
@@ -114,7 +124,7 @@ class ResourceStore:
         if row["has_more"]:
             position = Position(row["last_value"], row["last_id"])
             next_cursor = issue_cursor(self._scope(request), position)
-        return Page(row["rows"] or b"", row["total"], next_cursor)
+        return Page(row["rows"] or b"", row["shown"], row["total"], next_cursor)
 
     async def create(
         self, values: Mapping[str, object], key: IdempotencyKey | None = None
