@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from taskapi.errors import ApiError
+from taskapi.errors import ApiError, VersionMismatch
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -32,6 +32,7 @@ class Problem(NamedTuple):
 
     Attributes:
         errors: for 422, each broken rule with its `loc`, `msg` and `type`.
+        current: for 412, the JSON of the row as it is now.
     """
 
     status: HTTPStatus
@@ -39,6 +40,7 @@ class Problem(NamedTuple):
     detail: str
     headers: Mapping[str, str] = NO_HEADERS
     errors: tuple[dict[str, Any], ...] = ()
+    current: bytes | None = None
 
 
 def problem_of(error: Exception) -> Problem:
@@ -47,7 +49,8 @@ def problem_of(error: Exception) -> Problem:
         case ApiError():
             item = {"loc": list(error.loc), "msg": error.detail, "type": error.code}
             errors = (item,) if error.loc else ()
-            return Problem(error.status, error.code, error.detail, error.headers, errors)
+            current = error.current if isinstance(error, VersionMismatch) else None
+            return Problem(error.status, error.code, error.detail, error.headers, errors, current)
         case RequestValidationError():
             return Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -103,8 +106,11 @@ def error_response(error: Exception, scope: Scope) -> Response:
     problem = problem_of(error)
     rfc_9457 = PROBLEM_JSON in Headers(scope=scope).get("accept", "")
     body = problem_body if rfc_9457 else error_body
+    content = json.dumps(body(problem, scope["state"]["request_id"])).encode()
+    if problem.current is not None:  # JSON of the database, which is not parsed for this
+        content = b'%b,"current":%b}' % (content[:-1], problem.current)
     return Response(
-        json.dumps(body(problem, scope["state"]["request_id"])),
+        content,
         status_code=problem.status,
         headers=dict(problem.headers),
         media_type=PROBLEM_JSON if rfc_9457 else "application/json",

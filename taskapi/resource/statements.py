@@ -23,6 +23,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 
@@ -137,8 +138,8 @@ class ResourceStatements:
         create: insert the row.
         update: change the columns named in the parameter `changed`.
         delete: delete the row.
-        absence: why a write did nothing: the row's version, whether the owner is known, and
-            whether their clock runs.
+        absence: why a write did nothing: the row, if there is one, whether the owner is known,
+            and whether their clock runs.
         count: how many rows the owner has, and the time of their clock at that moment.
         counted: write that number down, if the clock has not moved since.
         arrive: insert the owner into the users table.
@@ -153,10 +154,11 @@ class ResourceStatements:
         self.create: Write = composed(resource, adding, counter=resource.counter)
         self.update: Write = composed(resource, changing)
         self.delete: Write = _delete(resource)
-        version = select(columns.updated_at).where(own).scalar_subquery()
+        row = select(*rendered(columns)).where(own).subquery("row")
         started = select(CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id)).exists()
+        reasons = select(users.known.label("known"), started.label("started")).subquery("reasons")
         self.absence: Statement = compiled(
-            select(version.label("version"), users.known.label("known"), started.label("started"))
+            select(reasons, row).outerjoin_from(reasons, row, true())
         )
         self.arrive: Statement = arrive(users)
         self.claim: Statement = claim()

@@ -230,7 +230,7 @@ class ResourceStore:
     def _reason(self, absence: Any) -> ApiError:
         """Why there is no such row."""
         if absence["version"] is not None:
-            return VersionMismatch(entity_tag(absence["version"]))
+            return VersionMismatch(entity_tag(absence["version"]), absence["body"])
         known = absence["known"] or self._users.create_unknown
         return self.resource.not_found() if known else UserNotFound()
 

@@ -105,7 +105,10 @@ async def get_task(task_id: TaskId, tasks: OwnTasks, if_none_match: IfNoneMatch 
 @router.put(
     "/{task_id}",
     response_model=TaskRead,
-    responses={**returns(200, "ETag"), **errors(401, 403, 404, 412, 413, 415, 422, 503)},
+    responses={
+        **returns(200, "ETag"),
+        **errors(401, 403, 404, 412, 413, 415, 422, 503, current=TaskRead),
+    },
 )
 async def update_task(
     task_id: TaskId, new: TaskUpdate, tasks: OwnTasks, versions: ExpectedVersions
@@ -118,7 +121,7 @@ async def update_task(
     "/{task_id}",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True, current=TaskRead),
     openapi_extra={"requestBody": {"content": {"application/merge-patch+json": MERGE_PATCH}}},
 )
 async def patch_task(
@@ -135,7 +138,7 @@ async def patch_task(
 @router.delete(
     "/{task_id}",
     status_code=204,
-    responses={**returns(204), **errors(401, 403, 404, 412, 422, 503)},
+    responses={**returns(204), **errors(401, 403, 404, 412, 422, 503, current=TaskRead)},
 )
 async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersions) -> Response:
     """Delete a task, for good."""
@@ -147,7 +150,7 @@ async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersio
     "/{task_id}/complete",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True, current=TaskRead),
 )
 async def complete_task(
     task_id: TaskId,

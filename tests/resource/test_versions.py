@@ -92,7 +92,20 @@ def test_a_change_of_another_version_is_412_and_changes_nothing(
     response = sent(alice, operation, task, "If-Match", tag)
     assert_refused(response, 412, "version_mismatch")
     assert response.headers["ETag"] == now.headers["ETag"]
+    assert response.json()["current"] == now.json()
     assert alice.get(f"/{task['id']}").content == now.content
+
+
+@OPERATIONS_WITH_A_CONDITION
+def test_a_412_has_the_task_as_it_is_in_the_form_of_rfc_9457_too(
+    alice: Person, operation: str
+) -> None:
+    title = '\\ " } \u00e9 \U0001f382'
+    task = alice.create(title, description='{"current": null}')
+    headers = {"If-Match": '"another"', "Accept": "application/problem+json"}
+    response = changed(alice, operation, task, headers=headers)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert (response.json()["status"], response.json()["current"]) == (412, task)
 
 
 @OPERATIONS_WITH_A_CONDITION
