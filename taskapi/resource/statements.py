@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from taskapi.clock.statements import CLOCKS, arrive, just_after, start, tick
+from taskapi.clock.statements import CLOCKS, arrive, just_after, shown, start, tick
 from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
@@ -135,6 +135,7 @@ class ResourceStatements:
 
     Attributes:
         get: the row.
+        clock: what the owner's clock shows.
         create: insert the row.
         update: change the columns named in the parameter `changed`.
         delete: delete the row.
@@ -151,6 +152,7 @@ class ResourceStatements:
         columns = resource.table.c
         own = own_row(resource)
         self.get: Statement = compiled(select(*rendered(columns)).where(own))
+        self.clock: Statement = compiled(select(*shown().c))
         self.create: Write = composed(resource, adding, counter=resource.counter)
         self.update: Write = composed(resource, changing)
         self.delete: Write = _delete(resource)

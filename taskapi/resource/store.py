@@ -10,7 +10,7 @@ from sqlalchemy import Column
 from taskapi.database.executor import StatementRunner
 from taskapi.database.owner import UserId, Users
 from taskapi.database.statement import Statement
-from taskapi.edge.conditional import entity_tag
+from taskapi.edge.conditional import ClockTime, entity_tag
 from taskapi.edge.cursor import Position, issue_cursor, read_cursor
 from taskapi.errors import ApiError, Overloaded, QuotaExceeded, UserNotFound, VersionMismatch
 from taskapi.idempotency.store import IdempotencyKey, ResponseStore, Write
@@ -54,11 +54,13 @@ class Page(NamedTuple):
         rows: the JSON of its rows, with commas between them.
         total: of rows in all pages.
         next_cursor: of the next page; None where there is none.
+        clock: what the user's clock shows; None where they have none yet.
     """
 
     rows: bytes
     total: int
     next_cursor: str | None
+    clock: ClockTime | None
 
 
 class ResourceStore:
@@ -94,6 +96,10 @@ class ResourceStore:
         """The same user's store, on a transaction."""
         return type(self)(self._owner, runner, self._users)
 
+    async def clock(self) -> ClockTime | None:
+        """What the user's clock shows; None where they have none."""
+        return _clock(await self._fetch(self.statements.clock, {}))
+
     async def list(self, request: PageRequest) -> Page:
         """One page of rows.
 
@@ -113,7 +119,7 @@ class ResourceStore:
         if row["has_more"]:
             position = Position(row["last_value"], row["last_id"])
             next_cursor = issue_cursor(self._scope(request), position)
-        return Page(row["rows"] or b"", row["total"], next_cursor)
+        return Page(row["rows"] or b"", row["total"], next_cursor, _clock(row))
 
     async def create(
         self, values: Mapping[str, object], key: IdempotencyKey | None = None
@@ -233,6 +239,12 @@ class ResourceStore:
             return VersionMismatch(entity_tag(absence["version"]), absence["body"])
         known = absence["known"] or self._users.create_unknown
         return self.resource.not_found() if known else UserNotFound()
+
+
+def _clock(row: Any) -> ClockTime | None:
+    if row is None or row["changed_at"] is None:
+        return None
+    return ClockTime(row["started_at"], row["changed_at"])
 
 
 def _rendered(row: Any) -> RenderedRow:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request, Response
 
 from taskapi.config import MAX_ID
-from taskapi.edge.conditional import ExpectedVersions, IfNoneMatch
+from taskapi.edge.conditional import ExpectedVersions, KnownTags
 from taskapi.edge.router import Router
 from taskapi.idempotency.header import REPLAYED, OptionalIdempotencyKey
 from taskapi.openapi.responses import errors, returns
@@ -45,18 +45,16 @@ TaskId = Annotated[
 @router.get(
     "",
     response_model=TaskList,
-    responses=returns(200, "ETag", "Link")
-    | returns(304, "ETag", "Link")
-    | errors(401, 403, 404, 422, 503),
+    responses=returns(200, "ETag", "Link") | returns(304, "ETag") | errors(401, 403, 404, 422, 503),
 )
 async def list_tasks(
     request: Request,
     query: Annotated[TaskQuery, Query()],
     tasks: OwnTasks,
-    if_none_match: IfNoneMatch = None,
+    known: KnownTags,
 ) -> Response:
     """List your tasks: filtered, sorted, and in pages that stay put while others write."""
-    return await page_response(request, "tasks", tasks, query.page_request(), if_none_match)
+    return await page_response(request, "tasks", tasks, query.page_request(), known)
 
 
 @router.post(
@@ -97,9 +95,9 @@ async def do_batch(
         **errors(401, 403, 404, 422, 503),
     },
 )
-async def get_task(task_id: TaskId, tasks: OwnTasks, if_none_match: IfNoneMatch = None) -> Response:
+async def get_task(task_id: TaskId, tasks: OwnTasks, known: KnownTags) -> Response:
     """Read one task."""
-    return row_response(await tasks.get(task_id), if_none_match)
+    return row_response(await tasks.get(task_id), known)
 
 
 @router.put(

@@ -46,13 +46,18 @@ class Balancer:
 
     Attributes:
         socket: where it takes requests.
+
+    Args:
+        folder: for its sockets.
+        ports: of the replicas.
+        added: lines of configuration that belong to the frontend for the public.
     """
 
-    def __init__(self, folder: Path, ports: Sequence[int]) -> None:
+    def __init__(self, folder: Path, ports: Sequence[int], added: str = "") -> None:
         self.socket = folder / "public.sock"
         self._figures = folder / "figures.sock"
         self._config = folder / "haproxy.cfg"
-        self._config.write_text(_for_tests(folder, ports))
+        self._config.write_text(_for_tests(folder, ports, added))
 
     @contextmanager
     def running(self) -> Iterator["Balancer"]:
@@ -99,12 +104,12 @@ class Balancer:
         return {int(port) for port in re.findall(up, text)}
 
 
-def _for_tests(folder: Path, ports: Sequence[int]) -> str:
+def _for_tests(folder: Path, ports: Sequence[int], added: str) -> str:
     """The configuration with these replicas, listening in this folder."""
     servers = "\n".join(f"    server replica{port} 127.0.0.1:{port}" for port in ports)
     text = CONFIG.read_text()
     for pattern, replacement in (
-        (r"^    bind :8080$", f"    bind unix@{folder}/public.sock"),
+        (r"^    bind :8080$", f"    bind unix@{folder}/public.sock\n{added}"),
         (r"^    bind :8405$", f"    bind unix@{folder}/figures.sock"),
         (r"^    server-template .*$", servers),
         (r"^    log stdout .*$", ""),
