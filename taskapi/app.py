@@ -23,6 +23,7 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import CorsMiddleware
 from taskapi.edge.deadline import DeadlineMiddleware
 from taskapi.edge.error_handler import ErrorMiddleware
+from taskapi.edge.fairness import Shares
 from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.edge.router import refuse_foreign_routes
 from taskapi.embedded.database import EMPTY_START, database_in_use
@@ -58,6 +59,7 @@ class Service(FastAPI):
         settings: of this service.
         verifier: verifies the tokens of its requests.
         drain: whether the process has been told to stop.
+        shares: of its users.
         service_state: set by the lifespan; `state_of` reads it.
     """
 
@@ -67,6 +69,7 @@ class Service(FastAPI):
         self.settings = settings
         self.verifier = Verifier.of(settings)
         self.drain = drain = Drain()
+        self.shares = Shares.of(settings)
         super().__init__(
             openapi_url=None,  # taskapi.openapi.docs_page serves it
             redirect_slashes=False,
@@ -159,7 +162,7 @@ def _state(app: Service, executor: Executor) -> ServiceState:
             max_tasks=settings.max_tasks_per_user or None,
         ),
         readiness=Readiness(executor, settings.user_id_type),
-        sampler=Sampler(executor),
+        sampler=Sampler(executor, app.shares.turns),
     )
 
 

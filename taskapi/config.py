@@ -10,6 +10,7 @@ from taskapi.config_types import (
     HttpUrl,
     LogFormat,
     LogLevel,
+    Networks,
     Origins,
     PostgresUrl,
     Seconds,
@@ -96,6 +97,15 @@ class Settings(DatabaseSettings):
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
     """Connections of all workers together."""
 
+    user_concurrency: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Requests of one user that a worker works on at once; see `user_turns`. More wait."""
+
+    user_rate: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """The weight of one user's requests to a worker in 10 seconds. 0: any."""
+
+    trusted_proxies: Networks = ()
+    """The proxies whose `X-Forwarded-For` says where a request comes from."""
+
     request_timeout: Seconds = 10.0
     """How long a request may take, its body included."""
 
@@ -140,6 +150,11 @@ class Settings(DatabaseSettings):
     def pool_size(self) -> int:
         """The connections of one worker."""
         return self.database_pool_size // self.workers
+
+    @property
+    def user_turns(self) -> int:
+        """The turns of one user: one connection is left for the others, where there are several."""
+        return min(self.user_concurrency, max(1, self.pool_size - 1))
 
     @property
     def creates_unknown_users(self) -> bool:

@@ -6,6 +6,7 @@ some values are secret.
 
 import re
 from base64 import b64decode
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -112,6 +113,18 @@ def _split_list(value: object) -> object:
     return value
 
 
+def _check_networks(value: tuple[object, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        networks = tuple(ip_network(str(item)) for item in value)
+    except ValueError:
+        raise ValueError(
+            "must list IP addresses, and networks such as 10.0.0.0/8, separated by commas"
+        ) from None
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("must not trust every address: clients could forge theirs")
+    return networks
+
+
 def _check_table_name(value: str) -> str:
     if not IDENTIFIER.fullmatch(value):
         raise ValueError("must be one table name of letters, digits and _")
@@ -127,6 +140,12 @@ Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
 Origins = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_split_list), AfterValidator(_check_origins)
+]
+Networks = Annotated[
+    tuple[IPv4Network | IPv6Network, ...],
+    NoDecode,
+    BeforeValidator(_check_networks),
+    BeforeValidator(_split_list),
 ]
 TableName = Annotated[str, AfterValidator(_check_table_name)]
 Seconds = Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)]

@@ -114,6 +114,13 @@ class TaskNotFound(ApiError):
     detail = "There is no such task."
 
 
+class TaskDeleted(ApiError):
+    """The task of an earlier request with the same `Idempotency-Key` has been deleted since."""
+
+    status, code = HTTPStatus.GONE, "task_deleted"
+    detail = "The request took effect, and its task has been deleted since."
+
+
 class UserNotFound(ApiError):
     """A valid token of a user who is not, or no longer, in the users table."""
 
@@ -174,6 +181,78 @@ class NotJson(ApiError):
 
     status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
     detail = "Send the body as application/json."
+
+
+Limit = Literal["rate", "queue_full", "timed_out", "refusals"]
+"""Why a response is 429, as a label of the metrics."""
+
+
+class TooManyRequests(ApiError):
+    """A client has used up what it may use; others are served. The request had no effect.
+
+    Header fields and problem types are those of draft-ietf-httpapi-ratelimit-headers-11.
+
+    Args:
+        policy: what clients of this kind may use, as an item of `RateLimit-Policy`.
+        reason: for the metrics.
+        left: of that, now.
+        retry_after: seconds.
+    """
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    name: ClassVar[str]
+    """Of the policy."""
+    problem_type: ClassVar[str] = "quota-exceeded"
+    title: ClassVar[str] = "Request cannot be satisfied as assigned quota has been exceeded"
+
+    def __init__(self, policy: str, reason: Limit, left: int = 0, retry_after: int = 1) -> None:
+        super().__init__()
+        self.reason: Limit = reason
+        self._policy = policy
+        self._left = left
+        self._retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {
+            "Retry-After": str(self._retry_after),
+            "RateLimit-Policy": f'"{self.name}";{self._policy}',
+            "RateLimit": f'"{self.name}";r={self._left};t={self._retry_after}',
+        }
+
+
+class RateLimited(TooManyRequests):
+    """The user has used up USER_RATE."""
+
+    code, name = "rate_limited", "user"
+    detail = "You have sent too many requests within 10 seconds; try again later."
+
+
+class ConcurrencyLimited(TooManyRequests):
+    """Too many requests of the user wait for a turn (USER_CONCURRENCY), or one waited too long."""
+
+    code, name = "concurrency_limited", "concurrency"
+    detail = "Too many of your requests are under way; try again later."
+
+    def __init__(self, limit: int, reason: Limit) -> None:
+        super().__init__(f'q={limit};qu="concurrent-requests"', reason)
+
+
+class TooManyRefusals(TooManyRequests):
+    """Too many requests from this address were refused with 401. The challenge still says why."""
+
+    code, name = "too_many_refusals", "refusals"
+    detail = "Too many requests from your address had no valid token; try again later."
+    problem_type = "abnormal-usage-detected"
+    title = "Request not satisfied due to detection of abnormal request pattern"
+
+    def __init__(self, policy: str, retry_after: int, challenge: dict[str, str]) -> None:
+        super().__init__(policy, "refusals", retry_after=retry_after)
+        self._challenge = challenge
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return super().headers | self._challenge  # RFC 9110, 11.6.1: not only a 401 may have one
 
 
 class Unavailable(ApiError):

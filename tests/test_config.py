@@ -61,8 +61,11 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "MAX_BODY_BYTES",
         "MAX_TASKS_PER_USER",
         "REQUEST_TIMEOUT",
+        "TRUSTED_PROXIES",
         "USERS_TABLE",
+        "USER_CONCURRENCY",
         "USER_ID_TYPE",
+        "USER_RATE",
         "WORKERS",
     }
 

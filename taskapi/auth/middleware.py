@@ -9,7 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskapi.auth.authentication import authenticate
 from taskapi.auth.authorization import rule_for
+from taskapi.auth.refusals import RefusalLimit
 from taskapi.auth.verifier import Verifier
+from taskapi.errors import InvalidToken, NotAuthenticated
 
 
 class AuthMiddleware:
@@ -23,11 +25,16 @@ class AuthMiddleware:
     def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
         self._app = app
         self._verifier = verifier
+        self._refusals = RefusalLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         rule = rule_for(scope["path"]) if scope["type"] == "http" else None
         if rule is not None:
             # Stored before the rule is applied, because the log names whoever is refused.
-            scope["state"]["user"] = user = await authenticate(scope, self._verifier)
+            try:
+                scope["state"]["user"] = user = await authenticate(scope, self._verifier)
+            except (NotAuthenticated, InvalidToken) as refusal:
+                self._refusals.count(scope, refusal)
+                raise
             rule(user, scope["path"])
         await self._app(scope, receive, send)

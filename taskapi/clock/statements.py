@@ -27,19 +27,12 @@ CLOCKS: Table = UserClock.__table__  # type: ignore[attr-defined]  # SQLModel ma
 QUOTA = cast(bindparam("quota"), BigInteger)
 """How many rows the owner may have; null for any number."""
 
-# Not clock_timestamp(), which is volatile: a sharded server refuses it in an UPDATE.
+# By way of UTC, because `timestamptz + interval` depends on the session's time zone, and a sharded
+# server then refuses it in an UPDATE. Nor clock_timestamp(), which is volatile.
+_microsecond = cast(Constant("1 microsecond"), Interval())
+_utc = Constant("UTC")
+_later = func.timezone(_utc, func.timezone(_utc, CLOCKS.c.changed_at) + _microsecond)
 _now = select(func.statement_timestamp().label("now")).subquery("present")
-
-
-def just_after(time: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A microsecond later.
-
-    By way of UTC, because `timestamptz + interval` depends on the session's time zone, and is then
-    not allowed in an UPDATE of a sharded server.
-    """
-    microsecond = cast(Constant("1 microsecond"), Interval())
-    utc = Constant("UTC")
-    return func.timezone(utc, func.timezone(utc, time) + microsecond)
 
 
 def tick(*conditions: ColumnElement[bool], counter: ColumnElement[Any] | None = None) -> CTE:
@@ -51,7 +44,7 @@ def tick(*conditions: ColumnElement[bool], counter: ColumnElement[Any] | None = 
         conditions: also needed to move it.
         counter: the column that a new row adds one to, unless it has reached the parameter `quota`.
     """
-    changed_at = func.greatest(_now.c.now, just_after(CLOCKS.c.changed_at))
+    changed_at = func.greatest(_now.c.now, _later)
     moved = update(CLOCKS).where(owned(CLOCKS.c.user_id), *conditions).values(changed_at=changed_at)
     if counter is not None:
         moved = moved.where(or_(QUOTA.is_(None), counter < QUOTA)).values(

@@ -14,7 +14,7 @@ Reader = Callable[[BoundedRequest, str], Any]
 
 
 class Call:
-    """Calls an endpoint after its dependencies, each of which runs once for a request.
+    """An endpoint, and its arguments by its dependencies, each of which runs once for a request.
 
     Args:
         dependant: the parameters and dependencies that FastAPI found in the endpoint's signature.
@@ -27,12 +27,16 @@ class Call:
         _add_steps(dependant, steps, {})
         *self._dependencies, self._endpoint = steps
 
-    async def on(self, request: BoundedRequest, errors: list[Any]) -> Any:
-        """The endpoint's result; None, and entries in `errors`, where the request breaks a rule."""
+    async def arguments(self, request: BoundedRequest, errors: list[Any]) -> dict[str, Any]:
+        """The endpoint's arguments; with entries in `errors`, where the request breaks a rule."""
         results: list[Any] = []
         for dependency in self._dependencies:
             results.append(await dependency.run(request, results, errors))
-        return await self._endpoint.run(request, results, errors)
+        return self._endpoint.arguments(request, results, errors)
+
+    async def on(self, arguments: dict[str, Any]) -> Any:
+        """The endpoint's result."""
+        return await self._endpoint.call(**arguments)
 
 
 def _add_steps(dependant: Dependant, steps: "list[Step]", positions: dict[int, int]) -> int:
@@ -64,10 +68,10 @@ class Step:
             security scheme, which only documents what `AuthMiddleware` has done.
     """
 
-    __slots__ = ("_call", "_inputs", "_none", "_parameters", "_request_name")
+    __slots__ = ("_inputs", "_none", "_parameters", "_request_name", "call")
 
     def __init__(self, dependant: Dependant, inputs: dict[str, int | None]) -> None:
-        self._call: Callable[..., Awaitable[Any]] = cast("Any", dependant.call)
+        self.call: Callable[..., Awaitable[Any]] = cast("Any", dependant.call)
         self._request_name = dependant.request_param_name
         self._parameters = _parameters(dependant)
         self._none = {name: None for name, position in inputs.items() if position is None}
@@ -75,16 +79,21 @@ class Step:
 
     async def run(self, request: BoundedRequest, results: list[Any], errors: list[Any]) -> Any:
         """The callable's result; it is not called if the request has broken a rule."""
+        values = self.arguments(request, results, errors)
+        return None if errors else await self.call(**values)
+
+    def arguments(
+        self, request: BoundedRequest, results: list[Any], errors: list[Any]
+    ) -> dict[str, Any]:
+        """The callable's arguments."""
         values: dict[str, Any] = dict(self._none)
         for name, position in self._inputs:
             values[name] = results[position]
         for parameter in self._parameters:
             values[parameter.name] = parameter.of(request, errors)
-        if errors:
-            return None
         if self._request_name is not None:
             values[self._request_name] = request
-        return await self._call(**values)
+        return values
 
 
 class Parameter:

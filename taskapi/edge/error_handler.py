@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskapi.edge.problem import error_response
 from taskapi.edge.route import allowed_methods
-from taskapi.errors import ApiError, Draining, Unavailable
+from taskapi.errors import ApiError, Draining, TooManyRequests, Unavailable
 from taskapi.observability import metrics
 
 log = structlog.get_logger("taskapi")
@@ -81,6 +81,8 @@ async def _respond(error: Exception, scope: Scope, receive: Receive, send: Send)
 def _record(error: Exception, scope: Scope) -> None:
     if isinstance(error, Unavailable):
         metrics.UNAVAILABLE.labels(error.code).inc()
+    elif isinstance(error, TooManyRequests):
+        metrics.LIMITED.labels(error.reason).inc()
     elif not isinstance(error, ApiError | HTTPException | RequestValidationError):
         metrics.UNHANDLED.inc()
         state = scope["state"]

@@ -11,11 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from taskapi.errors import ApiError, VersionMismatch
+from taskapi.errors import ApiError, TooManyRequests, VersionMismatch
 
 PROBLEM_JSON = "application/problem+json"
 
+PROBLEM_TYPES = "https://iana.org/assignments/http-problem-types#"
+
 NO_HEADERS: Mapping[str, str] = {}
+
+NO_EXTRA: Mapping[str, Any] = {}
 
 PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 """As RFC 9110 names them, and Python only from 3.13 on: generators make names of them."""
@@ -32,6 +36,8 @@ class Problem(NamedTuple):
 
     Attributes:
         errors: for 422, each broken rule with its `loc`, `msg` and `type`.
+        extra: for RFC 9457: `type` and `title`, where they say more than the status, and members
+            of that type.
         current: for 412, the JSON of the row as it is now.
     """
 
@@ -40,17 +46,23 @@ class Problem(NamedTuple):
     detail: str
     headers: Mapping[str, str] = NO_HEADERS
     errors: tuple[dict[str, Any], ...] = ()
+    extra: Mapping[str, Any] = NO_EXTRA
     current: bytes | None = None
 
 
 def problem_of(error: Exception) -> Problem:
     """The one place that says which error has which status, code and headers."""
     match error:
+        case TooManyRequests():
+            extra = type_of_limit(type(error))
+            return Problem(error.status, error.code, error.detail, error.headers, extra=extra)
+        case VersionMismatch():
+            current = error.current
+            return Problem(error.status, error.code, error.detail, error.headers, current=current)
         case ApiError():
             item = {"loc": list(error.loc), "msg": error.detail, "type": error.code}
             errors = (item,) if error.loc else ()
-            current = error.current if isinstance(error, VersionMismatch) else None
-            return Problem(error.status, error.code, error.detail, error.headers, errors, current)
+            return Problem(error.status, error.code, error.detail, error.headers, errors)
         case RequestValidationError():
             return Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -69,6 +81,15 @@ def problem_of(error: Exception) -> Problem:
                 "internal_error",
                 "An internal error occurred. The log has it under this request_id.",
             )
+
+
+def type_of_limit(kind: type[TooManyRequests]) -> dict[str, Any]:
+    """What a problem says of a limit (draft-ietf-httpapi-ratelimit-headers-11, 5)."""
+    return {
+        "type": PROBLEM_TYPES + kind.problem_type,
+        "title": kind.title,
+        "violated-policies": [kind.name],
+    }
 
 
 def _broken_rule(item: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +114,7 @@ def problem_body(problem: Problem, request_id: str) -> dict[str, Any]:
         "detail": problem.detail,
     }
     errors = {"errors": list(problem.errors)} if problem.errors else {}
-    return body | errors | {"request_id": request_id}
+    return body | dict(problem.extra) | errors | {"request_id": request_id}
 
 
 def reason_phrase(status: int) -> str:

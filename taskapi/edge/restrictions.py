@@ -47,6 +47,18 @@ def refuse_unknown_options(path: str, options: Iterable[str], known: Iterable[st
         raise TypeError(f"{path}: a route takes no {name}; {instead}")
 
 
+def refuse_no_turn(path: str, *, is_slow: bool) -> None:
+    """Raise where `takes_turn=False` would have no effect.
+
+    Raises:
+        TypeError: the route has no turn because it streams or reads a stream, or has no user.
+    """
+    if is_slow:
+        raise TypeError(f"{path}: a route with a stream takes no turn; leave out takes_turn")
+    if "{user_id}" not in path:
+        raise TypeError(f"{path}: only requests of a user take turns; leave out takes_turn")
+
+
 def refuse_unsupported(route: APIRoute, described: Iterable[str], *, has_reader: bool) -> None:
     """Raise for anything in a route's path or signature that `Route` does not do.
 

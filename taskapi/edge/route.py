@@ -21,9 +21,14 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from taskapi.edge.body import BodyReader, BoundedRequest, invalid, json_object
+from taskapi.edge.body import BodyReader, BoundedRequest, invalid, json_object, raw_stream
 from taskapi.edge.call import Call, callables
-from taskapi.edge.restrictions import refuse_unknown_options, refuse_unsupported
+from taskapi.edge.fairness import NO_TURN, charge, turn_of
+from taskapi.edge.restrictions import (
+    refuse_no_turn,
+    refuse_unknown_options,
+    refuse_unsupported,
+)
 from taskapi.state import state_of
 
 
@@ -43,12 +48,13 @@ class Described(TypedDict, total=False):
 
 
 class RouteOptions(Described, total=False):
-    """All that a route may be given beside its path; `Route` explains the first four."""
+    """All that a route may be given beside its path; `Route` explains the first five."""
 
     deadline: float
     reads: BodyReader
     max_body_bytes: int
     streams: bool
+    takes_turn: bool
 
 
 class Route(APIRoute):
@@ -69,6 +75,11 @@ class Route(APIRoute):
         max_body_bytes: bodies may have so many bytes, or `MAX_BODY_BYTES` if that is more.
         streams: the response is sent while it is produced. Without a deadline it ends when the
             endpoint ends it, the client disconnects or the process drains.
+        takes_turn: a request of a user waits while `USER_CONCURRENCY` others of that user are under
+            way, from when it is valid until the endpoint has returned. Not where the route streams
+            or reads a `raw_stream`, which a slow client prolongs: there the endpoint takes a turn
+            itself for what it asks the database (`turn_of`). False where a request waits for
+            something else than the database.
         described: for the document.
 
     Raises:
@@ -85,6 +96,7 @@ class Route(APIRoute):
         reads: BodyReader | None = None,
         max_body_bytes: int = 0,
         streams: bool = False,
+        takes_turn: bool = True,
         **described: Unpack[Described],
     ) -> None:
         refuse_unknown_options(path, described, Described.__annotations__)
@@ -93,9 +105,14 @@ class Route(APIRoute):
         self._read = reads or (json_object if self.body_field else None)
         if max_body_bytes and self._read is None:
             raise TypeError(f"{path}: without a body, leave out max_body_bytes")
+        is_slow = streams or reads is raw_stream
+        if not takes_turn:
+            refuse_no_turn(path, is_slow=is_slow)
         self.deadline = math.inf if streams and deadline is None else deadline
         self.answered_methods = {method, "HEAD"} if method == "GET" else {method}
         self._streams = streams
+        self._takes_turn = takes_turn and not is_slow
+        self._weighed = _weighed(self.dependant)
         self._max_body_bytes = max_body_bytes
         self._call = Call(self.dependant)
         self._query_names = _query_names(self.dependant)
@@ -118,6 +135,7 @@ class Route(APIRoute):
         if scope["method"] not in self.answered_methods:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
         request = BoundedRequest(scope, receive)
+        charge(scope, 1)  # before the body is read
         if self._read is not None:
             request.limit_body(max(self._max_body_bytes, state_of(request).settings.max_body_bytes))
             await self._read(request)
@@ -130,12 +148,24 @@ class Route(APIRoute):
 
     async def _respond(self, request: BoundedRequest) -> Response:
         errors: list[Any] = []
-        result = await self._call.on(request, errors)
+        arguments = await self._call.arguments(request, errors)
         if errors:
             raise RequestValidationError(errors)
+        if self._weighed is not None:
+            charge(request.scope, arguments[self._weighed].rate_weight - 1)
+        async with turn_of(request.scope) if self._takes_turn else NO_TURN:
+            result = await self._call.on(arguments)
         if isinstance(result, Response):
             return result
         return JSONResponse(result, self.status_code or HTTPStatus.OK)
+
+
+def _weighed(dependant: Dependant) -> str | None:
+    """The argument of an endpoint that says what a request weighs: its query, or its body."""
+    for field in (*dependant.query_params, *dependant.body_params):
+        if hasattr(field.field_info.annotation, "rate_weight"):
+            return field.name
+    return None
 
 
 def _without_content(response: Response) -> Response:

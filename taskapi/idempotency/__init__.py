@@ -1,1 +1,1 @@
-"""`Idempotency-Key`: a write that is repeated takes effect once, and has the first response."""
+"""`Idempotency-Key`: a write that is repeated takes effect once, and has the first outcome."""

@@ -18,15 +18,16 @@ IdempotencyKeyHeader = Annotated[
         max_length=MAX_KEY_CHARACTERS,
         pattern=r"^[!-~]+$",
         description=(
-            "Makes the request safe to repeat for 24 hours: a repetition gets the first response, "
-            "with `Idempotency-Replayed: true`."
+            "Makes the request safe to repeat for 24 hours: a repetition changes nothing. It gets "
+            "the status of the first response, and the task as it is now, with "
+            "`Idempotency-Replayed: true`; 410 where the task has been deleted since."
         ),
         examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
     ),
 ]
 
 REPLAYED = {"Idempotency-Replayed": "true"}
-"""The header of a stored response."""
+"""The header of the response to a repetition."""
 
 
 async def idempotency_key(

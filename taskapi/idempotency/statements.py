@@ -1,9 +1,16 @@
-"""The statements behind `Idempotency-Key`: a response is stored with its write, or not at all."""
+"""The statements behind `Idempotency-Key`: an outcome is stored with its write, or not at all."""
+
+from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     CTE,
+    BigInteger,
+    ColumnElement,
+    DateTime,
     Interval,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     and_,
@@ -12,15 +19,17 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    null,
     select,
     tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from taskapi.clock.statements import tick
 from taskapi.database.owner import owned
-from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.idempotency.models import StoredResponse
 
@@ -30,59 +39,91 @@ EMPTY = cast(Constant(""), LargeBinary())
 
 A_DAY_AGO = func.now() - cast(Constant("24 hours"), Interval())
 
+KEY = cast(bindparam("key"), Text())
+FINGERPRINT = cast(bindparam("fingerprint"), LargeBinary())
+
 _table: Table = StoredResponse.__table__  # type: ignore[attr-defined]  # SQLModel makes it
 
-_own_key = and_(owned(_table.c.user_id), col(StoredResponse.key) == bindparam("key"))
+_own_key = and_(owned(_table.c.user_id), col(StoredResponse.key) == KEY)
+
+
+def looking() -> CTE:
+    """Look for the outcome of an earlier request with the parameter `key`.
+
+    Columns: `fingerprint`, `row_id`, and `expired`, whether it is older than a day.
+    """
+    return (
+        select(
+            col(StoredResponse.request).label("fingerprint"),
+            col(StoredResponse.task_id).label("row_id"),
+            (col(StoredResponse.kept_at) <= A_DAY_AGO).label("expired"),
+        )
+        .where(_own_key)
+        .cte("kept")
+    )
 
 
 def storing(written: CTE) -> CTE:
-    """Store what a write returned, under the parameters `key` and `fingerprint`.
+    """Store the outcome of a write, under the parameters `key` and `fingerprint`.
 
-    A repetition violates the primary key, which undoes the whole statement, the write too.
+    Where another request has taken the key at the same instant, unseen by `looking`, this violates
+    the primary key, which undoes the whole statement, the write too.
 
     Args:
         written: the row, as plain columns.
     """
-    response = select(
-        written.c.user_id,
-        cast(bindparam("key"), Text()),
-        cast(bindparam("fingerprint"), LargeBinary()),
-        written.c.id,
-        written.c.updated_at,
-        as_bytes(json_object(written.c)),
-    )
-    columns = ["user_id", "key", "request", "task_id", "version", "body"]
-    store = insert(StoredResponse).from_select(columns, response, include_defaults=False)
-    return store.cte("stored")
+    outcome = select(written.c.user_id, KEY, FINGERPRINT, written.c.id, written.c.updated_at)
+    columns = ["user_id", "key", "request", "task_id", "version"]
+    store = insert(StoredResponse).from_select(columns, outcome, include_defaults=False)
+    return store.returning(col(StoredResponse.key)).cte("stored")
 
 
 def claim() -> Statement:
-    """Take a key in a transaction, before anything else in it; others wait until it ends."""
-    claimed = select(
-        tick().c.user_id,
-        cast(bindparam("key"), Text()),
-        cast(bindparam("fingerprint"), LargeBinary()),
-        EMPTY,
-    )
-    columns = ["user_id", "key", "request", "body"]
-    taken = insert(StoredResponse).from_select(columns, claimed, include_defaults=False)
+    """Take a key in a transaction, before anything else in it; others wait until it ends.
+
+    Returns a row unless the key is in use, or the owner has no clock. A key that has expired is
+    taken over.
+    """
+    claimed = select(tick().c.user_id, KEY, FINGERPRINT)
+    columns = ["user_id", "key", "request"]
+    taken = upsert(StoredResponse).from_select(columns, claimed, include_defaults=False)
+    # `STORE` sets the other columns before the transaction ends.
+    renewed = {"request": taken.excluded.request, "kept_at": func.now()}
+    expired = col(StoredResponse.kept_at) <= A_DAY_AGO
+    taken = taken.on_conflict_do_update(constraint=_table.primary_key, set_=renewed, where=expired)
     return compiled(taken.returning(col(StoredResponse.key)))
+
+
+def _array(name: str, of: TypeEngine[Any]) -> ColumnElement[Any]:
+    """An array parameter, which travels as texts.
+
+    asyncpg has to ask each new connection about every other type of array first, which takes up to
+    three round trips.
+    """
+    return cast(cast(bindparam(name), ARRAY(Text())), ARRAY(of))
 
 
 STORE = compiled(
     update(StoredResponse)
     .where(_own_key)
-    .values(body=bindparam("body"))
+    .values(
+        statuses=_array("statuses", SmallInteger()),
+        task_ids=_array("row_ids", BigInteger()),
+        versions=_array("versions", DateTime(timezone=True)),
+        task_id=null(),
+        version=null(),
+        body=EMPTY,
+    )
     .returning(col(StoredResponse.key))
 )
 
 FETCH = compiled(
     select(
         col(StoredResponse.request).label("fingerprint"),
-        col(StoredResponse.task_id).label("id"),
-        col(StoredResponse.version),
+        cast(col(StoredResponse.statuses), ARRAY(Text())).label("statuses"),
+        cast(col(StoredResponse.task_ids), ARRAY(Text())).label("row_ids"),
         col(StoredResponse.body),
-    ).where(_own_key, col(StoredResponse.kept_at) > A_DAY_AGO)
+    ).where(_own_key)
 )
 
 DELETE_EXPIRED = compiled(

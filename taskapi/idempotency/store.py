@@ -1,6 +1,8 @@
-"""The stored responses of one user."""
+"""The outcomes of one user's writes."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -8,13 +10,10 @@ import asyncpg
 from taskapi.database.executor import StatementRunner
 from taskapi.database.owner import UserId
 from taskapi.database.statement import Statement
-from taskapi.errors import IdempotencyKeyReused, Overloaded
+from taskapi.errors import IdempotencyKeyReused, UserNotFound
 from taskapi.idempotency import statements
 
 PRIMARY_KEY = "kept_answers_pkey"
-
-MAX_ATTEMPTS = 3
-"""The second one follows where a key has expired, the third where a duplicate was quicker."""
 
 
 class IdempotencyKey(NamedTuple):
@@ -30,24 +29,36 @@ class IdempotencyKey(NamedTuple):
 
 
 class Write(NamedTuple):
-    """A write in its two forms: alone, and with its response stored under an idempotency key.
+    """A write in its two forms: alone, and with its outcome stored under an idempotency key.
 
     Attributes:
         plain: alone.
-        stored: with its response; None where no key is taken.
+        stored: with its outcome; None where no key is taken.
     """
 
     plain: Statement
     stored: Statement | None = None
 
 
-def is_taken(error: asyncpg.UniqueViolationError) -> bool:
-    """Whether a statement failed because its idempotency key is in use, and not for a bug."""
-    return error.constraint_name == PRIMARY_KEY
+class Outcome(NamedTuple):
+    """What became of one operation of a batch.
+
+    Attributes:
+        status: of its result.
+        row_id: of its row; None for a deletion that the release before has stored.
+        version: of the row after it; None for a deletion, and where it is not asked for.
+    """
+
+    status: int
+    row_id: int | None
+    version: datetime | None = None
 
 
-class ResponseStore:
-    """Writes that take effect once, and the responses stored for them.
+class OutcomeStore:
+    """Writes that take effect once, and the outcomes stored for them.
+
+    Every method that looks for one raises `IdempotencyKeyReused` where the key belongs to another
+    request.
 
     Args:
         owner: the user.
@@ -63,51 +74,83 @@ class ResponseStore:
     async def write(
         self, write: Statement, values: Mapping[str, object], key: IdempotencyKey
     ) -> Any:
-        """Run a write that stores its response, or find that of its first execution.
+        """Run a write under a key, or find what its first execution has written.
 
         Returns:
-            The row that was written, or the stored one, which has a column `fingerprint`; None
+            The row, with a column `fingerprint` that is null unless this is a repetition; None
             where the write found no row.
-
-        Raises:
-            IdempotencyKeyReused: the key belongs to another request.
-            Overloaded: duplicates of the request got in the way each time.
         """
         values = {**values, **key._asdict()}
-        for _ in range(MAX_ATTEMPTS):
-            try:
-                row = await self._runner.fetch_row(write, values, idempotent=True)
-            except asyncpg.UniqueViolationError as error:
-                if not is_taken(error):
-                    raise
-                row = await self.fetch(key)
-                if row is None:
-                    await self.delete_expired(key)
-                    continue
-            return row or await self.fetch(key)
-        raise Overloaded
-
-    async def fetch(self, key: IdempotencyKey) -> asyncpg.Record | None:
-        """The response stored under a key; None where there is none, or it has expired.
-
-        Raises:
-            IdempotencyKeyReused: the key belongs to another request.
-        """
-        row = await self._run(statements.FETCH, key=key.key)
-        if row is not None and row["fingerprint"] != key.fingerprint:
-            raise IdempotencyKeyReused
+        row = await self._once(write, values)
+        if row is not None and row["expired"]:
+            await self._run(statements.DELETE_EXPIRED, key=key.key)
+            row = await self._once(write, values)
+        if row is not None and row["fingerprint"] is not None:
+            _check(row, key)
         return row
 
-    async def store(self, key: IdempotencyKey, body: bytes) -> None:
-        """Store the response under a key that was claimed."""
-        await self._run(statements.STORE, key=key.key, body=body)
+    async def _once(self, write: Statement, values: Mapping[str, object]) -> Any:
+        """Run a write, and once more where the same request may have been quicker.
 
-    async def delete_expired(self, key: IdempotencyKey) -> None:
-        """Make a key free again whose response has expired."""
-        await self._run(statements.DELETE_EXPIRED, key=key.key)
+        It was, if the primary key says so, and may have been, if there was nothing to write: then
+        it has changed the row's version while this one waited for the row. It has ended by now, so
+        the second run finds its outcome.
+        """
+        try:
+            row = await self._runner.fetch_row(write, values, idempotent=True)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != PRIMARY_KEY:
+                raise
+            row = None
+        return row or await self._runner.fetch_row(write, values, idempotent=True)
+
+    async def claim(self, claim: Statement, key: IdempotencyKey) -> bool:
+        """Take a key for the transaction in which this store runs; others wait until it ends.
+
+        Returns:
+            Whether it was free.
+        """
+        return await self._run(claim, **key._asdict()) is not None
+
+    async def store(self, key: IdempotencyKey, outcomes: Sequence[Outcome]) -> None:
+        """Store the outcomes of a batch under a key that was claimed."""
+        await self._run(
+            statements.STORE,
+            key=key.key,
+            statuses=[str(outcome.status) for outcome in outcomes],
+            row_ids=[str(outcome.row_id) for outcome in outcomes],
+            versions=[outcome.version and outcome.version.isoformat() for outcome in outcomes],
+        )
+
+    async def fetch(self, key: IdempotencyKey) -> list[Outcome]:
+        """The outcomes of the batch that has taken a key.
+
+        Raises:
+            UserNotFound: they were deleted since `claim` met them, which only happens together with
+                the user.
+        """
+        row = await self._run(statements.FETCH, key=key.key)
+        if row is None:
+            raise UserNotFound
+        _check(row, key)
+        if row["statuses"] is None:
+            return list(map(_outcome_of, json.loads(row["body"])["results"]))
+        pairs = zip(row["statuses"], row["row_ids"], strict=True)
+        return [Outcome(int(status), int(row_id)) for status, row_id in pairs]
 
     async def _run(self, statement: Statement, **values: object) -> asyncpg.Record | None:
         row: asyncpg.Record | None = await self._runner.fetch_row(
             statement, {"owner": self._owner, **values}
         )
         return row
+
+
+def _check(row: asyncpg.Record, key: IdempotencyKey) -> None:
+    if row["fingerprint"] != key.fingerprint:
+        raise IdempotencyKeyReused
+
+
+def _outcome_of(result: dict[str, Any]) -> Outcome:
+    """The outcome in a result as the release before stores it."""
+    task = result["task"]
+    return Outcome(result["status"], task and task["id"])

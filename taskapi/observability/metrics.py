@@ -43,7 +43,15 @@ REQUEST_SECONDS = Histogram(
 )
 UNHANDLED = Counter("taskapi_unhandled_errors", "Requests that ended in an unexpected exception")
 UNAVAILABLE = Counter("taskapi_unavailable", "Requests with response 503", ["code"])
-TOKEN_REFUSALS = Counter("taskapi_token_refusals", "Requests with response 401", ["reason"])
+LIMITED = Counter("taskapi_limited", "Requests with response 429", ["reason"])
+TURNS_WAITING = Gauge(
+    "taskapi_turns_waiting",
+    "Requests that wait because USER_CONCURRENCY others of their user are under way",
+    multiprocess_mode="livesum",
+)
+TOKEN_REFUSALS = Counter(
+    "taskapi_token_refusals", "Requests with a token that is refused", ["reason"]
+)
 KEY_SET_FETCHES = Counter("taskapi_key_set_fetches", "Fetches of the key set", ["result"])
 DATABASE_FAULTS = Counter(
     "taskapi_database_faults", "Requests with response 503 because of the database", ["fault"]

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from taskapi.edge import problem
-from taskapi.errors import ApiError, IdempotencyKeyReused
+from taskapi.errors import ApiError, IdempotencyKeyReused, TooManyRequests
 
 Responses = dict[int | str, dict[str, Any]]
 """What FastAPI takes as `responses` of a route."""
@@ -39,6 +39,10 @@ class Problem(BaseModel):
     detail: str
     code: str
     errors: list[ErrorItem] | None = None
+    violated_policies: Annotated[
+        list[str] | None,
+        Field(alias="violated-policies", description="For 429, names of `RateLimit-Policy`."),
+    ] = None
     request_id: str
 
 
@@ -49,12 +53,20 @@ EXAMPLE_CURSOR = "AXZtgK8rpaiiAAAAAAAAAAEABkmru9n4QA"
 
 HEADERS = {
     "ETag": ("The version of the content (RFC 9110).", '"63f4a1c2b7d40"'),
-    "Idempotency-Replayed": ("Only in the stored response to an earlier request.", "true"),
+    "Idempotency-Replayed": (
+        "Only where an earlier request with the same key took effect.",
+        "true",
+    ),
     "Link": (
         "The next page (RFC 8288), if there is one.",
         f'</api/1/tasks?cursor={EXAMPLE_CURSOR}>; rel="next"',
     ),
     "Location": ("The URL of the new task.", "/api/1/tasks/1"),
+    "RateLimit": (
+        "What is left, and for how many seconds (draft-ietf-httpapi-ratelimit-headers-11).",
+        '"user";r=0;t=1',
+    ),
+    "RateLimit-Policy": ("The limit, and its seconds (the same draft).", '"user";q=300;w=10'),
     "Retry-After": ("Seconds until another try makes sense.", "1"),
     "WWW-Authenticate": (
         "What is wrong with the token (RFC 6750).",
@@ -64,7 +76,12 @@ HEADERS = {
 }
 """The description of each, and an example."""
 
-ERROR_HEADERS = {401: ("WWW-Authenticate",), 412: ("ETag",), 503: ("Retry-After",)}
+ERROR_HEADERS = {
+    401: ("WWW-Authenticate",),
+    412: ("ETag",),
+    429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+    503: ("Retry-After",),
+}
 
 KEY_REUSED = "Unprocessable Content, or Idempotency-Key reused"
 """The 422 of routes that take an `Idempotency-Key`: another response, and so another name."""
@@ -148,7 +165,12 @@ def _problems(status: int) -> list[problem.Problem]:
         missing = {"loc": ["body", "title"], "msg": "Field required", "type": "missing"}
         return [problem.problem_of(RequestValidationError([missing]))]
     return [
-        problem.Problem(kind.status, kind.code, kind.detail)
+        problem.Problem(
+            kind.status,
+            kind.code,
+            kind.detail,
+            extra=problem.type_of_limit(kind) if issubclass(kind, TooManyRequests) else {},
+        )
         for kind in _kinds(ApiError)
         if kind.status == status
     ]

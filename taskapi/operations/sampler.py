@@ -9,15 +9,17 @@ from taskapi import __version__
 from taskapi.database import faults
 from taskapi.database.executor import Executor
 from taskapi.database.faults import Fault
-from taskapi.errors import Refusal, Unavailable
+from taskapi.edge.turns import Turns
+from taskapi.errors import Limit, Refusal, Unavailable
 from taskapi.observability import metrics
 
 
 class Sampler:
-    """Reads the connection pool and, with several workers, this process."""
+    """Reads the connection pool, the turns and, with several workers, this process."""
 
-    def __init__(self, database: Executor) -> None:
+    def __init__(self, database: Executor, turns: Turns) -> None:
         self._pool = database.pool
+        self._turns = turns
         self._process = metrics.ProcessMetrics() if metrics.is_shared() else None
         metrics.BUILD.labels(__version__, platform.python_version()).set(1)
         self.sample()  # before the worker counts: whoever counts it finds its gauges
@@ -30,6 +32,7 @@ class Sampler:
         metrics.CONNECTIONS_OPEN.set(self._pool.open)
         metrics.CONNECTIONS_IN_USE.set(self._pool.in_use)
         metrics.WAITING.set(self._pool.waiting)
+        metrics.TURNS_WAITING.set(self._turns.waiting)
         if self._process is not None:
             self._process.sample()
 
@@ -48,6 +51,8 @@ def _create_counters() -> None:
             metrics.DATABASE_RETRIES.labels(fault.kind)
     for reason in get_args(Refusal):
         metrics.TOKEN_REFUSALS.labels(reason)
+    for limit in get_args(Limit):
+        metrics.LIMITED.labels(limit)
     for result in ("ok", "failed"):
         metrics.KEY_SET_FETCHES.labels(result)
     for cause in ("queue_full", "timed_out"):

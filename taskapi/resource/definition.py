@@ -25,6 +25,7 @@ class Resource:
         create: what clients send for a new row, with a member for each editable column.
         patch: what clients send to change a row, likewise.
         not_found: raised where the owner has no such row.
+        deleted: raised where a repeated write finds its row deleted.
         filters: the conditions that narrow a list, each with a parameter of the same name.
         sorts: the columns that a list may be sorted by.
         counter: the column of `UserClock` that counts a user's rows, if they have a quota.
@@ -41,6 +42,7 @@ class Resource:
     create: type[BaseModel]
     patch: type[BaseModel]
     not_found: type[ApiError]
+    deleted: type[ApiError]
     filters: Mapping[str, ColumnElement[bool]] = field(default_factory=dict)
     sorts: tuple[Any, ...] = ()
     counter: Any = None

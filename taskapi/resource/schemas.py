@@ -1,5 +1,6 @@
 """What the routes of every resource read and send beside the resource itself."""
 
+import math
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -10,6 +11,9 @@ from taskapi.resource.fields import PlainDigits
 from taskapi.resource.pages import PageRequest
 
 MAX_PAGE_ROWS = 1000
+
+ROWS_PER_WEIGHT = 100
+"""So a list of 1000 weighs 10."""
 
 
 class Create(BaseModel):
@@ -51,6 +55,11 @@ class ListQuery(BaseModel):
             examples=[EXAMPLE_CURSOR],
         ),
     ] = None
+
+    @property
+    def rate_weight(self) -> int:
+        """What the request counts for in `USER_RATE`: 1 for each hundred of `limit`."""
+        return math.ceil(self.limit / ROWS_PER_WEIGHT)
 
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""

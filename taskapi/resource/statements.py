@@ -7,10 +7,14 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     CTE,
+    BigInteger,
+    Boolean,
     ColumnElement,
     DateTime,
     Delete,
+    FromClause,
     Insert,
+    LargeBinary,
     Select,
     Text,
     Update,
@@ -19,19 +23,23 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     func,
     insert,
+    not_,
+    null,
     or_,
     select,
     true,
     update,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from taskapi.clock.statements import CLOCKS, arrive, just_after, shown, start, tick
+from taskapi.clock.statements import CLOCKS, arrive, shown, start, tick
 from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
-from taskapi.idempotency.statements import claim, storing
+from taskapi.idempotency.statements import claim, looking, storing
 from taskapi.idempotency.store import Write
 from taskapi.resource.columns import value_of
 from taskapi.resource.definition import Resource
@@ -42,15 +50,24 @@ VERSIONS = cast(bindparam("versions"), ARRAY(DateTime(timezone=True)))
 CHANGED = cast(bindparam("changed"), ARRAY(Text()))
 """The names of the columns that the client changes. A null value can then mean null."""
 
+ROW_IDS = cast(bindparam("row_ids"), ARRAY(Text()))
+"""As texts, of which asyncpg knows arrays without asking the server first."""
 
 TOMBSTONE = ["user_id", "deleted_at", "task_id"]
 
+Writing = Callable[[Resource, CTE], Insert | Update]
+"""Makes a write that takes place only where the clock has moved."""
 
-def rendered(columns: Any) -> tuple[ColumnElement[Any], ...]:
-    """What every statement about one row returns: its id, its version, and its JSON as bytes."""
+
+def rendered(resource: Resource, rows: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """What every statement about one row returns: its id, its version, and its JSON as bytes.
+
+    All three are null where there is no row.
+    """
+    columns = [rows.c[column.key] for column in resource.table.c]
     return (
-        columns.id.label("id"),
-        columns.updated_at.label("version"),
+        rows.c.id.label("id"),
+        rows.c.updated_at.label("version"),
         as_bytes(json_object(columns)).label("body"),
     )
 
@@ -91,12 +108,10 @@ def updating(
         changes: whether they differ from the row's. Only then does its version change.
     """
     version = resource.table.c.updated_at
-    # The second is the later one only where a replica of a version without clocks still writes.
-    later = func.greatest(clock.c.changed_at, just_after(version))
     return (
         update(resource.table)
         .where(expected(resource), resource.table.c.user_id == clock.c.user_id)
-        .values(**values, updated_at=case((changes, later), else_=version))
+        .values(**values, updated_at=case((changes, clock.c.changed_at), else_=version))
     )
 
 
@@ -119,15 +134,56 @@ def deleting(resource: Resource, clock: CTE) -> Delete:
 
 
 def composed(
-    resource: Resource, write: Callable[[Resource, CTE], Insert | Update], **ticking: Any
+    resource: Resource, write: Writing, counter: ColumnElement[Any] | None = None
 ) -> Write:
-    """A write that moves the clock and returns the row, alone and with its response stored.
+    """A write that moves the clock and returns the row, alone and under an idempotency key.
 
-    It is rendered outside of the write: a sharded server allows no functions in RETURNING.
+    The row is rendered outside of the write, whose RETURNING may hold plain columns only: Citus
+    refuses others there.
     """
-    written = write(resource, tick(**ticking)).returning(*resource.table.columns).cte("written")
-    row: Select[Any] = select(*rendered(written.c))
-    return Write(compiled(row), compiled(row.add_cte(storing(written))))
+    written = _written(resource, write(resource, tick(counter=counter)))
+    row = select(*rendered(resource, written))
+    return Write(compiled(row), compiled(_once(resource, write, counter)))
+
+
+def _written(resource: Resource, write: Insert | Update) -> CTE:
+    return write.returning(*resource.table.c).cte("written")
+
+
+def _once(resource: Resource, write: Writing, counter: ColumnElement[Any] | None) -> Select[Any]:
+    """A write that takes place unless its key is in use, and then shows the row as it is now."""
+    kept = looking()
+    clock = tick(not_(exists().select_from(kept)), counter=counter)
+    written = _written(resource, write(resource, clock))
+    current = current_row(resource, kept.c.row_id)
+    first = select(
+        written,
+        cast(null(), LargeBinary()).label("fingerprint"),
+        cast(null(), Boolean()).label("expired"),
+    )
+    again = select(current, kept.c.fingerprint, kept.c.expired)
+    shown = first.union_all(again.select_from(kept.outerjoin(current, true()))).subquery("shown")
+    columns = (*rendered(resource, shown), shown.c.fingerprint, shown.c.expired)
+    return select(*columns).add_cte(storing(written))
+
+
+def current_row(resource: Resource, row_id: ColumnElement[int]) -> FromClause:
+    """The owner's row of this id, to be joined with where the id comes from.
+
+    Because of LIMIT, PostgreSQL looks for it after it knows the id, whichever way it plans.
+    """
+    own = and_(resource.table.c.id == row_id, owned(resource.table.c.user_id))
+    return select(resource.table).where(own).limit(Constant(1)).lateral("current")
+
+
+def _current_rows(resource: Resource) -> Select[Any]:
+    """The JSON of the rows of the parameter `row_ids`, in its order; null for each that is gone."""
+    unnested = func.unnest(ROW_IDS).table_valued("id", with_ordinality="position", name="wanted")
+    wanted = unnested.render_derived()
+    current = current_row(resource, cast(wanted.c.id, BigInteger()))
+    body = aggregate_order_by(json_object(current.c), wanted.c.position)
+    joined = wanted.outerjoin(current, true())
+    return select(func.array_agg(body, type_=ARRAY(Text())).label("rows")).select_from(joined)
 
 
 class ResourceStatements:
@@ -135,6 +191,7 @@ class ResourceStatements:
 
     Attributes:
         get: the row.
+        current: several rows as they are now.
         clock: what the owner's clock shows.
         create: insert the row.
         update: change the columns named in the parameter `changed`.
@@ -151,12 +208,13 @@ class ResourceStatements:
     def __init__(self, resource: Resource, users: Users) -> None:
         columns = resource.table.c
         own = own_row(resource)
-        self.get: Statement = compiled(select(*rendered(columns)).where(own))
+        self.get: Statement = compiled(select(*rendered(resource, resource.table)).where(own))
         self.clock: Statement = compiled(select(*shown().c))
+        self.current: Statement = compiled(_current_rows(resource))
         self.create: Write = composed(resource, adding, counter=resource.counter)
         self.update: Write = composed(resource, changing)
         self.delete: Write = _delete(resource)
-        row = select(*rendered(columns)).where(own).subquery("row")
+        row = select(*rendered(resource, resource.table)).where(own).subquery("row")
         started = select(CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id)).exists()
         reasons = select(users.known.label("known"), started.label("started")).subquery("reasons")
         self.absence: Statement = compiled(

@@ -1,6 +1,6 @@
 """The store of one user's rows of one resource: nobody else's can be reached through it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -13,7 +13,7 @@ from taskapi.database.statement import Statement
 from taskapi.edge.conditional import ClockTime, entity_tag
 from taskapi.edge.cursor import Position, issue_cursor, read_cursor
 from taskapi.errors import ApiError, Overloaded, QuotaExceeded, UserNotFound, VersionMismatch
-from taskapi.idempotency.store import IdempotencyKey, ResponseStore, Write
+from taskapi.idempotency.store import IdempotencyKey, OutcomeStore, Write
 from taskapi.resource.definition import Resource
 from taskapi.resource.pages import PageRequest, Shape, page_statement
 from taskapi.resource.statements import ResourceStatements, statements_of
@@ -38,7 +38,7 @@ class RenderedRow(NamedTuple):
     """A row as the database rendered it.
 
     Attributes:
-        replayed: whether this is the stored response to an earlier request with the same key.
+        replayed: whether an earlier request with the same key has written it.
     """
 
     id: int
@@ -69,8 +69,9 @@ class ResourceStore:
     Every method raises `UserNotFound` where the owner is not in the users table, and `Unavailable`
     where the database does not answer. Those about one row raise the resource's `not_found`, and
     `VersionMismatch` where the row is in none of the versions that the client expects. Those that
-    take an `IdempotencyKey` raise `IdempotencyKeyReused` where it belongs to another request. A
-    create raises `QuotaExceeded` where the user has as many rows as each may have.
+    take an `IdempotencyKey` raise `IdempotencyKeyReused` where it belongs to another request, and
+    the resource's `deleted` where the row of an earlier request with it is gone. A create raises
+    `QuotaExceeded` where the user has as many rows as each may have.
 
     Attributes:
         resource: set by the subclass.
@@ -88,9 +89,9 @@ class ResourceStore:
         self.statements: ResourceStatements = statements_of(self.resource, users)
 
     @property
-    def responses(self) -> ResponseStore:
-        """The responses stored for the user's idempotency keys."""
-        return ResponseStore(self._owner, self._runner)
+    def outcomes(self) -> OutcomeStore:
+        """The outcomes stored for the user's idempotency keys."""
+        return OutcomeStore(self._owner, self._runner)
 
     def on(self, runner: StatementRunner) -> Self:
         """The same user's store, on a transaction."""
@@ -126,14 +127,20 @@ class ResourceStore:
     ) -> RenderedRow:
         """Add a row, with a value for every editable column."""
         values = {"quota": self._users.max_tasks, **values}
-        return _rendered(await self._write(self.statements.create, values, key))
+        return self._rendered(await self._write(self.statements.create, values, key))
 
     async def get(self, row_id: int) -> RenderedRow:
         """One row."""
         row = await self._fetch(self.statements.get, {"row_id": row_id})
         if row is None:
             raise self._reason(await self._fetch(self.statements.absence, {"row_id": row_id}))
-        return _rendered(row)
+        return self._rendered(row)
+
+    async def current(self, row_ids: Sequence[int | None]) -> Sequence[str | None]:
+        """The JSON of several rows as they are now, in this order; None for each that is gone."""
+        values = {"row_ids": [row_id and str(row_id) for row_id in row_ids]}
+        rows: Sequence[str | None] = (await self._fetch(self.statements.current, values))["rows"]
+        return rows
 
     async def update(
         self,
@@ -151,14 +158,16 @@ class ResourceStore:
         """Delete a row for good."""
         await self._write(self.statements.delete, {"row_id": row_id, "versions": versions})
 
-    async def claim(self, key: IdempotencyKey) -> None:
+    async def claim(self, key: IdempotencyKey) -> bool:
         """Take a key for the transaction in which this store runs; others wait until it ends.
 
-        Raises:
-            asyncpg.UniqueViolationError: it is taken (`is_taken`).
+        Returns:
+            Whether it was free.
         """
-        while not await self._fetch(self.statements.claim, key._asdict()):
-            await self._start_clock()
+        if await self.outcomes.claim(self.statements.claim, key):
+            return True
+        await self._start_clock()  # there may be none, without which no key is claimed
+        return await self.outcomes.claim(self.statements.claim, key)
 
     async def _update(
         self,
@@ -169,7 +178,7 @@ class ResourceStore:
         key: IdempotencyKey | None,
     ) -> RenderedRow:
         values = {"row_id": row_id, "versions": versions, **values}
-        return _rendered(await self._write(write, values, key))
+        return self._rendered(await self._write(write, values, key))
 
     async def _write(
         self, write: Write, values: Mapping[str, object], key: IdempotencyKey | None = None
@@ -187,7 +196,7 @@ class ResourceStore:
     ) -> Any:
         if key is None or write.stored is None:
             return await self._fetch(write.plain, values)
-        return await self.responses.write(write.stored, {"owner": self._owner, **values}, key)
+        return await self.outcomes.write(write.stored, {"owner": self._owner, **values}, key)
 
     async def _fetch(self, statement: Statement, values: Mapping[str, object]) -> Any:
         return await self._runner.fetch_row(statement, {"owner": self._owner, **values})
@@ -225,6 +234,13 @@ class ResourceStore:
         if counted is not None:
             await self._fetch(self.statements.counted, counted)
 
+    def _rendered(self, row: Any) -> RenderedRow:
+        if row["body"] is None:
+            raise self.resource.deleted
+        # None without a key, and for the first request with one.
+        replayed = row.get("fingerprint") is not None
+        return RenderedRow(row["id"], row["version"], row["body"], replayed)
+
     def _sort_column(self, request: PageRequest) -> Column[Any]:
         return self.resource.table.c[request.sort.removeprefix("-")]
 
@@ -245,9 +261,3 @@ def _clock(row: Any) -> ClockTime | None:
     if row is None or row["changed_at"] is None:
         return None
     return ClockTime(row["started_at"], row["changed_at"])
-
-
-def _rendered(row: Any) -> RenderedRow:
-    # A record's `in` looks at its values.
-    replayed = "fingerprint" in row.keys()  # noqa: SIM118
-    return RenderedRow(row["id"], row["version"], row["body"], replayed)

@@ -1,12 +1,12 @@
 """A batch: operations of one user in one transaction, all or nothing."""
 
+from http import HTTPStatus
 from typing import NamedTuple
-
-import asyncpg
 
 from taskapi.database.executor import Executor, Transaction
 from taskapi.errors import ApiError
-from taskapi.idempotency.store import IdempotencyKey, is_taken
+from taskapi.idempotency.store import IdempotencyKey, Outcome
+from taskapi.resource.store import RenderedRow
 from taskapi.tasks.batch_schemas import (
     BatchComplete,
     BatchCreate,
@@ -16,14 +16,24 @@ from taskapi.tasks.batch_schemas import (
 )
 from taskapi.tasks.store import TaskStore
 
-DELETED = b'{"status":204,"task":null}'
-
 
 class BatchResponse(NamedTuple):
-    """The JSON of `BatchResults`, and whether it is the stored response to an earlier request."""
+    """The JSON of `BatchResults`, and whether an earlier request with the same key was executed."""
 
     json: bytes
     replayed: bool = False
+
+
+class Result(NamedTuple):
+    """What became of one operation, and the JSON of its task; None where it has none."""
+
+    outcome: Outcome
+    task: bytes | None
+
+    @property
+    def json(self) -> bytes:
+        """The JSON of a `BatchResult`."""
+        return b'{"status":%d,"task":%b}' % (self.outcome.status, self.task or b"null")
 
 
 async def run_batch(
@@ -39,31 +49,40 @@ async def run_batch(
             what `TaskStore` raises.
     """
 
-    async def work(transaction: Transaction) -> bytes:
+    async def work(transaction: Transaction) -> BatchResponse:
         store = tasks.on(transaction)
-        if key is not None:
-            # First of all, because a concurrent repetition waits here and then finds the response.
-            await store.claim(key)
+        # First of all, because a concurrent repetition waits here and then finds the outcomes.
+        if key is not None and not await store.claim(key):
+            return BatchResponse(_json(await _repeated(store, key)), replayed=True)
         results = [await _numbered(store, *numbered) for numbered in enumerate(operations)]
-        body = b'{"results":[' + b",".join(results) + b"]}"
         if key is not None:
-            await store.responses.store(key, body)
-        return body
+            await store.outcomes.store(key, [result.outcome for result in results])
+        return BatchResponse(_json(results))
 
-    try:
-        # With a key a second execution would wait for, and find, the claim of the first one.
-        return BatchResponse(await executor.transact(work, idempotent=key is not None))
-    except asyncpg.UniqueViolationError as error:
-        if key is None or not is_taken(error):
-            raise
-        stored = await tasks.responses.fetch(key)
-    if stored is None:
-        await tasks.responses.delete_expired(key)
-        return await run_batch(executor, tasks, operations, key)
-    return BatchResponse(stored["body"], replayed=True)
+    # With a key a second execution would wait for, and find, the claim of the first one.
+    return await executor.transact(work, idempotent=key is not None)
 
 
-async def _numbered(store: TaskStore, number: int, operation: BatchOperation) -> bytes:
+def _json(results: list[Result]) -> bytes:
+    return b'{"results":[' + b",".join(result.json for result in results) + b"]}"
+
+
+async def _repeated(store: TaskStore, key: IdempotencyKey) -> list[Result]:
+    """The results of an earlier request, each with its task as it is now."""
+    outcomes = await store.outcomes.fetch(key)
+    tasks = await store.current([outcome.row_id for outcome in outcomes])
+    return list(map(_result_now, outcomes, tasks))
+
+
+def _result_now(outcome: Outcome, task: str | None) -> Result:
+    if task is not None:
+        return Result(outcome, task.encode())
+    if outcome.status != HTTPStatus.NO_CONTENT:
+        outcome = outcome._replace(status=HTTPStatus.GONE)
+    return Result(outcome, None)
+
+
+async def _numbered(store: TaskStore, number: int, operation: BatchOperation) -> Result:
     try:
         return await _apply(store, operation)
     except ApiError as error:
@@ -71,18 +90,20 @@ async def _numbered(store: TaskStore, number: int, operation: BatchOperation) ->
         raise
 
 
-async def _apply(store: TaskStore, operation: BatchOperation) -> bytes:
+async def _apply(store: TaskStore, operation: BatchOperation) -> Result:
     match operation:
         case BatchCreate():
-            return _result(201, (await store.create(operation.values())).json)
+            return _result(HTTPStatus.CREATED, await store.create(operation.values()))
         case BatchUpdate():
-            return _result(200, (await store.update(operation.id, operation.changes())).json)
+            row = await store.update(operation.id, operation.changes())
+            return _result(HTTPStatus.OK, row)
         case BatchComplete():
-            return _result(200, (await store.complete(operation.id, operation.is_completed)).json)
+            row = await store.complete(operation.id, operation.is_completed)
+            return _result(HTTPStatus.OK, row)
         case BatchDelete():
             await store.delete(operation.id)
-            return DELETED
+            return Result(Outcome(HTTPStatus.NO_CONTENT, operation.id), None)
 
 
-def _result(status: int, task: bytes) -> bytes:
-    return b'{"status":%d,"task":%b}' % (status, task)
+def _result(status: HTTPStatus, row: RenderedRow) -> Result:
+    return Result(Outcome(status, row.id, row.version), row.json)

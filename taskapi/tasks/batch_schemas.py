@@ -1,5 +1,6 @@
 """What clients send and receive in a batch."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
@@ -9,6 +10,8 @@ from taskapi.resource.fields import RowId
 from taskapi.tasks.schemas import EXAMPLE_TASK, TaskCreate, TaskPatch, TaskRead
 
 MAX_BATCH_OPERATIONS = 100
+
+OPERATIONS_PER_WEIGHT = 5
 
 
 class BatchCreate(TaskCreate):
@@ -82,11 +85,19 @@ class Batch(BaseModel):
         Field(min_length=1, max_length=MAX_BATCH_OPERATIONS),
     ]
 
+    @property
+    def rate_weight(self) -> int:
+        """What the request counts for in `USER_RATE`: 1 for each five operations."""
+        return math.ceil(len(self.operations) / OPERATIONS_PER_WEIGHT)
+
 
 class BatchResult(BaseModel):
-    """What became of one operation: the status that it would have had alone, and the task."""
+    """What became of one operation: the status that it would have had alone, and the task.
 
-    status: Literal[200, 201, 204]
+    410 only in a repetition with the same `Idempotency-Key`: the task has been deleted since.
+    """
+
+    status: Literal[200, 201, 204, 410]
     task: TaskRead | None
 
 

@@ -45,7 +45,9 @@ TaskId = Annotated[
 @router.get(
     "",
     response_model=TaskList,
-    responses=returns(200, "ETag", "Link") | returns(304, "ETag") | errors(401, 403, 404, 422, 503),
+    responses=returns(200, "ETag", "Link")
+    | returns(304, "ETag")
+    | errors(401, 403, 404, 422, 429, 503),
 )
 async def list_tasks(
     request: Request,
@@ -62,7 +64,7 @@ async def list_tasks(
     status_code=201,
     response_model=TaskRead,
     responses=returns(201, "ETag", "Location", "Idempotency-Replayed")
-    | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 410, 413, 415, 422, 429, 503, keyed=True),
 )
 async def create_task(
     new: TaskCreate, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
@@ -75,13 +77,18 @@ async def create_task(
     "/batch",
     response_model=BatchResults,
     responses=returns(200, "Idempotency-Replayed")
-    | errors(401, 403, 404, 413, 415, 422, 503, keyed=True),
+    | errors(401, 403, 404, 413, 415, 422, 429, 503, keyed=True),
     max_body_bytes=MAX_BATCH_BYTES,
 )
 async def do_batch(
     batch: Batch, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
 ) -> Response:
-    """Do up to 100 operations, all or nothing."""
+    """Do up to 100 operations, all or nothing.
+
+    A repetition with the same `Idempotency-Key` has the results of the first request: each with its
+    status, and its task as it is now. Where the task has been deleted since, the status is 410 and
+    the task null; a deletion keeps its 204.
+    """
     done = await run_batch(state_of(request).executor, tasks, batch.operations, key)
     return JsonBytes(done.json, headers=REPLAYED if done.replayed else None)
 
@@ -92,7 +99,7 @@ async def do_batch(
     responses={
         **returns(200, "ETag"),
         **returns(304, "ETag"),
-        **errors(401, 403, 404, 422, 503),
+        **errors(401, 403, 404, 422, 429, 503),
     },
 )
 async def get_task(task_id: TaskId, tasks: OwnTasks, known: KnownTags) -> Response:
@@ -105,7 +112,7 @@ async def get_task(task_id: TaskId, tasks: OwnTasks, known: KnownTags) -> Respon
     response_model=TaskRead,
     responses={
         **returns(200, "ETag"),
-        **errors(401, 403, 404, 412, 413, 415, 422, 503, current=TaskRead),
+        **errors(401, 403, 404, 412, 413, 415, 422, 429, 503, current=TaskRead),
     },
 )
 async def update_task(
@@ -119,7 +126,7 @@ async def update_task(
     "/{task_id}",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True, current=TaskRead),
+    | errors(401, 403, 404, 410, 412, 413, 415, 422, 429, 503, keyed=True, current=TaskRead),
     openapi_extra={"requestBody": {"content": {"application/merge-patch+json": MERGE_PATCH}}},
 )
 async def patch_task(
@@ -136,7 +143,7 @@ async def patch_task(
 @router.delete(
     "/{task_id}",
     status_code=204,
-    responses={**returns(204), **errors(401, 403, 404, 412, 422, 503, current=TaskRead)},
+    responses={**returns(204), **errors(401, 403, 404, 412, 422, 429, 503, current=TaskRead)},
 )
 async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersions) -> Response:
     """Delete a task, for good."""
@@ -148,7 +155,7 @@ async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersio
     "/{task_id}/complete",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 412, 413, 415, 422, 503, keyed=True, current=TaskRead),
+    | errors(401, 403, 404, 410, 412, 413, 415, 422, 429, 503, keyed=True, current=TaskRead),
 )
 async def complete_task(
     task_id: TaskId,

@@ -45,6 +45,9 @@ LIKE_SPECIAL = re.compile(r"([%_\\])")
 ESCAPED = r"\\\1"
 """`%`, `_` and the backslash are literal in `q`."""
 
+SEARCH_WEIGHT = 10
+"""As a list of 1000, because a search may read all of a user's tasks."""
+
 EXAMPLE_TASK: dict[str, JsonValue] = {
     "id": 1,
     "title": "Buy milk",
@@ -148,6 +151,11 @@ class TaskQuery(ListQuery):
         Literal["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"],
         Field(description="The order, with a minus the other way round.", examples=["title"]),
     ] = "-created_at"
+
+    @property
+    def rate_weight(self) -> int:
+        """What the request counts for in `USER_RATE`."""
+        return SEARCH_WEIGHT if self.q is not None else super().rate_weight
 
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""

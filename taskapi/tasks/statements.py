@@ -4,7 +4,7 @@ from sqlalchemy import CTE, ColumnElement, Update, bindparam, func, not_, or_
 from sqlmodel import col
 
 from taskapi.clock.models import Tombstone, UserClock
-from taskapi.errors import TaskNotFound
+from taskapi.errors import TaskDeleted, TaskNotFound
 from taskapi.idempotency.store import Write
 from taskapi.resource.definition import Resource
 from taskapi.resource.statements import composed, updating
@@ -18,6 +18,7 @@ TASKS = Resource(
     create=TaskCreate,
     patch=TaskPatch,
     not_found=TaskNotFound,
+    deleted=TaskDeleted,
     filters={
         "is_completed": col(Task.is_completed) == bindparam("is_completed"),
         "q": or_(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
+import asyncpg
 import httpx
 import pytest
 
@@ -51,10 +52,8 @@ def test_every_write_moves_the_clock_to_the_time_of_its_task(
     deleted_at = clock_of(database, alice)
     assert deleted_at is not None
     assert deleted_at > times[-1]
-    stones = execute(
-        database, "SELECT deleted_at, task_id FROM tombstones WHERE user_id = $1", int(alice.id)
-    )
-    assert [tuple(stone) for stone in stones] == [(deleted_at, created.json()["id"])]
+    stones = [tuple(row) for row in execute(database, STONES, int(alice.id))]
+    assert stones == [(deleted_at, created.json()["id"])]
 
 
 def test_a_reader_misses_no_change_that_was_made_before_the_last_one_seen(
@@ -103,17 +102,6 @@ def test_a_clock_that_is_ahead_still_moves_forward(database: DatabaseUrl, alice:
     assert times == ["2999-01-01T00:00:00.000001+00:00", "2999-01-01T00:00:00.000002+00:00"]
 
 
-def test_a_task_written_without_the_clock_still_changes_its_version(
-    database: DatabaseUrl, alice: Person
-) -> None:
-    """By a replica of a version without clocks, whose time was later."""
-    task = alice.create()
-    later = "UPDATE tasks SET updated_at = '2999-01-01Z' WHERE id = $1"
-    execute(database, later, task["id"])
-    changed = alice.patch(f"/{task['id']}/complete")
-    assert changed.json()["updated_at"] == "2999-01-01T00:00:00.000001Z"
-
-
 def test_the_tasks_of_a_user_without_a_clock_can_be_changed(
     database: DatabaseUrl, alice: Person
 ) -> None:
@@ -157,6 +145,86 @@ def test_a_write_waits_for_the_clock_and_other_users_do_not(
             assert bob.post(json={"title": "x"}).status_code == 201
             assert alice.get(f"/{task['id']}").json()["is_completed"] is False
         assert waiting.result().json()["is_completed"] is True
+
+
+# Writers that do not know of clocks: replicas of the version before, and other programs
+
+ADD = "INSERT INTO tasks (title, user_id) VALUES ('x', $1) RETURNING id, updated_at"
+RENAME = "UPDATE tasks SET title = 'y', updated_at = clock_timestamp() WHERE id = $1"
+ARRIVE = """WITH arrival AS (
+    INSERT INTO users (id) SELECT $1 WHERE NOT EXISTS (SELECT FROM users WHERE id = $1)
+)"""
+READ = "SELECT updated_at FROM tasks WHERE id = $1"
+REMOVE = "DELETE FROM tasks WHERE id = $1"
+STONES = "SELECT deleted_at, task_id FROM tombstones WHERE user_id = $1"
+
+
+def test_a_write_of_another_program_moves_the_clock_too(
+    database: DatabaseUrl, alice: Person
+) -> None:
+    alice.create()
+    times = [clock_of(database, alice)]
+    [added] = execute(database, ADD, int(alice.id))
+    times.append(clock_of(database, alice))
+    assert times[-1] == added["updated_at"]
+    execute(database, RENAME, added["id"])
+    times.append(clock_of(database, alice))
+    assert [row["updated_at"] for row in execute(database, READ, added["id"])] == times[-1:]
+    execute(database, REMOVE, added["id"])
+    times.append(clock_of(database, alice))
+    stones = [tuple(row) for row in execute(database, STONES, int(alice.id))]
+    assert stones == [(times[-1], added["id"])]
+    assert None not in times
+    assert len(set(times)) == len(times)
+    assert times == sorted(times, key=str)
+
+
+def test_another_program_starts_a_clock(database: DatabaseUrl, alice: Person) -> None:
+    execute(database, "INSERT INTO users (id) VALUES ($1)", int(alice.id))
+    [added] = execute(database, ADD, int(alice.id))
+    assert clock_of(database, alice) == added["updated_at"]
+
+
+def test_the_version_before_can_still_add_the_first_task_of_an_unknown_user(
+    database: DatabaseUrl, alice: Person
+) -> None:
+    """Its statement inserts the user at its end, so there is none yet when the task is added."""
+    [added] = execute(database, f"{ARRIVE} {ADD}", int(alice.id))
+    assert [task["id"] for task in alice.get().json()["tasks"]] == [added["id"]]
+    assert alice.patch(f"/{added['id']}/complete").status_code == 200
+
+
+def test_a_user_can_be_deleted_with_everything_of_theirs(
+    database: DatabaseUrl, alice: Person
+) -> None:
+    for _ in range(2):
+        task = alice.create()
+    alice.post(json={"title": "x"}, headers={"Idempotency-Key": "once"})
+    alice.delete(f"/{task['id']}")
+    execute(database, "DELETE FROM users WHERE id = $1", int(alice.id))
+    for table in ("tasks", "kept_answers", "user_clocks", "tombstones"):
+        left = f"SELECT FROM {table} WHERE user_id = $1"
+        assert execute(database, left, int(alice.id)) == [], table
+    assert alice.get().json()["total"] == 0
+
+
+def test_another_program_and_a_request_that_meet_are_both_done(
+    database: DatabaseUrl, alice: Person
+) -> None:
+    """They lock the task and the clock in opposite orders, and PostgreSQL ends one of them."""
+    task = alice.create()
+    with ThreadPoolExecutor(WRITERS) as threads:
+        others = [
+            threads.submit(execute, database, RENAME, task["id"]) for _ in range(WRITERS // 2)
+        ]
+        requests = [
+            threads.submit(alice.patch, f"/{task['id']}/complete") for _ in range(WRITERS // 2)
+        ]
+        assert [each.result().status_code for each in requests] == [200] * (WRITERS // 2)
+        failures = [each.exception() for each in others if each.exception()]
+    assert all(isinstance(each, asyncpg.DeadlockDetectedError) for each in failures)
+    [row] = execute(database, READ, task["id"])
+    assert row["updated_at"] == clock_of(database, alice)
 
 
 # The quota

@@ -144,7 +144,7 @@ def test_a_missing_argument_is_noticed() -> None:
         select(Task).where(col(Task.id) == bindparam("task_id", 5)),
         select(Task).limit(5),
         select(literal("x")),
-        insert(Task).values(title="x"),
+        insert(Task).values(title="x", user_id=bindparam("owner")),
         update(Task).values(is_completed=True),
         delete(Task).where(col(Task.id).in_([1, 2])),
     ],

@@ -21,7 +21,7 @@ def alice(alice: Person, service: str, tmp_path: Path) -> Iterator[Person]:
     """Alice, who reaches the service through an HAProxy that compresses."""
     port = urlsplit(service).port
     assert port is not None
-    balancer = Balancer(tmp_path, [port], COMPRESSION)
+    balancer = Balancer(tmp_path, [port], added=COMPRESSION)
     with balancer.running(), balancer.client() as http:
         yield Person(alice.id, alice.token, http)
 

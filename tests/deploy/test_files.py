@@ -150,6 +150,14 @@ def test_the_poolers_figures_fit_the_services(services: dict[str, Any]) -> None:
     assert int(pooler["max_client_conn"]) >= 2 * size * int(replicas[1])
 
 
+def test_the_deployments_limit_users_and_know_their_proxies(services: dict[str, Any]) -> None:
+    for given in (services["taskapi"]["environment"], manifest("ConfigMap")["data"]):
+        settings = settings_from({name: given[name] for name in ("USER_RATE", "TRUSTED_PROXIES")})
+        assert settings.user_rate == 300
+        assert all(network.is_private for network in settings.trusted_proxies)
+    assert re.search(r"set-header X-Forwarded-For %\[src\]", CONFIG.read_text()), "not appended"
+
+
 # --- HAProxy ---
 
 

@@ -32,7 +32,7 @@ from starlette.types import Message
 from support.people import SECRET
 from taskapi.app import create_app
 from taskapi.config import Settings
-from taskapi.edge.body import json_object
+from taskapi.edge.body import json_object, raw_stream
 from taskapi.edge.route import Route
 from taskapi.edge.router import Router, refuse_foreign_routes
 
@@ -261,6 +261,21 @@ def test_every_route_of_the_service_is_a_route_of_its_own() -> None:
     settings = Settings(database_url="postgresql://localhost/none", better_auth_secret=SECRET)
     routes = create_app(settings).routes
     assert {type(route) for route in routes} == {Route}
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "words"),
+    [
+        ("/api/{user_id}/x", {"streams": True}, "takes no turn; leave out takes_turn"),
+        ("/api/{user_id}/x", {"reads": raw_stream}, "takes no turn; leave out takes_turn"),
+        ("/x", {}, "only requests of a user take turns"),
+    ],
+)
+def test_a_route_without_turns_cannot_say_that_it_takes_none(
+    path: str, options: Json, words: str
+) -> None:
+    with pytest.raises(TypeError, match=words):
+        Route(path, works, method="POST", takes_turn=False, **options)
 
 
 # What a route does

@@ -1,4 +1,4 @@
-"""Safe retries: the same `Idempotency-Key` gives one effect and the same answer (section 6).
+"""Safe retries: the same `Idempotency-Key` gives one effect and the same outcome (section 6).
 
 That a connection to the database which is lost in between changes nothing of this is in
 tests/database/faults/test_retries.py.
@@ -6,7 +6,9 @@ tests/database/faults/test_retries.py.
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -22,9 +24,10 @@ from support.retries import (
     Write,
     assert_same,
     assert_took_effect_once,
+    tasks_in,
 )
 from support.rows import execute, held, wait_for_waiters
-from support.service import serving, settings_for
+from support.service import client_for, serving, settings_for
 from support.waiting import PATIENCE, eventually
 from support.wire import connection_to, head_of
 from taskapi.database.executor import Executor
@@ -98,25 +101,75 @@ def test_another_key_is_another_request(write: Write, state: Callable[[], bytes]
     assert state() != after
 
 
-def test_a_repetition_has_the_first_answer_though_all_has_changed_meanwhile(
+def test_a_repetition_has_the_first_status_and_the_task_as_it_is_now(
     alice: Person, write: Write, state: Callable[[], bytes]
 ) -> None:
     first = write()
     for task in alice.get().json()["tasks"]:
         alice.put(f"/{task['id']}", json={"title": "Changed meanwhile"})
     changed = state()
-    assert_same(write(), first)
+    again = write()
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.status_code == first.status_code
+    assert again.headers.get("Location") == first.headers.get("Location")
+    for task, before in zip(tasks_in(again), tasks_in(first), strict=True):
+        read = alice.get(f"/{before['id']}")
+        assert list(task.items()) == list(read.json().items())
+        assert (task["title"], before["title"] == task["title"]) == ("Changed meanwhile", False)
+        assert again.headers.get("ETag", read.headers["ETag"]) == read.headers["ETag"]
+    assert ("ETag" in again.headers) is (write.operation != BATCH)
     assert state() == changed
 
 
-def test_a_repetition_has_the_first_answer_though_all_is_gone_meanwhile(
+def statuses(answer: httpx.Response) -> list[int]:
+    return [result["status"] for result in answer.json()["results"]]
+
+
+def delete_all(person: Person) -> None:
+    for task in person.get().json()["tasks"]:
+        assert person.request("DELETE", f"/{task['id']}").status_code == 204
+
+
+def test_a_repetition_is_410_where_the_task_is_gone_and_nothing_comes_back(
     alice: Person, write: Write
 ) -> None:
     first = write()
-    for task in alice.get().json()["tasks"]:
-        alice.delete(f"/{task['id']}")
-    assert_same(write(), first)
+    delete_all(alice)
+    again = write()
+    if write.operation == BATCH:
+        assert (again.status_code, statuses(first)) == (200, [201, 200])
+        assert again.json()["results"] == [{"status": 410, "task": None}] * 2
+        assert again.headers["Idempotency-Replayed"] == "true"
+    else:
+        assert_refused(again, 410, "task_deleted")
     assert alice.get().json()["tasks"] == []
+
+
+def test_a_repeated_batch_keeps_the_status_of_its_deletions(alice: Person) -> None:
+    gone, kept_ = alice.create("Gone"), alice.create("Kept")
+    operations = [
+        {"op": "update", "id": gone["id"], "title": "Soon gone"},
+        {"op": "delete", "id": gone["id"]},
+        {"op": "complete", "id": kept_["id"]},
+        {"op": "update", "id": kept_["id"]},
+    ]
+    request = {"json": {"operations": operations}, "headers": {"Idempotency-Key": "a-key"}}
+    first, again = alice.post("/batch", **request), alice.post("/batch", **request)
+    assert statuses(first) == [200, 204, 200, 200]
+    gone_result, *others = again.json()["results"]
+    assert gone_result == {"status": 410, "task": None}
+    assert others == first.json()["results"][1:]
+
+
+def test_a_repetition_finds_only_the_tasks_of_its_own_user(alice: Person, bob: Person) -> None:
+    """What is looked up by the id that was kept is looked up among one's own tasks."""
+    key = {"Idempotency-Key": "one"}
+    own = alice.post(json={"title": "Alice's"}, headers=key)
+    theirs = bob.post(json={"title": "Bob's"}, headers=key)
+    assert alice.post(json={"title": "Alice's"}, headers=key).json() == own.json()
+    bob.request("DELETE", f"/{theirs.json()['id']}")
+    assert_refused(bob.post(json={"title": "Bob's"}, headers=key), 410, "task_deleted")
+    assert alice.post(json={"title": "Alice's"}, headers=key).json() == own.json()
 
 
 @pytest.mark.parametrize("operation", [PATCH, COMPLETE])
@@ -223,6 +276,32 @@ def test_of_concurrent_requests_with_one_key_one_is_done(alice: Person) -> None:
         if answer is not done:
             assert_reused(answer)
     assert alice.get().json()["tasks"] == [done.json()]
+
+
+@contextmanager
+def other_service(database: DatabaseUrl, write: Write) -> Iterator[Write]:
+    """The same write, sent to another process's connections."""
+    with client_for(settings_for(database)) as http:
+        person = write.person
+        yield Write(Person(person.id, person.token, http), write.operation, write.task_id)
+
+
+@pytest.mark.parametrize("operation", REPEATABLE)
+def test_of_two_services_that_get_one_key_at_the_same_instant_one_writes(
+    database: DatabaseUrl, alice: Person, operation: str
+) -> None:
+    """Both have looked, and found nothing, before either has written."""
+    write = Write(alice, operation, alice.create()["id"])
+    lock = "SELECT 1 FROM users WHERE id = $1 FOR UPDATE"  # which the foreign key needs
+    with other_service(database, write) as other, ThreadPoolExecutor(2) as both:
+        with held(database, lock, int(alice.id)) as holder:
+            sent = [both.submit(each) for each in (write, other)]
+            wait_for_waiters(database, holder, count=2)
+        answers = [each.result() for each in sent]
+    [first] = [answer for answer in answers if "Idempotency-Replayed" not in answer.headers]
+    [again] = [answer for answer in answers if answer is not first]
+    assert_same(again, first)
+    assert_took_effect_once(write, alice.get().json()["tasks"])
 
 
 # An answer that does not arrive

@@ -44,26 +44,34 @@ class Answer(NamedTuple):
 class Balancer:
     """A running HAProxy.
 
+    Args:
+        folder: for its files.
+        ports: of the replicas.
+        listener: a second place to take requests, whose clients have IP addresses.
+        added: lines of configuration that belong to the frontend for the public.
+
     Attributes:
         socket: where it takes requests.
-
-    Args:
-        folder: for its sockets.
-        ports: of the replicas.
-        added: lines of configuration that belong to the frontend for the public.
     """
 
-    def __init__(self, folder: Path, ports: Sequence[int], added: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ports: Sequence[int],
+        listener: socket.socket | None = None,
+        added: str = "",
+    ) -> None:
         self.socket = folder / "public.sock"
+        self._inherited = () if listener is None else (listener.fileno(),)
         self._figures = folder / "figures.sock"
         self._config = folder / "haproxy.cfg"
-        self._config.write_text(_for_tests(folder, ports, added))
+        self._config.write_text(_for_tests(folder, ports, self._inherited, added))
 
     @contextmanager
     def running(self) -> Iterator["Balancer"]:
         """Start it, and end it."""
         command = [program(), "-q", "-db", "-f", str(self._config)]
-        process = subprocess.Popen(command)
+        process = subprocess.Popen(command, pass_fds=self._inherited)
         try:
             eventually(self.socket.is_socket, "haproxy listens")
             yield self
@@ -104,12 +112,13 @@ class Balancer:
         return {int(port) for port in re.findall(up, text)}
 
 
-def _for_tests(folder: Path, ports: Sequence[int], added: str) -> str:
-    """The configuration with these replicas, listening in this folder."""
+def _for_tests(folder: Path, ports: Sequence[int], inherited: Sequence[int], added: str) -> str:
+    """The configuration with these replicas, listening in this folder and on these sockets."""
+    binds = [f"    bind unix@{folder}/public.sock", *(f"    bind fd@{it}" for it in inherited)]
     servers = "\n".join(f"    server replica{port} 127.0.0.1:{port}" for port in ports)
     text = CONFIG.read_text()
     for pattern, replacement in (
-        (r"^    bind :8080$", f"    bind unix@{folder}/public.sock\n{added}"),
+        (r"^    bind :8080$", "\n".join([*binds, added])),
         (r"^    bind :8405$", f"    bind unix@{folder}/figures.sock"),
         (r"^    server-template .*$", servers),
         (r"^    log stdout .*$", ""),

@@ -81,11 +81,11 @@ ROUTES = {
 
 @dataclass
 class Owner:
-    """What one user has: tasks by id, and answers by the key that they were kept under."""
+    """What one user has: tasks by id, and first answers by the key that they were given to."""
 
     id: int
     tasks: dict[int, Json] = field(default_factory=dict)
-    kept: dict[str, tuple[str, list[object]]] = field(default_factory=dict)
+    kept: dict[str, tuple[str, httpx.Response]] = field(default_factory=dict)
 
     def newest_first(self) -> list[Json]:
         """All tasks in the order of a list."""
@@ -115,13 +115,13 @@ class Model:
             return refused(answer, 422, "validation_failed")
         owner = self.owners[request.owner]
         if request.key in owner.kept:
-            return repeated(request, answer, *owner.kept[request.key])
+            return repeated(owner, request, answer)
         if "Idempotency-Replayed" in answer.headers:
             raise Impossible("nothing was kept under this key")
         do: Callable[[Owner, Request, httpx.Response], None] = getattr(self, request.kind)
         do(owner, request, answer)
         if request.key is not None and answer.is_success:
-            owner.kept[request.key] = (request.fingerprint, essence(answer))
+            owner.kept[request.key] = (request.fingerprint, answer)
         return None
 
     def page(self, owner: Owner, request: Request, answer: httpx.Response) -> None:
@@ -345,20 +345,33 @@ def refused(answer: httpx.Response, status: int, code: str) -> None:
     same(answer.json()["code"], code)
 
 
-def repeated(
-    request: Request, answer: httpx.Response, fingerprint: str, first: list[object]
-) -> None:
-    """Hold that a key is answered as it was at first, and only to the request that it was for."""
+def repeated(owner: Owner, request: Request, answer: httpx.Response) -> None:
+    """Hold that a key is answered as it was at first, with tasks as they are by now.
+
+    And only to the request that it was for.
+    """
+    fingerprint, first = owner.kept[request.key or ""]
     if request.fingerprint != fingerprint:
         return refused(answer, 422, "idempotency_key_reused")
-    same(essence(answer), first)
+    if request.kind != "batch":
+        task = owner.tasks.get(first.json()["id"])
+        if task is None:
+            return refused(answer, 410, "task_deleted")
+        same(answered(answer, first.status_code), task)
+        same(answer.headers.get("Location"), first.headers.get("Location"))
+        tagged(answer, task)
+    else:
+        results = [result_now(owner, result) for result in first.json()["results"]]
+        same(answered(answer, 200)["results"], results)
     return same(answer.headers.get("Idempotency-Replayed"), "true")
 
 
-def essence(answer: httpx.Response) -> list[object]:
-    """What is the same in every answer to one key."""
-    headers = answer.headers
-    return [answer.status_code, answer.content, headers.get("ETag"), headers.get("Location")]
+def result_now(owner: Owner, result: Json) -> Json:
+    """The result of an operation in a repetition: a deletion stays one."""
+    if result["task"] is None:
+        return result
+    task = owner.tasks.get(result["task"]["id"])
+    return {"status": 410 if task is None else result["status"], "task": task}
 
 
 def same(found: object, expected: object) -> None:

@@ -47,6 +47,12 @@ class Write:
         return bodies[self.operation]
 
 
+def tasks_in(answer: httpx.Response) -> list[Json]:
+    """The tasks in an answer to such a write."""
+    body = answer.json()
+    return [result["task"] for result in body["results"]] if "results" in body else [body]
+
+
 def assert_same(again: httpx.Response, first: httpx.Response) -> None:
     """Hold that this is the first answer once more, and says so."""
     assert again.headers.get("Idempotency-Replayed") == "true"

@@ -1,9 +1,10 @@
 """Connections are killed, cut, wanted by too many, and abandoned by those they served."""
 
+import itertools
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
@@ -29,9 +30,9 @@ def database(proxy: FaultProxy) -> DatabaseUrl:
 
 
 def test_the_next_requests_succeed_after_pooled_connections_were_killed(
-    postgres: Postgres, alice: Person
+    postgres: Postgres, alice: Person, bob: Person
 ) -> None:
-    _use_every_connection(alice)
+    _use_every_connection(alice, bob)
     postgres.terminate_connections()
     alice.create("The first is a write")
     postgres.terminate_connections()
@@ -79,57 +80,64 @@ def _answers_are_cut(proxy: FaultProxy, times: int) -> Iterator[None]:
 
 def test_requests_beyond_those_that_may_wait_are_refused_at_once(postgres: Postgres) -> None:
     """Early, while the others still wait, and these are then served."""
-    beyond, crowd = 20, 1 + WAITING_PER_CONNECTION + 20
+    beyond, crowd = 20, WAITING_PER_CONNECTION + 20
     with (
         serving(settings_for(postgres.address, **PATIENT, database_pool_size=1)) as service,
         client_of(service) as http,
-        ThreadPoolExecutor(crowd) as threads,
+        ThreadPoolExecutor(1 + crowd) as threads,
     ):
-        someone = Person("7", token_for("7"), http)
+        someone, *others = (Person(str(n), token_for(str(n)), http) for n in range(7, 8 + crowd))
         task = someone.create()
         with postgres.locked(someone.id):
-            calls = [
-                threads.submit(someone.put, f"/{task['id']}", json={"title": "Late"})
-                for _ in range(crowd)
-            ]
+            first = threads.submit(someone.put, f"/{task['id']}", json={"title": "Late"})
+            eventually(lambda: postgres.waiting() == 1, "the connection is in use")
+            calls = [threads.submit(other.get) for other in others]
             eventually(lambda: sum(call.done() for call in calls) == beyond, "some are refused")
             refused = [call.result() for call in calls if call.done()]
         answers = Counter(call.result().status_code for call in calls)
+        assert first.result().status_code == 200
     assert {answer.json()["code"] for answer in refused} == {"overloaded"}
     assert {answer.headers["Retry-After"] for answer in refused} == {"1"}
     assert answers == {503: beyond, 200: crowd - beyond}
 
 
 @pytest.mark.parametrize("limits", [PATIENT | {"database_connect_timeout": 1.5}], ids=["short"])
-def test_requests_do_not_wait_for_a_connection_for_long(postgres: Postgres, alice: Person) -> None:
+def test_requests_do_not_wait_for_a_connection_for_long(
+    postgres: Postgres, someone: Callable[[], Person]
+) -> None:
     """Those that have one go on, those that have none end."""
-    task = alice.create()
+    people = [someone() for _ in range(2 * POOL_SIZE)]
+    tasks = [person.create() for person in people]
     with ThreadPoolExecutor(2 * POOL_SIZE) as threads:
-        with postgres.locked(alice.id):
+        with ExitStack() as locks:
+            for person in people:
+                locks.enter_context(postgres.locked(person.id))
             calls = [
-                threads.submit(alice.put, f"/{task['id']}", json={"title": "Late"})
-                for _ in range(2 * POOL_SIZE)
+                threads.submit(person.put, f"/{task['id']}", json={"title": "Late"})
+                for person, task in zip(people, tasks, strict=True)
             ]
             eventually(lambda: sum(call.done() for call in calls) == POOL_SIZE, "half have ended")
             ended = [call.result() for call in calls if call.done()]
         answers = Counter(call.result().status_code for call in calls)
     assert {answer.json()["code"] for answer in ended} == {"overloaded"}
     assert answers == {503: POOL_SIZE, 200: POOL_SIZE}
-    _use_every_connection(alice)
+    _use_every_connection(*people)
 
 
-def test_clients_that_hang_up_leave_nothing_running(postgres: Postgres, alice: Person) -> None:
-    """100 of them, each in the middle of a statement or in the queue for one."""
-    task = alice.create()
-    with postgres.locked(alice.id):
+def test_clients_that_hang_up_leave_nothing_running(
+    postgres: Postgres, alice: Person, bob: Person
+) -> None:
+    """100 of them, each in the middle of a statement, or waiting for a connection or a turn."""
+    tasks = [(person, person.create()) for person in (alice, bob)]
+    with postgres.locked(alice.id), postgres.locked(bob.id):
         with ExitStack() as phones:
-            for _ in range(100):
-                phones.enter_context(_call(alice, f"/{task['id']}"))
+            for person, task in tasks * 50:
+                phones.enter_context(_call(person, f"/{task['id']}"))
             eventually(lambda: postgres.waiting() == POOL_SIZE, "every connection is in use")
         eventually(lambda: postgres.waiting() == 0, "every statement was cancelled")
         assert alice.get().status_code == 200, "connections are free while the lock is still held"
         assert 'status="499"' in alice.http.get("/metrics").text
-    _use_every_connection(alice)
+    _use_every_connection(alice, bob)
 
 
 @contextmanager
@@ -176,9 +184,11 @@ def test_a_statement_that_nobody_can_cancel_is_ended_by_the_server(
     eventually(lambda: alice.get(f"/{task['id']}").json()["title"] == "Unchanged", "it is there")
 
 
-def test_there_are_never_more_connections_than_allowed(postgres: Postgres, alice: Person) -> None:
+def test_there_are_never_more_connections_than_allowed(
+    postgres: Postgres, alice: Person, bob: Person
+) -> None:
     """Also while abandoned ones are being ended and others are wanted."""
-    task = alice.create()
+    tasks = [(person, person.create()) for person in (alice, bob)]
     most = 0
     over = threading.Event()
 
@@ -190,11 +200,11 @@ def test_there_are_never_more_connections_than_allowed(postgres: Postgres, alice
     with ThreadPoolExecutor(1) as watcher:
         watching = watcher.submit(watch)
         for _ in range(3):
-            with postgres.locked(alice.id), ExitStack() as phones:
-                for _ in range(20):
-                    phones.enter_context(_call(alice, f"/{task['id']}"))
+            with postgres.locked(alice.id), postgres.locked(bob.id), ExitStack() as phones:
+                for person, task in tasks * 10:
+                    phones.enter_context(_call(person, f"/{task['id']}"))
                 eventually(lambda: postgres.waiting() > 0, "statements wait")
-            _use_every_connection(alice)
+            _use_every_connection(alice, bob)
         over.set()
         watching.result()
     assert most == POOL_SIZE
@@ -208,8 +218,12 @@ def test_a_service_that_is_stopped_does_not_wait_for_a_frozen_server(postgres: P
         postgres.freeze()
 
 
-def _use_every_connection(person: Person) -> None:
-    """Show that none has leaked: as many requests as the pool has connections, at the same time."""
+def _use_every_connection(*people: Person) -> None:
+    """Show that none has leaked: as many requests as the pool has connections, at the same time.
+
+    By several people, because nobody gets all connections alone.
+    """
+    everybody = itertools.islice(itertools.cycle(people), 10 * POOL_SIZE)
     with ThreadPoolExecutor(4 * POOL_SIZE) as threads:
-        answers = list(threads.map(lambda _: person.get(), range(10 * POOL_SIZE)))
+        answers = list(threads.map(Person.get, everybody))
     assert {answer.status_code for answer in answers} == {200}
