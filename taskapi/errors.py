@@ -134,14 +134,20 @@ class UserNotFound(ApiError):
 
 
 class VersionMismatch(ApiError):
-    """The task has changed since the version that `If-Match` names (RFC 9110, 13.1.1)."""
+    """The task has changed since the version that `If-Match` names (RFC 9110, 13.1.1).
+
+    Args:
+        tag: of the version that it has now.
+        current: the JSON of the task as it is now.
+    """
 
     status, code = HTTPStatus.PRECONDITION_FAILED, "version_mismatch"
-    detail = "The task has changed meanwhile: read it again."
+    detail = "The task has changed meanwhile: see current."
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, current: bytes) -> None:
         super().__init__()
         self.tag = tag
+        self.current = current
 
     @property
     def headers(self) -> dict[str, str]:

@@ -23,9 +23,11 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
     tuple_,
 )
 
+from taskapi.clock.statements import shown
 from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
@@ -103,7 +105,9 @@ def page_statement(resource: Resource, users: Users, shape: Shape) -> Statement:
     Columns: `rows`, bytes, the rows as JSON with commas between them, null for none; `shown`, their
     number; `total`, over all pages; `has_more`; `last_value` and `last_id`, the last row's
     position; `known`, whether the owner is in the users table, looked up only where the page is
-    empty.
+    empty; `started_at` and `changed_at`, what their clock shows, null where they have none. This is
+    the page's version, so it must be of the same snapshot: otherwise a change in between would stay
+    hidden.
 
     Args:
         resource: what is listed.
@@ -124,6 +128,7 @@ def page_statement(resource: Resource, users: Users, shape: Shape) -> Statement:
     # The position of a page that ends the list gives the total without counting.
     ends = and_(not_(has_more), or_(not_empty, Constant(0) == OFFSET))
     total = count if shape.after else case((ends, OFFSET + summary.c.shown), else_=count)
+    clock = shown()
     statement = select(
         summary.c.rows,
         summary.c.shown,
@@ -132,7 +137,8 @@ def page_statement(resource: Resource, users: Users, shape: Shape) -> Statement:
         summary.c.last_value,
         summary.c.last_id,
         or_(not_empty, users.known).label("known"),
-    )
+        *clock.c,
+    ).select_from(summary.outerjoin(clock, true()))
     return compiled(statement, max_seconds=resource.max_seconds(shape.filters))
 
 

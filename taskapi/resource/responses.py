@@ -6,8 +6,19 @@ from urllib.parse import quote, urlencode
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
+from taskapi import __version__
 from taskapi.edge.body import invalid
-from taskapi.edge.conditional import content_tag, entity_tag, is_not_modified
+from taskapi.edge.conditional import (
+    NO_TAGS,
+    Tags,
+    content_tag,
+    entity_tag,
+    is_known,
+    is_known_version,
+    list_tag,
+    may_know_list,
+    question_hash,
+)
 from taskapi.edge.cursor import InvalidCursor
 from taskapi.edge.memory import MEBIBYTE, SHORT_BYTES, ResponseMemory, Share
 from taskapi.idempotency.header import REPLAYED
@@ -51,14 +62,10 @@ class SharedJson(JsonBytes):
             self._share.release_when_taken(scope)
 
 
-def row_response(row: RenderedRow, if_none_match: str | None = None) -> Response:
-    """A row, or 304 where the client has this version already.
-
-    Raises:
-        RequestValidationError: `If-None-Match` cannot be read.
-    """
+def row_response(row: RenderedRow, known: Tags = NO_TAGS) -> Response:
+    """A row, or 304 where the client has this version already."""
     headers = {"ETag": entity_tag(row.version)} | (REPLAYED if row.replayed else {})
-    if is_not_modified(if_none_match, headers["ETag"]):
+    if is_known_version(known, row.version):
         return Response(status_code=304, headers=headers)
     return JsonBytes(row.json, headers=headers)
 
@@ -76,7 +83,7 @@ async def page_response(
     name: str,
     store: ResourceStore,
     asked: PageRequest,
-    if_none_match: str | None,
+    known: Tags,
 ) -> Response:
     """A page of rows, or 304 where the client has it already.
 
@@ -85,22 +92,28 @@ async def page_response(
         name: the member that holds the rows.
         store: has them.
         asked: which page.
-        if_none_match: the header.
+        known: what the client has already.
 
     Raises:
-        RequestValidationError: the cursor or `If-None-Match` cannot be read.
+        RequestValidationError: the cursor cannot be read.
     """
+    question = _question(request)
+    # The clock is one row. If it shows another time, reading it has cost a tenth of the page.
+    clock = await store.clock() if may_know_list(known, question) else None
+    if clock and is_known(known, tag := list_tag(clock, question)):
+        return Response(status_code=304, headers={"ETag": tag})
     try:
         page, share = await _read_page(state_of(request).response_memory, store, asked)
     except InvalidCursor:
         raise invalid(("query", "cursor"), "cursor_invalid", "Not a cursor of this list") from None
     with share:
         content = page_json(name, asked, page)
-        headers = {"ETag": content_tag(content)} | _link(request, page)
-        if not is_not_modified(if_none_match, headers["ETag"]):
-            return SharedJson(content, share, headers)
+        # Only users who have never written have no clock.
+        tag = list_tag(page.clock, question) if page.clock else content_tag(content)
+        if not is_known(known, tag):
+            return SharedJson(content, share, {"ETag": tag} | _link(request, page))
     share.release()
-    return Response(status_code=304, headers=headers)
+    return Response(status_code=304, headers={"ETag": tag})
 
 
 async def _read_page(
@@ -140,3 +153,9 @@ def _link(request: Request, page: Page) -> dict[str, str]:
     query = dict(request.query_params) | {"cursor": page.next_cursor}
     query.pop("offset", None)
     return {"Link": f'<{quote(request.scope["path"])}?{urlencode(query)}>; rel="next"'}
+
+
+def _question(request: Request) -> str:
+    """What the JSON of a list depends on, except for the rows, hashed: this code, and the URL."""
+    query = request.scope["query_string"].decode("latin-1")
+    return question_hash(f"{__version__} {request.scope['path']}?{query}")
