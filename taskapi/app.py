@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskapi.auth.middleware import AuthMiddleware
 from taskapi.auth.verifier import Verifier
+from taskapi.changes import routes as changes
+from taskapi.changes.notifier import Notifier
 from taskapi.config import Settings
 from taskapi.database.executor import Executor
 from taskapi.database.owner import Users
@@ -41,7 +43,8 @@ from taskapi.tasks import routes as tasks
 
 log = structlog.get_logger("taskapi")
 
-API_ROUTES = [*tasks.router.routes, *operations.router.routes]
+# In this order, because `changes` would match as the id of a task.
+API_ROUTES = [*changes.router.routes, *tasks.router.routes, *operations.router.routes]
 """Every route of the OpenAPI document."""
 
 COLLECTION_THRESHOLD = 10_000
@@ -129,9 +132,13 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
         stack.push_async_callback(executor.close)
         await _ensure_schema(settings, url, executor)
         app.service_state = state = _state(app, executor)
-        for work in (keep_sweeping(executor), state.sampler.keep_sampling()):
+        for work in (
+            keep_sweeping(executor),
+            state.sampler.keep_sampling(),
+            state.notifier.keep_asking(),
+        ):
             stack.callback(asyncio.create_task(work).cancel)
-        stack.enter_context(app.drain.on_sigterm())
+        stack.enter_context(app.drain.on_signals())
         stack.enter_context(_rare_garbage_collections())
         yield
 
@@ -149,6 +156,9 @@ async def _open_executor(settings: Settings, url: DatabaseUrl) -> Executor:
 
 def _state(app: Service, executor: Executor) -> ServiceState:
     settings = app.settings
+    notifier = Notifier(executor)
+    executor.when_written = notifier.wake
+    app.drain.when_begun(notifier.stop)
     return ServiceState(
         settings=settings,
         drain=app.drain,
@@ -160,6 +170,7 @@ def _state(app: Service, executor: Executor) -> ServiceState:
         ),
         readiness=Readiness(executor, settings.user_id_type),
         sampler=Sampler(executor),
+        notifier=notifier,
     )
 
 

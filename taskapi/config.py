@@ -93,6 +93,9 @@ class Settings(DatabaseSettings):
     max_tasks_per_user: Annotated[int, Field(ge=0, le=MAX_ID)] = 100_000
     """How many tasks a user may have. 0: any number."""
 
+    changes_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """For how many days the changes feed tells that a task was deleted."""
+
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
     """Connections of all workers together."""
 

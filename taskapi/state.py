@@ -10,6 +10,7 @@ from taskapi.database.executor import Executor
 from taskapi.database.owner import Users
 
 if TYPE_CHECKING:  # their rooms read the state, so it cannot import them
+    from taskapi.changes.notifier import Notifier
     from taskapi.operations.readiness import Readiness
     from taskapi.operations.sampler import Sampler
     from taskapi.server.drain import Drain
@@ -26,6 +27,7 @@ class ServiceState:
         users: the users table.
         readiness: whether the database can serve.
         sampler: sets the gauges.
+        notifier: wakes those who wait for changes.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class ServiceState:
     users: Users
     readiness: "Readiness"
     sampler: "Sampler"
+    notifier: "Notifier"
 
 
 def state_of(request: Request) -> ServiceState:

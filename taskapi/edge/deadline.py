@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import Callable
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskapi.edge.route import Route
@@ -18,6 +18,18 @@ from taskapi.errors import Draining, TimedOut
 
 CHECK_SECONDS = 0.05
 """Between two checks. The usual request is over in a tenth of that, and is never checked."""
+
+
+def extend_deadline(request: Request, seconds: float) -> None:
+    """Give this request a deadline of its own, because it is going to wait for something.
+
+    The time is not counted as that of a slow request (`edge.request_log`).
+
+    Args:
+        request: the request.
+        seconds: since it began.
+    """
+    request.scope["state"]["deadline"] = seconds
 
 
 class DeadlineMiddleware:
@@ -125,6 +137,9 @@ class ActiveRequest:
             self._listener = self._task.get_loop().create_task(self._listen(self._ahead))
 
     def _deadline(self, seconds: float) -> float:
+        own: float | None = self._scope["state"].get("deadline")
+        if own is not None:
+            return own
         # The router has put the route into the scope, if it has found one by now.
         route: Route | None = self._scope.get("route")
         return seconds if route is None or route.deadline is None else route.deadline

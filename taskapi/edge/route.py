@@ -95,7 +95,7 @@ class Route(APIRoute):
             raise TypeError(f"{path}: without a body, leave out max_body_bytes")
         self.deadline = math.inf if streams and deadline is None else deadline
         self.answered_methods = {method, "HEAD"} if method == "GET" else {method}
-        self._streams = streams
+        self.streams = streams
         self._max_body_bytes = max_body_bytes
         self._call = Call(self.dependant)
         self._query_names = _query_names(self.dependant)
@@ -124,7 +124,7 @@ class Route(APIRoute):
         if query := scope["query_string"]:
             _check_query(query, self._query_names)
         response = await self._respond(request)
-        if self._streams and scope["method"] == "HEAD":
+        if self.streams and scope["method"] == "HEAD":
             response = _without_content(response)  # which may never end
         await response(scope, receive, send)
 

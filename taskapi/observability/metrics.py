@@ -75,6 +75,14 @@ WAIT_SECONDS = Histogram(
 NO_CONNECTION = Counter(
     "taskapi_database_no_connection", "Requests that got no connection", ["reason"]
 )
+EVENT_STREAMS = Gauge(
+    "taskapi_event_streams", "Event streams that are open", multiprocess_mode="livesum"
+)
+WAITING_READS = Gauge(
+    "taskapi_waiting_reads",
+    "Requests that wait for changes (Prefer: wait)",
+    multiprocess_mode="livesum",
+)
 WORKERS = Gauge("taskapi_workers", "Processes that serve", multiprocess_mode="livesum")
 BUILD = Gauge(
     "taskapi_build_info", "1, for the versions", ["version", "python"], multiprocess_mode="livemax"

@@ -55,6 +55,7 @@ HEADERS = {
         f'</api/1/tasks?cursor={EXAMPLE_CURSOR}>; rel="next"',
     ),
     "Location": ("The URL of the new task.", "/api/1/tasks/1"),
+    "Preference-Applied": ("How long it would have waited (RFC 7240).", "wait=30"),
     "Retry-After": ("Seconds until another try makes sense.", "1"),
     "WWW-Authenticate": (
         "What is wrong with the token (RFC 6750).",
@@ -64,7 +65,12 @@ HEADERS = {
 }
 """The description of each, and an example."""
 
-ERROR_HEADERS = {401: ("WWW-Authenticate",), 412: ("ETag",), 503: ("Retry-After",)}
+ERROR_HEADERS = {
+    401: ("WWW-Authenticate",),
+    412: ("ETag",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 
 KEY_REUSED = "Unprocessable Content, or Idempotency-Key reused"
 """The 422 of routes that take an `Idempotency-Key`: another response, and so another name."""

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("max_task_count", sa.BigInteger),
+        sa.Column("swept_at", sa.DateTime(timezone=True)),
     )
     op.create_table(
         "tombstones",
@@ -26,6 +27,7 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.DateTime(timezone=True), primary_key=True),
         sa.Column("task_id", sa.BigInteger, primary_key=True, autoincrement=False),
     )
+    op.create_index("tombstones_by_age", "tombstones", ["deleted_at"])
 
 
 def _user_id() -> sa.Column[Any]:

@@ -1,0 +1,90 @@
+"""A reader goes through the feed of one user, page by page."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from taskapi.auth.claims import User
+from taskapi.auth.dependencies import current_user
+from taskapi.changes.feed import ChangeFeed, ChangesPage
+from taskapi.changes.notifier import Listener
+from taskapi.changes.position import FeedPosition
+from taskapi.edge.body import invalid
+from taskapi.edge.cursor import InvalidCursor
+from taskapi.resource.dependency import own
+from taskapi.state import state_of
+
+
+class FeedReader:
+    """Where one client is in the feed of its user.
+
+    Attributes:
+        user: of the token.
+
+    Args:
+        user: as the attribute.
+        feed: of this user.
+        retention: for how long deletions are told.
+    """
+
+    def __init__(self, user: User, feed: ChangeFeed, retention: timedelta) -> None:
+        self.user = user
+        self._feed = feed
+        self._retention = retention
+        self._position: FeedPosition
+        self._limit: int
+
+    def begin(self, position: FeedPosition, limit: int) -> None:
+        """Begin at a position, with this many changes at most in a page."""
+        self._position, self._limit = position, limit
+
+    def begin_behind(self, token: str, limit: int, loc: tuple[str, str]) -> None:
+        """Begin behind the page whose `next` is this token.
+
+        Args:
+            token: what the client sent.
+            limit: at most so many changes in a page.
+            loc: where in the request the token is.
+
+        Raises:
+            RequestValidationError: it is not a token of this user.
+        """
+        try:
+            self.begin(self._feed.position_of(token), limit)
+        except InvalidCursor:
+            raise invalid(loc, "token_invalid", "Not a token of your changes") from None
+
+    async def next_page(self, listener: Listener | None = None) -> ChangesPage:
+        """The next page; it may be empty.
+
+        Args:
+            listener: is then woken by what changes after it.
+
+        Raises:
+            ResyncRequired: some of it may not be known any more.
+        """
+        if listener is None:
+            return await self._read()
+        async with listener.turn:
+            page = await self._read()
+        listener.seen = page.clock
+        return page
+
+    async def _read(self) -> ChangesPage:
+        page = await self._feed.read(self._position, self._limit, self._retention)
+        self._position = page.position
+        return page
+
+
+async def own_reader(
+    request: Request,
+    user: Annotated[User, Depends(current_user)],
+    feed: Annotated[ChangeFeed, Depends(own(ChangeFeed))],
+) -> FeedReader:
+    """A reader of the feed of the token's user."""
+    days = state_of(request).settings.changes_retention_days
+    return FeedReader(user, feed, timedelta(days=days))
+
+
+OwnReader = Annotated[FeedReader, Depends(own_reader)]
