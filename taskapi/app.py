@@ -17,10 +17,12 @@ from taskapi.auth.middleware import AuthMiddleware
 from taskapi.auth.verifier import Verifier
 from taskapi.changes import routes as changes
 from taskapi.changes.notifier import Notifier
+from taskapi.clock.sweeping import tombstones
 from taskapi.config import Settings
 from taskapi.database.executor import Executor
 from taskapi.database.owner import Users
 from taskapi.database.schema import SchemaMismatch, check_schema, migrate
+from taskapi.database.sweeper import keep_sweeping
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import CorsMiddleware
 from taskapi.edge.deadline import DeadlineMiddleware
@@ -29,7 +31,7 @@ from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.edge.router import refuse_foreign_routes
 from taskapi.embedded.database import EMPTY_START, database_in_use
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
-from taskapi.idempotency.sweeper import keep_sweeping
+from taskapi.idempotency.statements import SWEEP as ANSWERS
 from taskapi.observability import tracing
 from taskapi.observability.logs import configure_logs
 from taskapi.openapi.docs_page import add_docs_page
@@ -133,7 +135,7 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
         await _ensure_schema(settings, url, executor)
         app.service_state = state = _state(app, executor)
         for work in (
-            keep_sweeping(executor),
+            keep_sweeping(executor, [ANSWERS, tombstones(settings.changes_retention)]),
             state.sampler.keep_sampling(),
             state.notifier.keep_asking(),
         ):

@@ -1,5 +1,6 @@
 """The settings: from environment variables or `.env`, each checked once at start."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -138,6 +139,11 @@ class Settings(DatabaseSettings):
     def host(self) -> str:
         """The host to listen on: this machine alone with the embedded database, else everybody."""
         return self.api_host or ("127.0.0.1" if self.embedded else "0.0.0.0")  # noqa: S104 - a deployed service is reached from outside
+
+    @property
+    def changes_retention(self) -> timedelta:
+        """For how long the changes feed tells that a task was deleted."""
+        return timedelta(days=self.changes_retention_days)
 
     @property
     def pool_size(self) -> int:

@@ -83,8 +83,7 @@ async def own_reader(
     feed: Annotated[ChangeFeed, Depends(own(ChangeFeed))],
 ) -> FeedReader:
     """A reader of the feed of the token's user."""
-    days = state_of(request).settings.changes_retention_days
-    return FeedReader(user, feed, timedelta(days=days))
+    return FeedReader(user, feed, state_of(request).settings.changes_retention)
 
 
 OwnReader = Annotated[FeedReader, Depends(own_reader)]

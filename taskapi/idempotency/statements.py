@@ -22,9 +22,8 @@ from taskapi.clock.statements import tick
 from taskapi.database.owner import owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.database.sweeper import MAX_SWEPT_ROWS, Sweep
 from taskapi.idempotency.models import StoredResponse
-
-MAX_SWEPT_ROWS = 1000
 
 EMPTY = cast(Constant(""), LargeBinary())
 
@@ -107,4 +106,4 @@ _swept = (
     .returning(col(StoredResponse.key))
     .cte("swept")
 )
-SWEEP = compiled(select(func.count().label("swept")).select_from(_swept))
+SWEEP = Sweep(compiled(select(func.count().label("swept")).select_from(_swept)), {})

@@ -23,10 +23,14 @@ def test_smoke(alice: Person) -> None:
     print(r.text, r.headers)
     r = alice.get("/changes?since=nonsense")
     print(r.text)
-    with alice.http.stream("GET", alice.tasks+"/events", headers={"Authorization": f"Bearer {alice.token}"}) as s:
+    with alice.http.stream(
+        "GET", alice.tasks + "/events", headers={"Authorization": f"Bearer {alice.token}"}
+    ) as s:
         print(s.headers)
         it = s.iter_lines()
-        for _ in range(6): print(next(it))
+        for _ in range(6):
+            print(next(it))
         alice.create("three")
-        for _ in range(4): print(next(it))
+        for _ in range(4):
+            print(next(it))
     assert 0
