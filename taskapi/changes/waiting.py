@@ -17,6 +17,7 @@ MAX_WAIT_SECONDS = 30
 Prefer = Annotated[
     str | None,
     Header(
+        alias="Prefer",
         description="`wait=10`: wait so many seconds for a change if there is none; 30 at most.",
         examples=["wait=30"],
     ),
