@@ -21,6 +21,9 @@ from taskapi.changes.reader import FeedReader
 from taskapi.errors import ApiError, Unavailable
 from taskapi.observability import metrics
 
+EVENT_STREAM = "text/event-stream"
+"""Always in UTF-8, so without a charset."""
+
 MAX_STREAM_SECONDS = 30 * 60
 
 COMMENT_SECONDS = 15
@@ -46,11 +49,9 @@ class EventStream(Response):
         is_new: whether the client begins now, and has to be told where that is.
     """
 
-    media_type = "text/event-stream"
-
     def __init__(self, reader: FeedReader, notifier: Notifier, *, is_new: bool) -> None:
         # nginx would keep events back until its buffer is full.
-        super().__init__(headers={"X-Accel-Buffering": "no"})
+        super().__init__(headers={"Content-Type": EVENT_STREAM, "X-Accel-Buffering": "no"})
         del self.headers["Content-Length"]
         self._reader = reader
         self._notifier = notifier

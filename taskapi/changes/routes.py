@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Header, Query, Request, Response
 
-from taskapi.changes.events import EventStream
+from taskapi.changes.events import EVENT_STREAM, EventStream
 from taskapi.changes.position import BEGINNING, END
 from taskapi.changes.reader import FeedReader, OwnReader
 from taskapi.changes.schemas import (
@@ -35,7 +35,7 @@ LastEventId = Annotated[
 
 def _described(example: str) -> Responses:
     """A response that is an event stream, with an example of one."""
-    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
+    content = {EVENT_STREAM: {"schema": {"type": "string"}, "example": example}}
     return {200: returns(200)[200] | {"content": content}}
 
 
