@@ -60,7 +60,7 @@ class EventStream(Response):
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         owner = self._reader.user.id
         with places.taken(owner), self._notifier.listening(owner) as listener:
-            first = await self._reader.next_page(listener)  # an error is a response of its own
+            first = await self._reader.next_page_for(listener)  # an error is a response of its own
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async with aclosing(self._events(first, listener)) as events:
                 async for event in events:
@@ -94,7 +94,7 @@ class EventStream(Response):
     async def _next_page(self, page: ChangesPage, listener: Listener) -> ChangesPage:
         """The page behind this one. While the database is unavailable, an empty one instead."""
         try:
-            return await self._reader.next_page(listener)
+            return await self._reader.next_page_for(listener)
         except Unavailable:
             await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             listener.wake()

@@ -9,7 +9,7 @@ from taskapi.auth.claims import User
 from taskapi.auth.dependencies import current_user
 from taskapi.changes.feed import ChangeFeed, ChangesPage
 from taskapi.changes.notifier import Listener
-from taskapi.changes.position import FeedPosition
+from taskapi.changes.position import BEGINNING, FeedPosition
 from taskapi.edge.body import invalid
 from taskapi.edge.cursor import InvalidCursor
 from taskapi.resource.dependency import own
@@ -55,24 +55,23 @@ class FeedReader:
         except InvalidCursor:
             raise invalid(loc, "token_invalid", "Not a token of your changes") from None
 
-    async def next_page(self, listener: Listener | None = None) -> ChangesPage:
+    async def next_page(self) -> ChangesPage:
         """The next page; it may be empty.
-
-        Args:
-            listener: is then woken by what changes after it.
 
         Raises:
             ResyncRequired: some of it may not be known any more.
         """
-        if listener is None:
-            return await self._read()
-        async with listener.turn:
-            page = await self._read()
-        listener.seen = page.clock
-        return page
+        read = self._feed.read if self._position == BEGINNING else self._feed.read_if_moved
+        return self._behind(await read(self._position, self._limit, self._retention))
 
-    async def _read(self) -> ChangesPage:
-        page = await self._feed.read(self._position, self._limit, self._retention)
+    async def next_page_for(self, listener: Listener) -> ChangesPage:
+        """The same for a listener, who is then woken by what changes after it."""
+        async with listener.turn:
+            page = await self._feed.read(self._position, self._limit, self._retention)
+        listener.seen = page.clock
+        return self._behind(page)
+
+    def _behind(self, page: ChangesPage) -> ChangesPage:
         self._position = page.position
         return page
 

@@ -50,6 +50,14 @@ STONES = Tombstone.__table__  # type: ignore[attr-defined]  # SQLModel makes it
 MICROSECONDS = Constant(1_000_000)
 
 
+CLOCK = compiled(
+    select(CLOCKS.c.changed_at.label("clock"), CLOCKS.c.started_at).where(owned(CLOCKS.c.user_id))
+)
+"""The owner's clock alone: if it has not moved since a position, there is nothing new. The whole
+statement of a page would tell the same, but starting its plan takes PostgreSQL 60 microseconds
+longer, and most polls find nothing new."""
+
+
 @cache
 def changes_statement(resource: Resource) -> Statement:
     """A statement whose one row describes a page of the owner's feed; no row without a clock.

@@ -46,12 +46,12 @@ async def wait_for_changes(request: Request, reader: FeedReader, seconds: int) -
     """
     state, user = state_of(request), reader.user
     with places.taken(user.id), state.notifier.listening(user.id) as listener:
-        page = await reader.next_page(listener)
+        page = await reader.next_page_for(listener)
         extend_deadline(request, seconds + state.settings.request_timeout)
         end = time.monotonic() + min(seconds, user.expires_at - time.time())
         while page.is_empty and not state.notifier.stopped:
             if not await listener.woken(end - time.monotonic()):
                 break
             if not state.notifier.stopped:
-                page = await reader.next_page(listener)
+                page = await reader.next_page_for(listener)
     return page

@@ -94,7 +94,7 @@ def _record(
     method = scope["method"] if scope["method"] in METHODS else "other"
     route = getattr(scope.get("route"), "path", "unmatched")
     state = scope["state"]
-    waited = "deadline" in state or getattr(scope.get("route"), "streams", False)
+    waited = "deadline" in scope or getattr(scope.get("route"), "streams", False)
     count, observe = _counters(method, route, status)
     count()
     if not waited:  # for how long a client listens says nothing about the service
