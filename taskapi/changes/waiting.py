@@ -18,8 +18,8 @@ Prefer = Annotated[
     str | None,
     Header(
         alias="Prefer",
-        description="`wait=10`: wait so many seconds for a change if there is none; 30 at most.",
-        examples=["wait=30"],
+        description="`wait=5`: wait so many seconds for a change if there is none; 30 at most.",
+        examples=["wait=5"],
     ),
 ]
 

@@ -55,7 +55,7 @@ HEADERS = {
         f'</api/1/tasks?cursor={EXAMPLE_CURSOR}>; rel="next"',
     ),
     "Location": ("The URL of the new task.", "/api/1/tasks/1"),
-    "Preference-Applied": ("How long it would have waited (RFC 7240).", "wait=30"),
+    "Preference-Applied": ("How long it would have waited (RFC 7240).", "wait=5"),
     "Retry-After": ("Seconds until another try makes sense.", "1"),
     "WWW-Authenticate": (
         "What is wrong with the token (RFC 6750).",
