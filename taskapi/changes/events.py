@@ -34,6 +34,10 @@ RETRY_SECONDS = 2
 
 BEGIN = b"retry: %d\n\n" % (RETRY_SECONDS * 1000)
 COMMENT = b":\n\n"
+TAKEN = b""
+"""Nothing is sent for this, but the server goes on only when the client has taken what was sent
+before. So the next page is not read while this one waits."""
+
 EXPIRED = b"event: expired\ndata: {}\n\n"
 """The token is not accepted any more. With another one, the client goes on where it is."""
 
@@ -65,9 +69,6 @@ class EventStream(Response):
             async with aclosing(self._events(first, listener)) as events:
                 async for event in events:
                     await send({"type": "http.response.body", "body": event, "more_body": True})
-                    # The server returns from this when the client has taken the event. Until then
-                    # the next page is not read.
-                    await send({"type": "http.response.body", "body": b"", "more_body": True})
             await send({"type": "http.response.body"})
 
     async def _events(self, page: ChangesPage, listener: Listener) -> AsyncGenerator[bytes, None]:
@@ -78,6 +79,7 @@ class EventStream(Response):
             yield _event(b"ready", page, b'{"next":"%b"}' % page.token.encode())
         if not page.is_empty:
             yield _event(b"changes", page, page.json)
+            yield TAKEN
         while (left := end - time.monotonic()) > 0 and not self._notifier.stopped:
             if not page.has_more and not await listener.woken(min(left, COMMENT_SECONDS)):
                 yield COMMENT
@@ -88,6 +90,7 @@ class EventStream(Response):
                 return  # the client comes back, and gets it as the response
             if not page.is_empty:
                 yield _event(b"changes", page, page.json)
+                yield TAKEN
         if left <= 0 and expires_in < MAX_STREAM_SECONDS:
             yield EXPIRED
 

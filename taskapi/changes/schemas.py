@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from taskapi.resource.fields import PlainDigits
-from taskapi.tasks.schemas import TaskRead
+from taskapi.tasks.schemas import EXAMPLE_TASK, TaskRead
 
 MAX_CHANGES = 1000
 USUAL_CHANGES = 500
@@ -46,8 +46,18 @@ class Change(BaseModel):
     task: Annotated[TaskRead | None, Field(description="null: it was deleted.")]
 
 
+EXAMPLE_CHANGES: dict[str, JsonValue] = {
+    # Without a null, which FastAPI would leave out.
+    "changes": [{"id": 1, "key": "c-1", "etag": '"63f4a1c2b7d40"', "task": EXAMPLE_TASK}],
+    "next": EXAMPLE_TOKEN,
+    "has_more": False,
+}
+
+
 class Changes(BaseModel):
     """A page of the feed, in the order of the changes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_CHANGES]})
 
     changes: list[Change]
     next: Annotated[str, Field(description="`since` of the next page.", examples=[EXAMPLE_TOKEN])]
