@@ -2,8 +2,11 @@
 
 import itertools
 import json
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,9 +21,11 @@ from support.feed import (
     next_event,
     token_of_now,
     until_end,
+    waited,
 )
 from support.metrics import figures, value
 from support.people import Person, token_for
+from support.programs import development_service
 from support.rows import execute
 from support.service import client_for, client_of, serving_app, settings_for
 from support.waiting import HASTY_SECONDS, eventually
@@ -162,6 +167,19 @@ def test_a_stop_ends_streams_in_order(database: DatabaseUrl, alice: Person) -> N
             next_event(events, "ready")
             app.drain.begin()
             assert until_end(events) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_streams_and_waits_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    with development_service(tmp_path) as (service, person), ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(waited, person, token_of_now(person), 30)
+        eventually(lambda: value(figures(person.http), "taskapi_waiting_reads") == 1, "it waits")
+        with listening(person) as events:
+            next_event(events, "ready")
+            service.process.send_signal(number)
+            assert until_end(events) == []
+        assert waiting.result().json()["changes"] == []
+        assert service.wait() == 0
 
 
 def test_a_client_that_leaves_ends_its_stream(alice: Person) -> None:
