@@ -1,4 +1,4 @@
-"""The commands: `taskapi serve`, `migrate`, `token`, `doctor` and `openapi`."""
+"""The commands: `taskapi serve`, `migrate`, `token`, `doctor`, `new-epoch` and `openapi`."""
 
 import asyncio
 import json
@@ -9,13 +9,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from taskapi import __version__
 from taskapi.app import API_ROUTES
 from taskapi.auth.claims import ClaimsPolicy
 from taskapi.auth.development import mint
 from taskapi.auth.secret import secret_of
+from taskapi.clock.epoch import begin_epoch, count_clocks
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
+from taskapi.database.executor import Executor
 from taskapi.database.schema import MigrationError
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.database.url import DatabaseUrl
@@ -23,7 +26,7 @@ from taskapi.doctor.examination import examine
 from taskapi.doctor.report import print_report
 from taskapi.embedded.database import database_in_use
 from taskapi.embedded.errors import EmbeddedServerError
-from taskapi.errors import InvalidToken
+from taskapi.errors import DatabaseUnavailable, InvalidToken
 from taskapi.openapi.document import openapi_document
 from taskapi.server import process as server
 from taskapi.server.listener import listen
@@ -157,6 +160,31 @@ def doctor(
     with database_in_use(settings) as url:
         healthy = asyncio.run(print_report(examine(settings, url, token)))
     sys.exit(0 if healthy else 1)
+
+
+@cli.command()
+def new_epoch() -> None:
+    """After a restore: have every client of the changes feed read everything again."""
+    settings = load(DatabaseSettings)
+    with database_in_use(settings) as url:
+        try:
+            count = asyncio.run(_begin_epoch(settings, url))
+        except DatabaseUnavailable as error:
+            sys.exit(error.detail)
+    typer.echo(f"A new epoch has begun for {count} users.")
+
+
+async def _begin_epoch(settings: DatabaseSettings, url: DatabaseUrl) -> int:
+    executor = Executor(url, pool_size=1, connect_timeout=settings.database_connect_timeout)
+    done = 0
+    try:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("Clocks", total=await count_clocks(executor))
+            async for done in begin_epoch(executor, settings.user_id_type):
+                progress.update(task, completed=done)
+    finally:
+        await executor.close()
+    return done
 
 
 @cli.command()

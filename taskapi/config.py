@@ -1,5 +1,6 @@
 """The settings: from environment variables or `.env`, each checked once at start."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -94,6 +95,9 @@ class Settings(DatabaseSettings):
     max_tasks_per_user: Annotated[int, Field(ge=0, le=MAX_ID)] = 100_000
     """How many tasks a user may have. 0: any number."""
 
+    changes_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """For how many days the changes feed tells that a task was deleted."""
+
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
     """Connections of all workers together."""
 
@@ -149,6 +153,11 @@ class Settings(DatabaseSettings):
     def host(self) -> str:
         """The host to listen on: this machine alone with the embedded database, else everybody."""
         return self.api_host or ("127.0.0.1" if self.embedded else "0.0.0.0")  # noqa: S104 - a deployed service is reached from outside
+
+    @property
+    def changes_retention(self) -> timedelta:
+        """For how long the changes feed tells that a task was deleted."""
+        return timedelta(days=self.changes_retention_days)
 
     @property
     def pool_size(self) -> int:

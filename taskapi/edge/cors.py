@@ -13,6 +13,8 @@ REQUEST_HEADERS = (
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",
+    "Last-Event-ID",
+    "Prefer",
     "X-Request-ID",
 )
 EXPOSED_HEADERS = (
@@ -20,6 +22,7 @@ EXPOSED_HEADERS = (
     "Idempotency-Replayed",
     "Link",
     "Location",
+    "Preference-Applied",
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",

@@ -31,9 +31,8 @@ from sqlmodel import col
 from taskapi.clock.statements import tick
 from taskapi.database.owner import owned
 from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.database.sweeper import MAX_SWEPT_ROWS, Sweep
 from taskapi.idempotency.models import StoredResponse
-
-MAX_SWEPT_ROWS = 1000
 
 EMPTY = cast(Constant(""), LargeBinary())
 
@@ -148,4 +147,4 @@ _swept = (
     .returning(col(StoredResponse.key))
     .cte("swept")
 )
-SWEEP = compiled(select(func.count().label("swept")).select_from(_swept))
+SWEEP = Sweep(compiled(select(func.count().label("swept")).select_from(_swept)), {})

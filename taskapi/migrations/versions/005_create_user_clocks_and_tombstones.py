@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("max_task_count", sa.BigInteger),
+        sa.Column("swept_at", sa.DateTime(timezone=True)),
     )
     op.create_table(
         "tombstones",
@@ -65,6 +66,7 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.DateTime(timezone=True), primary_key=True),
         sa.Column("task_id", sa.BigInteger, primary_key=True, autoincrement=False),
     )
+    op.create_index("tombstones_by_age", "tombstones", ["deleted_at"])
     quoted = context.get_context().dialect.identifier_preparer.quote(_options()["users_table"])
     op.execute(MOVE_CLOCK.format(users=quoted))
     for name, moment in TRIGGERS.items():
