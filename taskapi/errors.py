@@ -115,7 +115,10 @@ class TaskNotFound(ApiError):
 
 
 class TaskDeleted(ApiError):
-    """The task of an earlier request with the same `Idempotency-Key` has been deleted since."""
+    """The task that an earlier request has written or created has been deleted since.
+
+    A request with the same `Idempotency-Key`, or a create with the same `key`.
+    """
 
     status, code = HTTPStatus.GONE, "task_deleted"
     detail = "The request took effect, and its task has been deleted since."
@@ -129,14 +132,20 @@ class UserNotFound(ApiError):
 
 
 class VersionMismatch(ApiError):
-    """The task has changed since the version that `If-Match` names (RFC 9110, 13.1.1)."""
+    """The task has changed since the version that `If-Match` names (RFC 9110, 13.1.1).
+
+    Args:
+        tag: of the version that it has now.
+        current: the JSON of the task as it is now.
+    """
 
     status, code = HTTPStatus.PRECONDITION_FAILED, "version_mismatch"
     detail = "The task has changed meanwhile: read it again."
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, current: bytes) -> None:
         super().__init__()
         self.tag = tag
+        self.current = current
 
     @property
     def headers(self) -> dict[str, str]:

@@ -31,13 +31,16 @@ MAX_HEADER_CHARACTERS = 4096
 """Some 200 versions of a row: no client has so many, and each one costs."""
 
 
+CONDITION_PATTERN = rf"^({re.escape(ANY)}|{_TAGS})$"
+
+
 def _condition(name: str, description: str) -> object:
     return Header(
         alias=name,
         description=description,
         examples=['"63f4a1c2b7d40"'],
         max_length=MAX_HEADER_CHARACTERS,
-        json_schema_extra={"pattern": rf"^({re.escape(ANY)}|{_TAGS})$"},
+        json_schema_extra={"pattern": CONDITION_PATTERN},
     )
 
 
