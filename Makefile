@@ -39,13 +39,15 @@ fuzz: .venv/ready ## The fuzz tests for long, each time at other places
 	@$(BIN)/pytest --numprocesses 2 --hypothesis-profile long tests/fuzz
 
 .PHONY: check
-check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, wheel, locks
+check: .venv/ready ## Format, lint, types, import contracts, migrations, documents, assets, licences, wheel, locks
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python scripts/check_documents.py
 	$(BIN)/python scripts/check_migrations.py
+	$(BIN)/python -m scripts.check_assets
+	$(BIN)/python -m scripts.check_licences
 	$(BIN)/python -m scripts.check_wheel
 	$(BIN)/python -m scripts.check_locks
 
@@ -57,6 +59,10 @@ format: .venv/ready ## Put the code into the one format
 .PHONY: openapi
 openapi: .venv/ready ## Write openapi.json anew
 	$(BIN)/taskapi openapi > openapi.json
+
+.PHONY: sbom
+sbom: .venv/ready ## Write what the service is made of, with licences, into dist/ (CycloneDX)
+	@$(BIN)/python -m scripts.sbom dist/taskapi.cdx.json
 
 benchmarks/.venv/ready: benchmarks/requirements.txt
 	@$(INSTALL) benchmarks/.venv $<
@@ -80,6 +86,10 @@ bench-report: benchmarks/.venv/ready ## Write the figures of the last runs into 
 .PHONY: soak
 soak: benchmarks/.venv/ready ## Use a fleet while everything under it is broken; `make soak MINUTES=20`
 	@$(BENCHMARKS).soak --minutes $(or $(MINUTES),2)
+
+.PHONY: abuse
+abuse: benchmarks/.venv/ready ## Attack it in every known way beside a polite user; `make abuse OPTIONS=--quick`
+	@$(BENCHMARKS).abuse $(OPTIONS)
 
 # Extras by their names, because pip before 23.3 looks for `coverage[toml]` apart from `coverage`.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header

@@ -19,11 +19,15 @@ from scripts.packages import installed, locked
 
 ROOT = Path(__file__).parent.parent
 
+DOCUMENT = Path("dist/taskapi.cdx.json")
+"""What the service is made of (CycloneDX)."""
+
 PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
 def build(folder: Path) -> Path:
-    """Build the wheel with the tools that are installed here."""
+    """Build the wheel with the tools that are installed here, and with what it is made of."""
+    subprocess.run([sys.executable, "-m", "scripts.sbom", ROOT / DOCUMENT], cwd=ROOT, check=True)
     options = ["--no-deps", "--no-build-isolation", f"--wheel-dir={folder}", str(ROOT)]
     subprocess.run([*PIP, "wheel", *options], check=True)
     (wheel,) = folder.glob("*.whl")
@@ -37,7 +41,10 @@ def check_content(wheel: Path) -> int:
         for file in (ROOT / "taskapi").rglob("*")
         if file.is_file() and file.suffix != ".pyc"
     }
-    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    names = zipfile.ZipFile(wheel).namelist()
+    if not any(name.endswith(f".dist-info/sboms/{DOCUMENT.name}") for name in names):
+        sys.exit(f"Wheel: {DOCUMENT} is not in it")
+    packed = {name for name in names if ".dist-info/" not in name}
     if packed != expected:
         sys.exit(f"Wheel: too much or too little: {sorted(packed ^ expected)}")
     return len(packed)

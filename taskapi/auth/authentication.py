@@ -20,6 +20,7 @@ async def authenticate(scope: Scope, verifier: Verifier) -> User:
         return await verifier.user_of(_bearer_token(scope))
     except (NotAuthenticated, InvalidToken) as refusal:
         metrics.TOKEN_REFUSALS.labels(refusal.reason).inc()
+        scope["state"]["refusal"] = refusal.reason  # for the log line
         raise
 
 

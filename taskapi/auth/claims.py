@@ -14,7 +14,10 @@ LEEWAY = 30.0
 
 POSITIVE_INTEGER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
-MAX_SUBJECT_CHARACTERS = 255
+MAX_SUBJECT_BYTES = 255
+"""In UTF-8: Better Auth's ids have 32, uuids 36. A row of an index has at most 2,704 bytes in
+PostgreSQL, and that of titles has the id beside a title of 2,000."""
+
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 
@@ -81,8 +84,12 @@ class ClaimsPolicy:
                     "The token's user (sub) is not an integer id; see USER_ID_TYPE.", "user"
                 )
             return User(subject, int(subject))
-        if not 0 < len(subject) <= MAX_SUBJECT_CHARACTERS or UNPRINTABLE.search(subject):
+        if not subject or UNPRINTABLE.search(subject):
             raise InvalidToken("The token's user (sub) is not an id.", "user")
+        if len(subject.encode()) > MAX_SUBJECT_BYTES:
+            raise InvalidToken(
+                f"The token's user (sub) is longer than {MAX_SUBJECT_BYTES} bytes.", "user"
+            )
         return User(subject, subject)
 
     def _check_times(self, claims: dict[str, Any]) -> None:

@@ -3,11 +3,12 @@
 Better Auth publishes a new key at the instant it first signs with it, and two first sign-ins at
 once make two keys. So an unknown key id causes a fetch at once, even right after another fetch. The
 rate of fetches is limited, because a stranger can send any number of unknown key ids: a few at
-once, then one in three seconds.
+once, then one in three seconds. Who comes while the rate allows none waits for the next one, which
+serves all who wait: so nobody is told that a key does not exist by a set that is older than the
+question, and strangers cannot use up the fetch that a new key needs (docs/decisions/0024).
 """
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from taskapi.auth.keys import VerificationKey
 from taskapi.auth.token import Token
 from taskapi.errors import InvalidToken, KeysUnavailable
 from taskapi.observability import metrics
+from taskapi.strict_json import decode
 
 log = structlog.get_logger("taskapi.auth")
 
@@ -34,8 +36,20 @@ FETCH_BURST = 3
 REFRESH_AGE = 300.0
 """Seconds after which a set is fetched again in the background. It is used meanwhile."""
 
+FRESH_AGE = 900.0
+"""Seconds after which a set is fetched again before it is used: as long as Better Auth's tokens
+live, so a key that was withdrawn in a quiet night verifies no request of the morning."""
+
+FAILURE_AGE = 30.0
+"""Seconds after a failed fetch for which nobody waits for another one who has a key: while the auth
+server is down, requests must not each wait for it."""
+
 MAX_AGE = 24 * 3600.0
 """Seconds for which a set is used while the auth server is unreachable."""
+
+MAX_WAITING = 1000
+"""Requests that may wait for an unknown key. Each holds about 20 kB and no connection to the
+database."""
 
 FETCH_TIMEOUT = 5.0
 """Seconds."""
@@ -71,16 +85,20 @@ class KeySet:
         # Without the environment's proxies and netrc, for the same reason.
         self._http = httpx.AsyncClient(timeout=FETCH_TIMEOUT, trust_env=False)
         self._keys: dict[str, VerificationKey] = {}
-        self._fetched_at = -MAX_AGE
         self._next_fetch = -math.inf
         self._fetching: asyncio.Task[None] | None = None
+        self._waiting = 0
+        # When the last fetch that succeeded began, and when the last that failed ended.
+        self._fetched_at = -math.inf
+        self._failed_at = -math.inf
 
     async def verify(self, token: Token) -> None:
         """Check a token's signature with the key that it names.
 
         Raises:
-            InvalidToken: there is no such key, or the signature is wrong.
-            KeysUnavailable: no fetch has succeeded for `MAX_AGE`.
+            InvalidToken: the auth server, asked since this call, has no such key; or the signature
+                is wrong.
+            KeysUnavailable: it could not be asked about this key, or not at all for `MAX_AGE`.
         """
         if token.key_id is None:
             raise InvalidToken("The token names no key (kid).", "key")
@@ -90,21 +108,19 @@ class KeySet:
         key.verify(token)
 
     async def known(self) -> Mapping[str, VerificationKey]:
-        """The keys by their ids, fetched first if there are none yet.
+        """The keys by their ids, fetched first if they never were.
 
         Raises:
             KeysUnavailable: the fetch has failed.
         """
-        if not self._keys:
-            await self._await_refresh()
+        if self._fetched_at == -math.inf:
+            await asyncio.shield(self.refresh())
+        self._check_age()
         return self._keys
 
-    def refresh(self) -> asyncio.Task[None] | None:
-        """Start a fetch, if the rate allows it. Returns the fetch under way, if there is one."""
-        now = time.monotonic()
-        if self._fetching is None and self._next_fetch <= now:
-            earliest = now - FETCH_BURST * FETCH_INTERVAL
-            self._next_fetch = max(self._next_fetch, earliest) + FETCH_INTERVAL
+    def refresh(self) -> asyncio.Task[None]:
+        """The fetch under way or, if there is none, a new one, begun when the rate allows it."""
+        if self._fetching is None:
             self._fetching = asyncio.create_task(self._fetch())
         return self._fetching
 
@@ -115,40 +131,59 @@ class KeySet:
         await self._http.aclose()
 
     async def _key(self, key_id: str) -> VerificationKey | None:
-        age = time.monotonic() - self._fetched_at
-        key = self._keys.get(key_id) if age < MAX_AGE else None
-        if key is None:
-            key = await self._fetch_key(key_id)
-        elif age > REFRESH_AGE:
-            self.refresh()  # in the background
-        return key
-
-    async def _fetch_key(self, key_id: str) -> VerificationKey | None:
-        was_fetching = self._fetching is not None
-        await self._await_refresh()
-        if was_fetching and key_id not in self._keys:
-            # That fetch began before this request, so it may have missed a new key.
-            await self._await_refresh()
+        came = time.monotonic()
+        if key_id in self._keys and came - self._fetched_at > REFRESH_AGE:
+            fetching = self.refresh()
+            if came - max(self._fetched_at + FRESH_AGE, self._failed_at + FAILURE_AGE) > 0:
+                # Shielded, because other requests may await it when this one is cancelled.
+                await asyncio.shield(fetching)
+        if key_id not in self._keys:
+            await self._wait_for(key_id, came)
+        self._check_age()
         return self._keys.get(key_id)
 
-    async def _await_refresh(self) -> None:
-        fetching = self.refresh()
-        if fetching is not None:
-            # Shielded, because other requests may await it when this one is cancelled.
-            await asyncio.shield(fetching)
+    async def _wait_for(self, key_id: str, came: float) -> None:
+        """Wait until there is this key, or a fetch that began after this moment has succeeded.
+
+        Raises:
+            KeysUnavailable: a fetch has failed meanwhile, or too many requests wait.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise KeysUnavailable
+        self._waiting += 1
+        try:
+            # Twice at most: a fetch that began before this request may have missed a new key.
+            while key_id not in self._keys and self._fetched_at < came:
+                await asyncio.shield(self.refresh())
+                if self._failed_at >= came:
+                    raise KeysUnavailable
+        finally:
+            self._waiting -= 1
+
+    def _check_age(self) -> None:
         if time.monotonic() - self._fetched_at >= MAX_AGE:
             raise KeysUnavailable
 
     async def _fetch(self) -> None:
         try:
+            began = await self._await_turn()
             self._keys = keys_of(await self._download())
-            self._fetched_at = time.monotonic()
+            self._fetched_at = began
             metrics.KEY_SET_FETCHES.labels("ok").inc()
         except (httpx.HTTPError, TimeoutError, ValueError, RecursionError) as error:
+            self._failed_at = time.monotonic()
             metrics.KEY_SET_FETCHES.labels("failed").inc()
             log.warning("key_set_not_fetched", url=self._url, reason=str(error) or repr(error))
         finally:
             self._fetching = None
+
+    async def _await_turn(self) -> float:
+        """Wait until the rate allows a fetch. Returns when that is."""
+        await asyncio.sleep(max(self._next_fetch - time.monotonic(), 0))
+        now = time.monotonic()
+        earliest = now - FETCH_BURST * FETCH_INTERVAL
+        self._next_fetch = max(self._next_fetch, earliest) + FETCH_INTERVAL
+        return now
 
     async def _download(self) -> Any:
         """The JSON at the URL.
@@ -168,18 +203,23 @@ class KeySet:
                 text += chunk
                 if len(text) > MAX_KEY_SET_BYTES:
                     raise ValueError(f"the key set has more than {MAX_KEY_SET_BYTES} bytes")
-        return json.loads(text)
+        return decode(bytes(text))
 
 
 def keys_of(document: Any) -> dict[str, VerificationKey]:
     """The acceptable keys of a JWK set, by their ids. For each other key, the reason is logged.
 
+    None may be acceptable: then all keys that there were before are withdrawn, and RFC 7517, 5,
+    has a reader ignore the keys that it does not understand.
+
     Raises:
-        ValueError: this is not a key set, or none of its keys is acceptable.
+        ValueError: this is not a key set: JSON of another form, as a page of errors may have it.
     """
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list) or len(entries) > MAX_KEYS:
         raise ValueError(f"not a JWK set of at most {MAX_KEYS} keys")
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("not a JWK set: its keys are not all JSON objects")
     keys: dict[str, VerificationKey] = {}
     ambiguous: set[str] = set()
     for entry in entries:
@@ -194,13 +234,11 @@ def keys_of(document: Any) -> dict[str, VerificationKey]:
     for key_id in ambiguous:
         log.warning("key_refused", kid=key_id, reason="several keys have this id")
         del keys[key_id]
-    if not keys:
-        raise ValueError("no key of the set is acceptable")
     return keys
 
 
-def _public_key(entry: Any) -> tuple[str, VerificationKey]:
-    if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
+def _public_key(entry: dict[str, Any]) -> tuple[str, VerificationKey]:
+    if not isinstance(entry.get("kid"), str):
         raise ValueError("it has no id (kid)")  # noqa: TRY004 - the document is wrong, not the call
     if PRIVATE_MEMBERS & entry.keys():
         raise ValueError("it is a private or secret key, which no set may publish")

@@ -4,7 +4,6 @@ RFC 7515 (JWS compact serialization), RFC 7519 (JWT) and RFC 8725 (best practice
 strictly: every token has exactly one spelling, so that no other verifier can read one differently.
 """
 
-import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from taskapi.errors import InvalidToken
+from taskapi.strict_json import decode
 
 MAX_TOKEN_BYTES = 8 * 1024
 """Better Auth's default tokens have about 600 bytes, and up to 8 kB with long profile fields."""
@@ -65,7 +65,10 @@ def parse(compact: bytes) -> Token:
         InvalidToken: it is malformed; the detail says how.
     """
     if len(compact) > MAX_TOKEN_BYTES:
-        raise InvalidToken(f"The token is longer than {MAX_TOKEN_BYTES} bytes.")
+        raise InvalidToken(
+            f"The token is longer than {MAX_TOKEN_BYTES} bytes; sign fewer claims: Better Auth's "
+            "definePayload of the plugin jwt() chooses them."
+        )
     parts = THREE_PARTS.fullmatch(compact)
     if parts is None:
         _explain(compact)
@@ -134,24 +137,9 @@ def _decoded(part: bytes, name: str) -> bytes:
 
 def _json_object(part: bytes, name: str) -> dict[str, Any]:
     try:
-        # Decoded here, because the json module detects UTF-16 and UTF-32 in bytes.
-        value = DECODER.decode(_decoded(part, name).decode("utf-8"))
-    except (ValueError, RecursionError):
+        value = decode(_decoded(part, name))
+    except ValueError:
         raise InvalidToken(f"The token's {name} is not well-formed JSON.") from None
     if not isinstance(value, dict):
         raise InvalidToken(f"The token's {name} is not a JSON object.")
     return value
-
-
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("duplicate member")
-    return members
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-DECODER = json.JSONDecoder(object_pairs_hook=_unique_members, parse_constant=_refuse_constant)

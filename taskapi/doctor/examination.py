@@ -23,7 +23,9 @@ async def examine(
         if verifier.key_set is not None:
             yield await examine_key_set(verifier.key_set, settings)
         if token is not None:
-            async for finding in examine_token(verifier, token.encode()):
+            # With what is not UTF-8 on the command line or the standard input, as Python reads it.
+            compact = token.encode(errors="surrogateescape")
+            async for finding in examine_token(verifier, compact):
                 yield finding
     finally:
         if verifier.key_set is not None:

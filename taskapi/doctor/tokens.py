@@ -23,7 +23,7 @@ REMEDIES: dict[Refusal, str] = {
     "not_yet": "synchronize the clocks of this machine and of the auth server's (NTP)",
     "issuer": "set BETTER_AUTH_URL to the auth server's base URL, or JWT_ISSUER to the token's iss",
     "audience": "set JWT_AUDIENCE to what the auth server writes into aud",
-    "user": "set USER_ID_TYPE=text if the auth server's user ids are text",
+    "user": "set USER_ID_TYPE=text if the auth server's user ids are text; sign sub as a string",
 }
 
 
@@ -49,21 +49,31 @@ async def examine_key_set(key_set: KeySet, settings: Settings) -> Finding:
             remedy="start the auth server with the plugin jwt(), make it reachable from here, and "
             "correct BETTER_AUTH_URL or BETTER_AUTH_JWKS_URL",
         )
-    listed = ", ".join(f"{key.algorithm} ({key_id})" for key_id, key in keys.items())
-    return Finding(subject, f"{len(keys)} usable: {listed}")
+    listed = ", ".join(f"{key.algorithm} ({key_id!r})" for key_id, key in keys.items())
+    return Finding(
+        subject,
+        f"{len(keys)} usable: {listed}" if keys else "none usable, so every token is refused",
+        good=bool(keys),
+        remedy="sign in once: Better Auth makes its first key then; or correct "
+        "BETTER_AUTH_JWKS_URL",
+    )
 
 
 async def examine_token(verifier: Verifier, compact: bytes) -> AsyncIterator[Finding]:
-    """What a token contains, and then whether it is accepted."""
+    """What a token contains, and then whether it is accepted.
+
+    Whoever wrote the token may be an attacker, so nothing of it is shown but as `repr` writes it:
+    no escape, line break or change of direction reaches the terminal.
+    """
     try:
         token = tokens.parse(compact)
     except InvalidToken as refusal:
         yield _refused(refusal)
         return
     claims, policy = token.claims, verifier.policy
-    key = "without a key id" if token.key_id is None else f"key {token.key_id}"
+    key = "without a key id" if token.key_id is None else f"key {token.key_id!r}"
     for subject, text in {
-        "token's signature": f"{token.algorithm}, {key}",
+        "token's signature": f"{token.algorithm!r}, {key}",
         "token's issuer (iss)": _compared(claims.get("iss"), policy.issuer),
         "token's audience (aud)": _compared(claims.get("aud"), policy.audience),
         "token's expiry (exp)": _expiry(claims.get("exp")),
@@ -75,7 +85,8 @@ async def examine_token(verifier: Verifier, compact: bytes) -> AsyncIterator[Fin
     except ApiError as refusal:
         yield _refused(refusal)
     else:
-        yield Finding("token", f"accepted, for /api/{user.subject}/tasks and no other path")
+        path = f"/api/{user.subject}/tasks"
+        yield Finding("token", f"accepted, for {path!r} and no other path")
 
 
 def _refused(refusal: ApiError) -> Finding:

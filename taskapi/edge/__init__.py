@@ -7,4 +7,7 @@ that disconnect). Inside them is the middleware of `taskapi.auth`.
 Then the routes: `route` is their class, `router` collects them, `restrictions` is what they refuse
 at import, `call` runs an endpoint with its dependencies. Routes read requests with `body`,
 `conditional` (entity tags) and `cursor`.
+
+`fairness` is what one user may use of the process: `turns` at once, and `rates` in 10 seconds.
+`client_address` says where a request comes from.
 """

@@ -1,5 +1,8 @@
 """Request bodies: bounded while they come in, then read as JSON or left to the endpoint."""
 
+import json
+import re
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from email.message import Message
 from functools import lru_cache
@@ -7,10 +10,10 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 
 from taskapi.errors import BodyTooLarge, NotJson
+from taskapi.strict_json import decode
 
 
 class BoundedRequest(Request):
@@ -66,8 +69,8 @@ async def json_object(request: BoundedRequest) -> None:
     Raises:
         BodyTooLarge: it is longer than its limit.
         NotJson: its content type is not JSON in UTF-8, or it has a content encoding.
-        RequestValidationError: it is not a JSON object as RFC 8259 defines it: UTF-8, no NaN, no
-            lone surrogates.
+        RequestValidationError: it is not a JSON object as RFC 8259 defines it, or one that readers
+            could read differently: a member twice, or half of a surrogate pair.
     """
     body = b"".join([chunk async for chunk in request.stream()])
     if not body:
@@ -76,9 +79,12 @@ async def json_object(request: BoundedRequest) -> None:
     if set(request.headers.getlist("content-encoding")) - {"identity"}:
         raise NotJson("Send the body without a content encoding.")
     try:
-        value = from_json(body, allow_inf_nan=False)
+        # RFC 8259, 8.1: a byte order mark may be ignored, and some programs for Windows write one.
+        value = decode(body.removeprefix(BOM_UTF8))
     except ValueError as error:
-        raise invalid(("body",), "json_invalid", f"Not valid JSON: {error}") from None
+        raise invalid(("body",), "json_invalid", f"The body is not read as JSON: {error}") from None
+    if SURROGATE.search(body):
+        _refuse_half_pairs(value)
     if not isinstance(value, dict):
         raise invalid(("body",), "object_type", "The body should be a JSON object")
     request.value = value
@@ -89,6 +95,18 @@ async def raw_stream(_request: BoundedRequest) -> None:
 
     The server stops reading from a client that is 64 KiB ahead of the endpoint.
     """
+
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def _refuse_half_pairs(value: Any) -> None:
+    """Refuse text with half of a surrogate pair, which UTF-8 cannot write, wherever it stands."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        message = "A text has half of a surrogate pair (\\ud800 to \\udfff)"
+        raise invalid(("body",), "string_unicode", message) from None
 
 
 def invalid(loc: tuple[str, ...], kind: str, message: str) -> RequestValidationError:

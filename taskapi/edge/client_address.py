@@ -30,7 +30,9 @@ def client_address(scope: Scope) -> str | None:
     peer = scope.get("client")
     if peer is None:
         return None
-    trusted: Networks = scope["app"].settings.trusted_proxies
+    # Without an application, the server itself refuses the request.
+    app = scope.get("app")
+    trusted: Networks = app.settings.trusted_proxies if app is not None else ()
     if not trusted:
         return str(peer[0])
     address = _address(peer[0])

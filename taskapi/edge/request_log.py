@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskapi.edge.client_address import client_address
 from taskapi.observability import metrics, tracing
 from taskapi.observability.tracing import Caller
 
@@ -26,7 +27,7 @@ METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 """May be labels of metrics. Any other is counted as `other`, because clients can invent them."""
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
-NO_TRACE: dict[str, str] = {}
+NO_FIELDS: dict[str, str] = {}
 NO_STORE = (b"cache-control", b"no-store")
 NO_LIMIT: tuple[tuple[bytes, bytes], ...] = ()
 
@@ -106,8 +107,10 @@ def _record(
         route=route,
         status=status,
         ms=round(seconds * 1000, 2),
+        address=client_address(scope),
         user=state["user"].subject if "user" in state else None,
-        **state.get("trace", NO_TRACE),
+        **({"reason": state["refusal"]} if "refusal" in state else NO_FIELDS),
+        **state.get("trace", NO_FIELDS),
     )
     if span is not None:
         span.end(state["request_id"], method, route, status)

@@ -39,6 +39,9 @@ ENVIRONMENT = {
     "MALLOC_TOP_PAD_": str(4 * 1024 * 1024),
 }
 
+KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
+"""By which the system finds programs and libraries."""
+
 SOCKET = ".s.PGSQL.5432"
 
 MAX_SOCKET_PATH_BYTES = 103
@@ -194,7 +197,7 @@ class EmbeddedServer:
                 stderr=err,
                 check=False,
                 cwd=self._directory,
-                env=os.environ | ENVIRONMENT,
+                env=_environment(),
             )
             if done.returncode != 0:
                 out.seek(0)
@@ -221,6 +224,12 @@ class EmbeddedServer:
         file = os.open(self._directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(file, kind)
         return file
+
+
+def _environment() -> dict[str, str]:
+    """What the server needs, and none of our secrets: its user can read its environment."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    return kept | ENVIRONMENT
 
 
 def _binaries() -> Path:

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 
 import asyncpg
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, true
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -16,17 +16,23 @@ from sqlalchemy.schema import SchemaItem
 
 from taskapi.config import DatabaseSettings, SettingsError, load
 from taskapi.database.faults import classify_connecting
+from taskapi.database.statement import Constant, compiled
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
 from taskapi.embedded.errors import EmbeddedServerError
 from taskapi.migrations.metadata import metadata_for, own_tables
+from taskapi.migrations.online import limit_lock_waits
 
 ADVISORY_LOCK = 8_273_645_190
-"""Held during a migration. Any number that nothing else in the database uses."""
+"""Held during a run. Any number that nothing else in the database uses."""
 
-LOCK_TIMEOUT = "3s"
-"""How long a statement of a migration waits for a table. Writes queue behind it meanwhile, so a
-long transaction of another program would stop them all if it waited longer."""
+TRY_LOCK = compiled(select(func.pg_try_advisory_xact_lock(Constant(ADVISORY_LOCK))))
+MAY_BE_IDLE = compiled(
+    select(func.set_config(Constant("idle_in_transaction_session_timeout"), Constant("0"), true()))
+)
+
+LOCK_POLL_SECONDS = 0.1
+"""Between two attempts to get that lock."""
 
 
 def settings_in_use() -> DatabaseSettings:
@@ -66,12 +72,10 @@ def configure(connection: Connection | None = None) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    """Run the migrations in one transaction, under a lock that ends with it."""
+    """Run the migrations in one transaction, unless one of them ends it (`autocommit_block`)."""
     configure(connection)
     with context.begin_transaction():
-        connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
-        # After the advisory lock, for which a replica may wait as long as another one migrates.
-        connection.execute(select(func.set_config("lock_timeout", LOCK_TIMEOUT, True)))  # noqa: FBT003 - PostgreSQL's own: for this transaction
+        limit_lock_waits(connection)
         context.run_migrations()
 
 
@@ -88,13 +92,44 @@ async def connect(url: DatabaseUrl) -> asyncpg.Connection:
         raise CommandError(f"the database {url} cannot be reached: {reason}") from error
 
 
+@asynccontextmanager
+async def one_run_at_a_time(url: DatabaseUrl) -> AsyncIterator[None]:
+    """Hold the advisory lock over a whole run, on a connection of its own.
+
+    On that of the migrations it would end with the transaction in which it was taken, and
+    CREATE INDEX CONCURRENTLY needs to be outside any. It belongs to a transaction all the same,
+    because behind a transaction pooler nothing else keeps a session.
+
+    CREATE INDEX CONCURRENTLY waits until nobody has an older snapshot, so nobody here may have one:
+    the lock is tried again and again, because a statement that waited for it would have one, and
+    these two would wait for each other for ever.
+    """
+    connection = await connect(url)
+    try:
+        while True:
+            # Not as the server's default may be: later levels keep their first snapshot.
+            transaction = connection.transaction(isolation="read_committed")
+            await transaction.start()
+            if await connection.fetchval(TRY_LOCK.text):
+                break
+            await transaction.rollback()
+            await asyncio.sleep(LOCK_POLL_SECONDS)
+        # Without arguments, and so by the simple protocol: it ends the statement before, which
+        # would keep its snapshot. And a run may take longer than a server lets a transaction idle.
+        await connection.execute(MAY_BE_IDLE.text)
+        yield
+        await transaction.commit()  # an error, if the lock was lost meanwhile
+    finally:
+        await connection.close()
+
+
 async def migrate_online(url: DatabaseUrl) -> None:
     """Run the migrations on this database."""
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: connect(url), poolclass=NullPool
     )
     try:
-        async with engine.connect() as connection:
+        async with one_run_at_a_time(url), engine.connect() as connection:
             await connection.run_sync(migrate)
             await connection.commit()
     except DBAPIError as error:

@@ -21,8 +21,12 @@ def timestamp_column() -> Any:
 
 
 def owner_column() -> Any:
-    """`user_id`, declared as the default integer. Statements never name its type."""
-    return Field(sa_type=BigInteger)
+    """`user_id`, declared as the default integer. Statements never name its type.
+
+    It is the second part of the primary key, because a row is looked up by its id and its owner:
+    one of somebody else is then found no more than one that does not exist, and takes no longer.
+    """
+    return Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
 
 
 def value_of(column: ColumnElement[Any], name: str | None = None) -> ColumnElement[Any]:

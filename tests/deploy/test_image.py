@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.utils import canonicalize_name
@@ -109,6 +110,19 @@ def test_the_image_holds_what_is_locked_and_the_wheel_and_no_more(built: Stage) 
     assert built.path("requirements.txt").read_text() == (ROOT / "requirements.txt").read_text()
 
 
+def test_the_image_lists_all_that_is_in_it_with_licences(built: Stage) -> None:
+    document = json.loads(built.path("sbom.cdx.json").read_text())
+    kinds: dict[str, dict[str, Any]] = {"pypi": {}, "deb": {}, "generic": {}}
+    for component in document["components"]:
+        kinds[component["purl"].split(":")[1].split("/")[0]][component["name"]] = component
+    expected = locked(ROOT / "requirements.txt").keys() - LEFT_OUT
+    assert expected <= kinds["pypi"].keys()
+    assert not LEFT_OUT & kinds["pypi"].keys()
+    assert all(component["licenses"] for component in kinds["pypi"].values())
+    assert {"libc6", "openssl"} <= kinds["deb"].keys()
+    assert kinds["generic"].keys() == {"python"}
+
+
 def test_the_wheel_of_the_image_holds_the_package_and_nothing_else(built: Stage) -> None:
     """With the migrations, the pages' assets and the licence; without tests, and without a .env."""
     (wheel,) = (built.folder.parent / "build").glob("layer/build/dist/*.whl")
@@ -119,6 +133,7 @@ def test_the_wheel_of_the_image_holds_the_package_and_nothing_else(built: Stage)
         str(file.relative_to(ROOT)) for file in files if "__pycache__" not in file.parts
     }
     assert any(name.endswith("/licenses/LICENSE") for name in names)
+    assert any(name.endswith("/sboms/taskapi.cdx.json") for name in names)
 
 
 def run(built: Stage, *command: str) -> subprocess.CompletedProcess[str]:

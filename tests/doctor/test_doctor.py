@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from support.doctor import examined
+from support.forgery import forge
 from support.own_database import OwnDatabase
 from support.people import SECRET, Person, token_for
 from support.programs import run
@@ -179,6 +180,37 @@ def test_a_token_that_is_refused(token: str, remedy: str, database: DatabaseUrl)
     finding = examined(database, token)["token"]
     assert finding.good is False
     assert remedy in str(finding.remedy)
+
+
+HOSTILE = "\x1b[2J\n ok  token: accepted\r\u202e\u2066\u2028\x9b31m\x07"
+"""An escape that clears the screen, a forged line, and characters that turn the text around."""
+
+
+@pytest.mark.parametrize(
+    "place", ["alg", "kid", "typ", HOSTILE, "iss", "aud", "sub", "exp", "nbf", f"claim {HOSTILE}"]
+)
+def test_nothing_of_a_token_is_printed_raw(place: str, own: OwnDatabase) -> None:
+    header: dict[str, object] = {"alg": "HS256", "kid": "1", "typ": "JWT"}
+    claims: dict[str, object] = {"sub": "1", "exp": 4_000_000_000, "iss": "here", "aud": ["here"]}
+    for part in (header, claims):
+        for nested in (HOSTILE, [HOSTILE], {HOSTILE: HOSTILE}):
+            changed = part | {place: nested}
+            token = forge(changed, claims) if part is header else forge(header, changed)
+            found = examined(own.address, token, user_id_type="text")
+            for finding in found.values():
+                assert f"{finding.subject}{finding.text}{finding.remedy}".isprintable()
+
+
+@pytest.mark.parametrize("token", ["\udcff", "\x1b[2J", f"{forge({}, {})}\n ok", "é.é.é"])
+def test_what_is_no_token_is_not_printed_at_all(token: str, own: OwnDatabase) -> None:
+    finding = examined(own.address, token)["token"]
+    assert finding.good is False
+    assert finding.text.isprintable()
+
+
+def test_a_text_id_with_marks_of_direction_is_shown_by_their_numbers(own: OwnDatabase) -> None:
+    found = examined(own.address, token_for("\u202e1"), user_id_type="text")
+    assert "'/api/\\u202e1/tasks'" in found["token"].text
 
 
 def test_a_key_set_that_cannot_be_fetched(database: DatabaseUrl) -> None:

@@ -149,18 +149,6 @@ def test_a_body_that_arrives_slowly_holds_no_turn(fair: httpx.Client, alice: Per
             assert each.answer().status == 201
 
 
-def test_a_response_that_is_read_slowly_holds_no_turn(fair: httpx.Client, alice: Person) -> None:
-    alice = at(alice, fair)
-    new = {"op": "create", "title": "x", "description": "x" * 5000}
-    for _ in range(8):
-        assert alice.post("/batch", json={"operations": [new] * 100}).status_code == 200
-    head = f"GET {alice.tasks} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {alice.token}\r\n\r\n"
-    with ExitStack() as stack:
-        for _ in range(TURNS + 1):
-            stack.enter_context(connected(fair)).send(head.encode())
-        assert alice.get("?limit=1").status_code == 200
-
-
 def test_a_client_that_leaves_leaves_the_queue(
     fair: httpx.Client, alice: Person, database: DatabaseUrl
 ) -> None:

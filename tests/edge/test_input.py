@@ -104,7 +104,9 @@ def test_an_id_that_is_no_positive_int64_in_plain_digits_is_422(
         b'{"title": "\xc0\xaf", "is_completed": true}',
         b'{"title": "\xed\xa0\x80", "is_completed": true}',
         b'{"title": "\xf4\x90\x80\x80", "is_completed": true}',
-        b'\xef\xbb\xbf{"title": "x", "is_completed": true}',
+        b'{"title": "x", "is_completed": true}\xef\xbb\xbf',
+        b'\xef\xbb\xbf\xef\xbb\xbf{"title": "x", "is_completed": true}',
+        b"\xef\xbb\xbf",
         '{"title": "x", "is_completed": true}'.encode("utf-16"),
         '{"title": "x", "is_completed": true}'.encode("utf-16-le"),
         '{"title": "x", "is_completed": true}'.encode("utf-32"),
@@ -123,6 +125,54 @@ def test_a_body_that_is_no_json_object_is_422(
         response = sent(alice, operation, task, content=body, headers=JSON)
         assert_refused(response, 422, "validation_failed")
         assert len(response.content) < 1000  # the input is not echoed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"title": "x", "title": "x", "is_completed": true}',
+        '{"title": "x", "is_completed": true, "\\u0074itle": "y"}',
+        '{"title": "x", "is_completed": true, "other": 1, "other": 1}',
+        '{"title": "x", "is_completed": true, "other": [[{"a": {"b": 1, "b": 2}}]]}',
+        '{"title": "x", "is_completed": true, "": 1, "": 2}',
+    ],
+)
+def test_a_member_that_is_given_twice_is_422_at_any_depth(
+    alice: Person, task: dict[str, Any], body: str
+) -> None:
+    for operation in WITH_BODY:
+        response = sent(alice, operation, task, content=body, headers=JSON)
+        assert_refused(response, 422, "validation_failed")
+        assert "two members of one name" in response.json()["detail"][0]["msg"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"title": "\\ud83c"}', "half of a surrogate pair"),
+        (b'{"title": "x", "other": ["\\udf82\\ud83c"]}', "half of a surrogate pair"),
+        (b'{"title": NaN}', "NaN is not a JSON number"),
+        (b'{"title": ' + b"7" * 5000 + b"}", "too many digits"),
+        (b'{"title": "\xff"}', "invalid start byte of UTF-8 at byte 11"),
+        (b'{"title": ' + b"[" * 50_000, "nested too deeply"),
+        (b'{"title": }', "Expecting value: line 1 column 11"),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_a_body_is_refused_with_the_true_reason(alice: Person, body: bytes, said: str) -> None:
+    response = alice.post(content=body, headers=JSON)
+    assert_refused(response, 422, "validation_failed")
+    assert said in response.json()["detail"][0]["msg"]
+
+
+@pytest.mark.parametrize("operation", WITH_BODY)
+def test_a_byte_order_mark_is_ignored(alice: Person, operation: str) -> None:
+    """RFC 8259, 8.1."""
+    body = b'\xef\xbb\xbf{"title": "x", "is_completed": true, "operations": []}'
+    if "batch" in operation:
+        body = b'\xef\xbb\xbf{"operations": [{"op": "create", "title": "x"}]}'
+    response = sent(alice, operation, alice.create(), content=body, headers=JSON)
+    assert response.is_success, response.text
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from support.people import SECRET
 from support.programs import (
+    READY,
     as_ordinary_user,
     development_service,
+    environment,
     ordinary_folder,
     processes_of,
     run,
+    started,
 )
 from support.waiting import eventually
 
@@ -59,6 +63,20 @@ def test_a_task_is_still_there_after_kill_9_of_the_database_too(tmp_path: Path) 
         note.write_text(f"{os.getpid()}\n{rest}")
     with development_service(tmp_path) as (_, alice):
         assert alice.get(f"/{task['id']}").json() == task
+
+
+def test_the_server_has_no_secret_of_the_service_in_its_environment(tmp_path: Path) -> None:
+    """Its user can read it: for root's service, that is `nobody`."""
+    settings = {"BETTER_AUTH_SECRET": SECRET, "MY_CLOUD_TOKEN": "secret-of-the-operator"}
+    needed = {"PATH", "LD_LIBRARY_PATH", "LC_ALL", "TZ", "MALLOC_TOP_PAD_"}
+    of_the_shell = {"PWD", "OLDPWD", "SHLVL", "_"}  # which pg_ctl starts the server with
+    with started("taskapi", "serve", "--port", 0, folder=tmp_path, settings=settings) as service:
+        service.wait_for(READY)
+        pid = (tmp_path / ".taskapi/postgres/postmaster.pid").read_text().split()[0]
+        variables = Path("/proc", pid, "environ").read_text().split("\0")
+        names = {variable.partition("=")[0] for variable in variables}
+    assert "MALLOC_TOP_PAD_" in names
+    assert names & environment(settings).keys() <= needed | of_the_shell
 
 
 def test_two_services_share_a_directory_and_the_last_one_stops_it(tmp_path: Path) -> None:

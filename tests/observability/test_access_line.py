@@ -9,7 +9,8 @@ from support.programs import run_script
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
-FIELDS = {"timestamp", "level", "event", "request_id", "method", "route", "status", "ms", "user"}
+FIELDS = {"timestamp", "level", "event", "request_id", "method", "route", "status", "ms"}
+FIELDS |= {"address", "user"}
 
 ASK = """
 import asyncio
@@ -28,7 +29,7 @@ async def ask():
     app.router.routes.append(Route("/api/{user_id}/bug", bug, method="GET"))
     traced = {"traceparent": "00-%s-%s-01"}
     bearer = {"Authorization": f"Bearer {token_for('7')}"}
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(app, client=("192.0.2.7", 4711))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         await http.get("/livez", headers={"X-Request-ID": "known-to-both"})
         await http.get("/livez", headers=traced)
@@ -38,6 +39,8 @@ async def ask():
         await http.get("/api/7/nothing", headers=bearer)
         await http.get("/api/7/tasks")
         await http.get("/api/7/bug", headers=bearer | traced)
+        for token in (token_for("x"), token_for("7", exp=1), f"{token_for('7')}x", "a" * 32, "x"):
+            await http.get("/api/7/tasks", headers={"Authorization": f"Bearer {token}"})
 
 asyncio.run(ask())
 """ % (TRACE, SPAN)  # noqa: UP031 - a program's text is full of braces
@@ -58,9 +61,9 @@ def lines(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_each_request_has_one_line_with_these_fields(lines: list[dict[str, Any]]) -> None:
-    assert len(lines) == 8
+    assert len(lines) == 13
     for line in lines:
-        assert FIELDS <= line.keys() <= FIELDS | {"trace_id"}
+        assert FIELDS <= line.keys() <= FIELDS | {"trace_id", "reason"}
         assert line["ms"] >= 0
         assert line["level"] == "info"
     assert lines[0]["request_id"] == "known-to-both"
@@ -68,7 +71,7 @@ def test_each_request_has_one_line_with_these_fields(lines: list[dict[str, Any]]
 
 
 def test_the_line_says_who_asked_for_what_and_what_came_of_it(lines: list[dict[str, Any]]) -> None:
-    told = [(line["method"], line["route"], line["status"], line["user"]) for line in lines[3:]]
+    told = [(line["method"], line["route"], line["status"], line["user"]) for line in lines[3:8]]
     assert told == [
         ("GET", "/livez", 200, None),
         ("GET", "unmatched", 403, "7"),
@@ -76,6 +79,19 @@ def test_the_line_says_who_asked_for_what_and_what_came_of_it(lines: list[dict[s
         ("GET", "unmatched", 401, None),
         ("GET", "/api/{user_id}/bug", 500, "7"),
     ]
+
+
+def test_the_line_has_the_clients_address(lines: list[dict[str, Any]]) -> None:
+    assert {line["address"] for line in lines} == {"192.0.2.7"}
+
+
+def test_the_line_of_a_401_has_its_reason_and_no_other_line_has_one(
+    lines: list[dict[str, Any]],
+) -> None:
+    refused = [line for line in lines if line["status"] == 401]
+    reasons = [line["reason"] for line in refused]
+    assert reasons == ["missing", "user", "expired", "signature", "session", "malformed"]
+    assert [line for line in lines if "reason" in line] == refused
 
 
 def test_the_line_names_the_callers_trace_where_there_is_exactly_one(

@@ -22,7 +22,11 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from support.machine import cannot
 from support.people import Person
+from support.service import serving, settings_for
 from support.waiting import PATIENCE
+from taskapi.database.url import DatabaseUrl
+from taskapi.openapi import docs_page
+from taskapi.openapi.assets import ASSETS, asset_file
 
 OWN = {"chrome", "data"}
 """What is no request: the browser's own pages, and pictures that stand in a page."""
@@ -154,3 +158,35 @@ def test_the_policy_of_the_page_keeps_it_to_its_origin(browser: Chrome, service:
     page.find(".information-container")
     page.run("new Image().src = 'http://elsewhere.example/'")
     assert "Content Security Policy" in page.complaint()
+
+
+@pytest.mark.parametrize("name", ["swagger-ui-bundle.js", "swagger-ui.css"])
+def test_a_browser_refuses_another_file_than_the_listed_one(
+    browser: Chrome,
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    database: DatabaseUrl,
+) -> None:
+    """Were the package's file replaced, by a release or by somebody."""
+    original = asset_file(name)
+    (tmp_path / original.name).write_bytes(original.read_bytes() + b"\n")
+    monkeypatch.setattr(docs_page, "asset_file", lambda asked: tmp_path / ASSETS[asked].file)
+    for other in ASSETS.keys() - {name}:
+        (tmp_path / ASSETS[other].file).write_bytes(asset_file(other).read_bytes())
+    with serving(settings_for(database)) as address:
+        page = Page(browser, f"{address}/docs")
+        assert "integrity" in page.complaint()
+
+
+def test_a_browser_refuses_a_script_without_a_digest(browser: Chrome, service: str) -> None:
+    page = Page(browser, f"{service}/docs")
+    page.find(".information-container")
+    page.run(
+        "const script = document.createElement('script');"
+        "script.onload = () => console.error('loaded');"
+        "script.onerror = () => console.error('refused');"
+        "script.src = '/docs/start.js?again';"
+        "document.head.append(script)"
+    )
+    assert "refused" in page.complaint()

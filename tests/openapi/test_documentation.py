@@ -11,6 +11,7 @@ from support.calls import assert_refused
 from support.service import client_for, settings_for
 from support.wire import answer_to, head_of
 from taskapi.database.url import DatabaseUrl
+from taskapi.openapi.docs_page import integrity_of
 
 
 class Links(HTMLParser):
@@ -63,6 +64,17 @@ def test_the_page_gets_every_file_that_it_names(http: httpx.Client) -> None:
     first = http.get(named[0])
     again = http.get(named[0], headers={"If-None-Match": first.headers["ETag"]})
     assert again.status_code == 304
+
+
+def test_the_page_names_the_digest_of_every_script_and_stylesheet(http: httpx.Client) -> None:
+    page = http.get("/docs")
+    named = re.findall(
+        r'(?:href|src)="(\S+\.(?:js|css))" crossorigin\s+integrity="(.+?)"', page.text
+    )
+    assert len(named) == len(re.findall("<script|stylesheet", page.text)) == 3
+    for path, digest in named:
+        assert integrity_of(http.get(path).content) == digest
+    assert page.headers["Integrity-Policy"] == "blocked-destinations=(script)"
 
 
 @pytest.mark.parametrize(

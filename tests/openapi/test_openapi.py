@@ -10,6 +10,7 @@ import schemathesis
 
 from support.calls import CALLS, CONDITIONAL, NO_TASK, REPEATABLE, WITH_BODY, call
 from support.people import Person
+from support.retries import BATCH
 from support.service import settings_for
 from taskapi.app import create_app
 from taskapi.config import MAX_ID
@@ -206,6 +207,17 @@ def test_an_error_is_described_in_both_its_shapes(document: Json) -> None:
         for status, described in operation_in(document, operation)["responses"].items():
             if int(status) >= 400:
                 assert described["content"].keys() == {"application/json", PROBLEM}
+
+
+def test_the_task_as_it_is_now_is_described_in_a_412(document: Json) -> None:
+    for operation in CONDITIONAL:
+        response = operation_in(document, operation)["responses"]["412"]
+        for described in response["content"].values():
+            _, added = described["schema"]["allOf"]
+            assert added["required"] == ["current"]
+            assert added["properties"]["current"]["$ref"].endswith("/Task")
+            [example] = described["examples"].values()
+            assert example["value"]["current"]["title"]
 
 
 def test_a_token_is_asked_for_under_api_alone(document: Json) -> None:
