@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.batches import batch, done
 from support.calls import NO_TASK, assert_refused, at_once, moment
 from support.people import Person
 from support.rows import held, wait_for_waiters
@@ -25,20 +26,6 @@ Json = dict[str, Any]
 
 BROKEN = "operations[1]: "
 """How an error begins that the second operation of a batch is to blame for."""
-
-
-def batch(alice: Person, *operations: Json, **options: Any) -> httpx.Response:
-    return alice.post("/batch", json={"operations": operations}, **options)
-
-
-def done(alice: Person, *operations: Json) -> list[Json]:
-    """The results of a batch."""
-    response = batch(alice, *operations)
-    assert response.status_code == 200, response.text
-    assert response.headers["Content-Type"] == "application/json"
-    assert list(response.json()) == ["results"]
-    results: list[Json] = response.json()["results"]
-    return results
 
 
 @pytest.fixture
