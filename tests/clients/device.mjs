@@ -12,11 +12,19 @@ const devices = {
       multiInstance: false,
     });
     const collection = (await database.addCollections({ tasks })).tasks;
-    replicate(collection);
+    const find = (name) => collection.findOne(name).exec();
+    let replication = replicate(collection);
+    let conflicts = 0;
+    replication.conflict$.subscribe(() => (conflicts += 1));
     return {
-      add: (row) => collection.insert(row),
-      edit: async (name, fields) => (await collection.findOne(name).exec()).patch(fields),
-      remove: async (name) => (await collection.findOne(name).exec()).remove(),
+      conflicts: () => conflicts,
+      restart: async () => {
+        await replication.cancel();
+        replication = replicate(collection);
+      },
+      add: async (rows) => void (await collection.bulkInsert(rows)),
+      edit: async (name, fields) => void (await (await find(name)).patch(fields)),
+      remove: async (name) => void (await (await find(name)).remove()),
       list: async () => (await collection.find().exec()).map((document) => document.toJSON()),
     };
   },
@@ -27,7 +35,7 @@ const devices = {
     const collection = createCollection(tasksOptions());
     collection.subscribeChanges(() => {});
     return {
-      add: (row) => void collection.insert(row),
+      add: (rows) => void collection.insert(rows),
       edit: (name, fields) => void collection.update(name, (row) => Object.assign(row, fields)),
       remove: (name) => void collection.delete(name),
       list: () => collection.toArray,

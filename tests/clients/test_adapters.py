@@ -15,6 +15,8 @@ from support.rows import execute
 from support.waiting import eventually
 from taskapi.database.url import DatabaseUrl
 
+only_rxdb = pytest.mark.parametrize("start", ["rxdb"], indirect=True)
+
 
 @pytest.fixture(params=["rxdb", "tanstack"])
 def start(
@@ -63,7 +65,7 @@ def assert_in_step(person: Person, *devices: Device, **titles: str) -> None:
         told = {name: task["title"] for name, task in stored.items()}
         return told == titles and all(each.tasks == stored for each in devices)
 
-    eventually(is_so, f"all have {titles}", 15)
+    eventually(is_so, f"all have {titles}")
 
 
 def test_creates_edits_and_deletions_reach_the_other_device(
@@ -93,8 +95,7 @@ def test_a_copy_of_several_pages_and_batches_is_complete(
 ) -> None:
     titles = {f"c-{number}": f"Task {number}" for number in range(501)}
     laptop.network.cut()
-    for name, title in titles.items():
-        laptop.add(name, title=title)
+    laptop.add_all([{"name": name, "title": title} for name, title in titles.items()])
     laptop.network.mend()
     assert_in_step(alice, laptop, phone, **titles)
 
@@ -139,6 +140,21 @@ def test_of_two_edits_of_one_field_the_last_to_arrive_stays(
     assert service_of(alice)["milk"]["is_completed"] is True
 
 
+@only_rxdb
+def test_rxdb_is_told_of_a_conflict(alice: Person, laptop: Device, phone: Device) -> None:
+    """So that an application can resolve it in its own way."""
+    laptop.add("milk", title="Buy milk")
+    assert_in_step(alice, laptop, phone, milk="Buy milk")
+    phone.network.cut()
+    phone.edit("milk", title="Buy soy milk")
+    laptop.edit("milk", title="Buy oat milk")
+    assert_in_step(alice, laptop, milk="Buy oat milk")
+    assert phone.conflicts == 0
+    phone.network.mend()
+    assert_in_step(alice, laptop, phone, milk="Buy soy milk")
+    assert phone.conflicts > 0
+
+
 def test_edits_in_quick_succession_all_arrive(alice: Person, laptop: Device, phone: Device) -> None:
     """Also those that are made before the device knows the version that its last one has made."""
     laptop.add("milk")
@@ -174,6 +190,24 @@ def test_a_create_whose_answer_is_lost_makes_one_task(
     assert_in_step(alice, phone, milk="Buy milk")
     laptop.network.cut()
     laptop.edit("milk", title="Buy oat milk")
+    phone.edit("milk", description="Two litres")
+    eventually(lambda: service_of(alice)["milk"]["description"], "the phone's edit is there")
+    laptop.network.mend()
+    assert_in_step(alice, laptop, phone, milk="Buy oat milk")
+    assert service_of(alice)["milk"]["description"] == "Two litres"
+
+
+@only_rxdb
+def test_a_create_that_is_repeated_after_a_restart_makes_one_task(
+    alice: Person, laptop: Device, phone: Device
+) -> None:
+    """The edits made since are then part of it, so that the service does not do them."""
+    laptop.network.loses_answers = True
+    laptop.add("milk", title="Buy milk")
+    assert_in_step(alice, phone, milk="Buy milk")
+    laptop.network.cut()
+    laptop.edit("milk", title="Buy oat milk")
+    laptop.restart()
     phone.edit("milk", description="Two litres")
     eventually(lambda: service_of(alice)["milk"]["description"], "the phone's edit is there")
     laptop.network.mend()

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,12 @@ class Device:
 
     def add(self, name: str, **fields: object) -> None:
         """Create a task under a key."""
-        new = {"title": "Buy milk", "description": "", "is_completed": False}
-        self._run("add", new | fields | {"name": name})
+        self.add_all([{"name": name, **fields}])
+
+    def add_all(self, rows: Sequence[Fields]) -> None:
+        """Create tasks at once."""
+        usual = {"title": "Buy milk", "description": "", "is_completed": False}
+        self._run("add", [usual | row for row in rows])
 
     def edit(self, name: str, **fields: object) -> None:
         """Change some fields of a task."""
@@ -41,6 +45,16 @@ class Device:
     def remove(self, name: str) -> None:
         """Delete a task."""
         self._run("remove", name)
+
+    def restart(self) -> None:
+        """Begin to keep in step again, as after the application was closed: only for RxDB."""
+        self._run("restart")
+
+    @property
+    def conflicts(self) -> int:
+        """How many conflicts were resolved since its start: only for RxDB."""
+        count: int = self._run("conflicts")
+        return count
 
     @property
     def tasks(self) -> dict[str, Fields]:
