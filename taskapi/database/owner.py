@@ -33,6 +33,9 @@ PostgreSQL takes it from the column that it is first compared with."""
 OWNER_SETTING = "taskapi.owner"
 """The setting of PostgreSQL that policies compare `user_id` with."""
 
+SWEEP_SETTING = "taskapi.sweep"
+"""Set to `on` by the one statement without an owner, to which policies show expired rows alone."""
+
 
 def declared(setting: str, value: ColumnElement[str]) -> ColumnElement[bool]:
     """A condition that is always true, and gives a setting this value until the statement ends.
@@ -75,6 +78,8 @@ class Users:
         self, table_name: str, *, create_unknown: bool, max_tasks: int | None = None
     ) -> None:
         self.table: TableClause = table(table_name, column("id"))
-        self.known: ColumnElement[bool] = exists().where(self.table.c.id == OWNER)
+        users = self.table.c
+        # Selects the id, because the service's role may read no other column, as `*` would.
+        self.known: ColumnElement[bool] = exists(users.id).where(users.id == OWNER)
         self.create_unknown = create_unknown
         self.max_tasks = max_tasks

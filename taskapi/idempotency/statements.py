@@ -29,7 +29,7 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from taskapi.clock.statements import tick
-from taskapi.database.owner import owned
+from taskapi.database.owner import SWEEP_SETTING, declared, owned
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.idempotency.models import StoredResponse
 
@@ -134,17 +134,19 @@ DELETE_EXPIRED = compiled(
 
 
 # The one statement without an owner: it deletes what no request can use any more. Few rows at a
-# time, and none that another replica is deleting, so that no request waits for it.
+# time, and none that another replica is deleting, so that no request waits for it. Both parts
+# declare the sweep, because the order in which a plan reads them is not fixed.
+_sweeping = declared(SWEEP_SETTING, Constant("on"))
 _expired = (
     select(col(StoredResponse.user_id), col(StoredResponse.key))
-    .where(col(StoredResponse.kept_at) <= A_DAY_AGO)
+    .where(col(StoredResponse.kept_at) <= A_DAY_AGO, _sweeping)
     .order_by(col(StoredResponse.kept_at))
     .limit(Constant(MAX_SWEPT_ROWS))
     .with_for_update(skip_locked=True)
 )
 _swept = (
     delete(StoredResponse)
-    .where(tuple_(col(StoredResponse.user_id), col(StoredResponse.key)).in_(_expired))
+    .where(tuple_(col(StoredResponse.user_id), col(StoredResponse.key)).in_(_expired), _sweeping)
     .returning(col(StoredResponse.key))
     .cte("swept")
 )
