@@ -24,6 +24,7 @@ from taskapi.edge.cors import CorsMiddleware
 from taskapi.edge.deadline import DeadlineMiddleware
 from taskapi.edge.error_handler import ErrorMiddleware
 from taskapi.edge.fairness import Shares
+from taskapi.edge.memory import ResponseMemory
 from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.edge.router import refuse_foreign_routes
 from taskapi.embedded.database import EMPTY_START, SERVICE_ROLE, database_in_use
@@ -156,6 +157,7 @@ async def _open_executor(settings: Settings, url: DatabaseUrl) -> Executor:
 
 def _state(app: Service, executor: Executor) -> ServiceState:
     settings = app.settings
+    memory = ResponseMemory(wait_seconds=settings.database_connect_timeout)
     return ServiceState(
         settings=settings,
         drain=app.drain,
@@ -165,8 +167,9 @@ def _state(app: Service, executor: Executor) -> ServiceState:
             create_unknown=settings.creates_unknown_users,
             max_tasks=settings.max_tasks_per_user or None,
         ),
+        response_memory=memory,
         readiness=Readiness(executor, settings.user_id_type),
-        sampler=Sampler(executor, app.shares.turns),
+        sampler=Sampler(executor, app.shares.turns, memory),
     )
 
 

@@ -117,6 +117,10 @@ class Settings(DatabaseSettings):
     keep_alive_timeout: Annotated[int, Field(ge=1, le=3600)] = 75
     """Seconds until an idle connection is closed. A balancer in front must close it first."""
 
+    max_connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Connections of clients to each worker. None: 2000, or as many as its limit of files permits
+    if that is fewer."""
+
     max_body_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 128 * 1024
     """The largest body of a request. A batch may have 1 MiB in any case."""
 

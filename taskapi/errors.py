@@ -30,11 +30,16 @@ class MalformedRequest(ApiError):
     detail = "This is not a well-formed HTTP request."
 
 
-class HeadTimedOut(ApiError):
-    """The head of a request was not complete in time."""
+class RequestTimedOut(ApiError):
+    """The head or the body of a request was not complete in time."""
 
     status, code = HTTPStatus.REQUEST_TIMEOUT, "request_timeout"
     detail = "The request did not arrive in time."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # The rest of it may still come, so this connection cannot carry another request.
+        return {"Connection": "close"}
 
 
 class HeadTooLarge(ApiError):
@@ -129,14 +134,20 @@ class UserNotFound(ApiError):
 
 
 class VersionMismatch(ApiError):
-    """The task has changed since the version that `If-Match` names (RFC 9110, 13.1.1)."""
+    """The task has changed since the version that `If-Match` names (RFC 9110, 13.1.1).
+
+    Args:
+        tag: of the version that it has now.
+        current: the JSON of the task as it is now.
+    """
 
     status, code = HTTPStatus.PRECONDITION_FAILED, "version_mismatch"
-    detail = "The task has changed meanwhile: read it again."
+    detail = "The task has changed meanwhile: see current."
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, current: bytes) -> None:
         super().__init__()
         self.tag = tag
+        self.current = current
 
     @property
     def headers(self) -> dict[str, str]:

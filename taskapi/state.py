@@ -10,6 +10,7 @@ from taskapi.database.executor import Executor
 from taskapi.database.owner import Users
 
 if TYPE_CHECKING:  # their rooms read the state, so it cannot import them
+    from taskapi.edge.memory import ResponseMemory
     from taskapi.operations.readiness import Readiness
     from taskapi.operations.sampler import Sampler
     from taskapi.server.drain import Drain
@@ -24,6 +25,7 @@ class ServiceState:
         drain: whether the process has been told to stop.
         executor: runs statements.
         users: the users table.
+        response_memory: what the responses under way hold.
         readiness: whether the database can serve.
         sampler: sets the gauges.
     """
@@ -32,6 +34,7 @@ class ServiceState:
     drain: "Drain"
     executor: Executor
     users: Users
+    response_memory: "ResponseMemory"
     readiness: "Readiness"
     sampler: "Sampler"
 

@@ -59,6 +59,7 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "LOG_FORMAT",
         "LOG_LEVEL",
         "MAX_BODY_BYTES",
+        "MAX_CONNECTIONS",
         "MAX_TASKS_PER_USER",
         "REQUEST_TIMEOUT",
         "TRUSTED_PROXIES",
@@ -105,6 +106,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
         REQUEST_TIMEOUT="2.5",
         DATABASE_CONNECT_TIMEOUT="1",
         MAX_BODY_BYTES="2048",
+        MAX_CONNECTIONS="50",
         MAX_TASKS_PER_USER="10",
         LOG_FORMAT="json",
         LOG_LEVEL="WARNING",
@@ -124,7 +126,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
     assert settings.creates_unknown_users
     assert settings.cors_origins == ("https://a.example.com", "http://localhost:5173")
     assert (settings.request_timeout, settings.database_connect_timeout) == (2.5, 1)
-    assert settings.max_body_bytes == 2048
+    assert (settings.max_body_bytes, settings.max_connections) == (2048, 50)
     assert settings.max_tasks_per_user == 10
     assert (settings.log_format, settings.log_level) == ("json", "warning")
     assert not settings.docs_enabled
@@ -259,6 +261,7 @@ def is_text(statement: ast.stmt | None) -> bool:
         ("REQUEST_TIMEOUT", "-1", "must be more than 0"),
         ("REQUEST_TIMEOUT", "inf", "must be a finite number"),
         ("MAX_BODY_BYTES", "10", "must be at least 1024"),
+        ("MAX_CONNECTIONS", "0", "must be at least 1"),
         ("LOG_FORMAT", "xml", "must be auto, console or json"),
         ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
         ("DOCS_ENABLED", "perhaps", "must be true or false"),

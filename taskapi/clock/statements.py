@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Interval,
+    Subquery,
     Table,
     bindparam,
     cast,
@@ -50,6 +51,12 @@ def tick(*conditions: ColumnElement[bool], counter: ColumnElement[Any] | None = 
             {counter.key: counter + Constant(1)}
         )
     return moved.returning(CLOCKS.c.user_id, CLOCKS.c.changed_at).cte("clock")
+
+
+def shown() -> Subquery:
+    """What the owner's clock shows, `started_at` and `changed_at`; no row where there is none."""
+    times = select(CLOCKS.c.started_at, CLOCKS.c.changed_at)
+    return times.where(owned(CLOCKS.c.user_id)).subquery("shown")
 
 
 def start(users: Users, **counted: ColumnElement[Any]) -> Statement:

@@ -14,7 +14,7 @@ from taskapi.database.faults import Fault
 from taskapi.database.pool import ConnectionPool
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
-from taskapi.errors import DatabaseUnavailable, SchemaOutdated
+from taskapi.errors import DatabaseUnavailable, SchemaOutdated, TimedOut
 from taskapi.observability import metrics, tracing
 
 log = structlog.get_logger("taskapi.database")
@@ -93,7 +93,9 @@ class Executor:
             attempt.may_have_effect = statement.writes and not idempotent
             return await _fetch_row(connection, statement, arguments)
 
-        return await self._with_retries(fetch)
+        if statement.max_seconds is None:
+            return await self._with_retries(fetch)
+        return await self._fetch_within(statement.max_seconds, fetch)
 
     async def transact(
         self, work: Callable[["Transaction"], Awaitable[Result]], *, idempotent: bool = False
@@ -110,6 +112,27 @@ class Executor:
             return result
 
         return await self._with_retries(commit)
+
+    async def _fetch_within(
+        self, seconds: float, fetch: Callable[[Connection, "Attempt"], Awaitable[Any]]
+    ) -> Any:
+        """Cancel a statement that runs longer, on the server too; waiting for a connection is free.
+
+        Cancelled from here, because `statement_timeout` would take a round trip of its own, or hold
+        for every statement of the connection.
+        """
+
+        async def fetch_in_time(connection: Connection, attempt: Attempt) -> Any:
+            deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+            row = await fetch(connection, attempt)
+            deadline.reschedule(None)
+            return row
+
+        try:
+            async with asyncio.timeout(None) as deadline:
+                return await self._with_retries(fetch_in_time)
+        except TimeoutError:
+            raise TimedOut from None
 
     async def _with_retries(
         self, use: Callable[[Connection, "Attempt"], Awaitable[Result]]

@@ -20,6 +20,9 @@ last of them waits 25 ms; a longer queue would only make every response late."""
 MAX_IDLE_SECONDS = 300.0
 """An unused connection is closed after that long, because a firewall or NAT may have dropped it."""
 
+DISCARD_SECONDS = 0.25
+"""For a server that responds to cancel a statement. From a frozen one nobody waits for more."""
+
 SHUTDOWN_SECONDS = 3.0
 """For the statements under way to end before every connection is closed."""
 
@@ -97,15 +100,17 @@ class ConnectionPool:
             self._idle.append(connection)
         self._slots.release()
 
-    def discard(self, connection: Connection) -> None:
-        """Return a connection in an unknown state, to be closed.
+    async def discard(self, connection: Connection) -> None:
+        """Return a connection in an unknown state, and wait a moment until it is closed.
 
-        Its slot comes free only once it is closed, so that there are never more connections than
-        slots. Nobody waits for that.
+        Its slot comes free only then, so that there are never more connections than slots. The
+        request waits, because it has a turn of its user (`edge.turns`): a client that gives up
+        statements again and again takes no more connections than one that waits for them.
         """
         task = asyncio.get_running_loop().create_task(self._close_and_free(connection))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+        await asyncio.wait({task}, timeout=DISCARD_SECONDS)
 
     def close_idle(self) -> None:
         """Close the connections that have been idle for too long."""
@@ -173,7 +178,7 @@ class Lease:
         if error is None or _is_usable_after(error):
             self._pool.release(self._connection)
         else:
-            self._pool.discard(self._connection)
+            await self._pool.discard(self._connection)
 
 
 def _is_usable_after(error: BaseException) -> bool:

@@ -43,18 +43,20 @@ class Statement:
         text: SQL with `$1`, `$2`, … for its parameters.
         parameters: the name of each, in that order.
         writes: whether it changes rows, and so must not be repeated unless it surely had no effect.
+        max_seconds: for which it may run; None: until the request's deadline.
     """
 
     text: str
     parameters: tuple[str, ...]
     writes: bool
+    max_seconds: float | None = None
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
         """The values in the order of the parameters."""
         return [values[name] for name in self.parameters]
 
 
-def compiled(expression: ClauseElement) -> Statement:
+def compiled(expression: ClauseElement, *, max_seconds: float | None = None) -> Statement:
     """Compile an expression; its parameters are its `bindparam`s.
 
     Raises:
@@ -66,4 +68,4 @@ def compiled(expression: ClauseElement) -> Statement:
     if fixed:
         raise ValueError(f"{fixed} hold values: name them with bindparam or write a Constant")
     writes = any(isinstance(part, UpdateBase) for part in visitors.iterate(expression))
-    return Statement(str(result), parameters, writes)
+    return Statement(str(result), parameters, writes, max_seconds)

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskapi.edge.route import Route
-from taskapi.errors import Draining, TimedOut
+from taskapi.errors import Draining, RequestTimedOut, TimedOut
 
 CHECK_SECONDS = 0.05
 """Between two checks. The usual request is over in a tenth of that, and is never checked."""
@@ -22,6 +22,8 @@ CHECK_SECONDS = 0.05
 
 class DeadlineMiddleware:
     """Ends a request with `TimedOut`, `ClientDisconnect` or, if it streams, `Draining`.
+
+    One whose body is not complete at its deadline ends with `RequestTimedOut`.
 
     Args:
         app: the layers within.
@@ -76,6 +78,7 @@ class ActiveRequest:
 
     __slots__ = (
         "_ahead",
+        "_has_body",
         "_listener",
         "_reading",
         "_receive",
@@ -93,19 +96,20 @@ class ActiveRequest:
         self._scope = scope
         self._receive = receive
         self._reading = False
+        self._has_body = False
         self._ahead: asyncio.Queue[Message] | None = None
         self._listener: asyncio.Task[None] | None = None
         self.reason: Exception | None = None
 
     async def receive(self) -> Message:
         """The client's next message, for the application."""
-        if self._ahead is not None:
-            return await self._ahead.get()
         self._reading = True
         try:
-            return await self._receive()
+            message = await (self._receive() if self._ahead is None else self._ahead.get())
         finally:
             self._reading = False
+        self._has_body = not message.get("more_body", False)
+        return message
 
     def check(self, now: float, seconds: float, *, draining: bool) -> None:
         """End the request if its time is up; otherwise begin to listen for a disconnect.
@@ -117,7 +121,7 @@ class ActiveRequest:
         """
         deadline = self._deadline(seconds)
         if now - self._started >= deadline:
-            self._end(TimedOut())
+            self._end(RequestTimedOut() if self._reading and not self._has_body else TimedOut())
         elif draining and deadline == math.inf:
             self._end(Draining())
         elif self._ahead is None and not self._reading:  # who reads sees a disconnect anyway

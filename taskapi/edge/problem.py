@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from taskapi.errors import ApiError, TooManyRequests
+from taskapi.errors import ApiError, TooManyRequests, VersionMismatch
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -38,6 +38,7 @@ class Problem(NamedTuple):
         errors: for 422, each broken rule with its `loc`, `msg` and `type`.
         extra: for RFC 9457: `type` and `title`, where they say more than the status, and members
             of that type.
+        current: for 412, the JSON of the row as it is now.
     """
 
     status: HTTPStatus
@@ -46,6 +47,7 @@ class Problem(NamedTuple):
     headers: Mapping[str, str] = NO_HEADERS
     errors: tuple[dict[str, Any], ...] = ()
     extra: Mapping[str, Any] = NO_EXTRA
+    current: bytes | None = None
 
 
 def problem_of(error: Exception) -> Problem:
@@ -54,6 +56,9 @@ def problem_of(error: Exception) -> Problem:
         case TooManyRequests():
             extra = type_of_limit(type(error))
             return Problem(error.status, error.code, error.detail, error.headers, extra=extra)
+        case VersionMismatch():
+            current = error.current
+            return Problem(error.status, error.code, error.detail, error.headers, current=current)
         case ApiError():
             item = {"loc": list(error.loc), "msg": error.detail, "type": error.code}
             errors = (item,) if error.loc else ()
@@ -122,8 +127,11 @@ def error_response(error: Exception, scope: Scope) -> Response:
     problem = problem_of(error)
     rfc_9457 = PROBLEM_JSON in Headers(scope=scope).get("accept", "")
     body = problem_body if rfc_9457 else error_body
+    content = json.dumps(body(problem, scope["state"]["request_id"])).encode()
+    if problem.current is not None:  # JSON of the database, which is not parsed for this
+        content = b'%b,"current":%b}' % (content[:-1], problem.current)
     return Response(
-        json.dumps(body(problem, scope["state"]["request_id"])),
+        content,
         status_code=problem.status,
         headers=dict(problem.headers),
         media_type=PROBLEM_JSON if rfc_9457 else "application/json",

@@ -110,7 +110,7 @@ class Route(APIRoute):
             refuse_no_turn(path, is_slow=is_slow)
         self.deadline = math.inf if streams and deadline is None else deadline
         self.answered_methods = {method, "HEAD"} if method == "GET" else {method}
-        self._streams = streams
+        self.streams = streams
         self._takes_turn = takes_turn and not is_slow
         self._weighed = _weighed(self.dependant)
         self._max_body_bytes = max_body_bytes
@@ -142,7 +142,7 @@ class Route(APIRoute):
         if query := scope["query_string"]:
             _check_query(query, self._query_names)
         response = await self._respond(request)
-        if self._streams and scope["method"] == "HEAD":
+        if self.streams and scope["method"] == "HEAD":
             response = _without_content(response)  # which may never end
         await response(scope, receive, send)
 

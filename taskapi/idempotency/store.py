@@ -90,19 +90,21 @@ class OutcomeStore:
         return row
 
     async def _once(self, write: Statement, values: Mapping[str, object]) -> Any:
-        """Run a write, and once more where the same request may have been quicker.
+        """Run a write, and once more if it found nothing to write.
 
-        It was, if the primary key says so, and may have been, if there was nothing to write: then
-        it has changed the row's version while this one waited for the row. It has ended by now, so
-        the second run finds its outcome.
+        The same request may have been quicker, and changed the row's version while this one waited.
+        It has ended by now, so the second run finds its outcome.
         """
+        return await self._attempt(write, values) or await self._attempt(write, values)
+
+    async def _attempt(self, write: Statement, values: Mapping[str, object]) -> Any:
         try:
-            row = await self._runner.fetch_row(write, values, idempotent=True)
+            return await self._runner.fetch_row(write, values, idempotent=True)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name != PRIMARY_KEY:
                 raise
-            row = None
-        return row or await self._runner.fetch_row(write, values, idempotent=True)
+        # The same request was quicker. It has ended by now, so this run finds its outcome.
+        return await self._runner.fetch_row(write, values, idempotent=True)
 
     async def claim(self, claim: Statement, key: IdempotencyKey) -> bool:
         """Take a key for the transaction in which this store runs; others wait until it ends.

@@ -83,6 +83,25 @@ WAIT_SECONDS = Histogram(
 NO_CONNECTION = Counter(
     "taskapi_database_no_connection", "Requests that got no connection", ["reason"]
 )
+RESPONSE_BYTES = Gauge(
+    "taskapi_response_bytes",
+    "Bytes that responses under way hold, or may once they are rendered",
+    multiprocess_mode="livesum",
+)
+RESPONSES_REFUSED = Counter(
+    "taskapi_responses_refused", "Requests for which there was no memory in time"
+)
+CLIENT_CONNECTIONS = Gauge(
+    "taskapi_client_connections", "Connections of clients", multiprocess_mode="livesum"
+)
+CLIENT_CONNECTIONS_MAX = Gauge(
+    "taskapi_client_connections_max",
+    "Connections of clients that may be open (MAX_CONNECTIONS)",
+    multiprocess_mode="livesum",
+)
+CLIENT_CONNECTIONS_CUT = Counter(
+    "taskapi_client_connections_cut", "Connections that the service closed early", ["reason"]
+)
 WORKERS = Gauge("taskapi_workers", "Processes that serve", multiprocess_mode="livesum")
 BUILD = Gauge(
     "taskapi_build_info", "1, for the versions", ["version", "python"], multiprocess_mode="livemax"

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse
 
 from taskapi.config import UserIdType
-from taskapi.edge.conditional import IfNoneMatch, is_not_modified
+from taskapi.edge.conditional import KnownTags, is_known
 from taskapi.edge.router import Router
 from taskapi.openapi.assets import ASSETS, asset_file
 from taskapi.openapi.document import openapi_document
@@ -91,14 +91,14 @@ async def start() -> Response:
 
 
 @router.get("/docs/assets/{name}")
-async def asset(name: str, if_none_match: IfNoneMatch = None) -> Response:
+async def asset(name: str, known: KnownTags) -> Response:
     """A file of Swagger UI."""
     if name not in ASSETS:
         raise HTTPException(404)
     file = asset_file(name)
     response = FileResponse(file, stat_result=file.stat())  # with which it knows its ETag
     tag = response.headers["ETag"]
-    if is_not_modified(if_none_match, tag):
+    if is_known(known, tag):
         return Response(status_code=304, headers={"ETag": tag})
     return response
 

@@ -100,14 +100,20 @@ def returns(status: int, *headers: str, example: object = None) -> Responses:
     return {status: described | content}
 
 
-def errors(*statuses: int, keyed: bool = False) -> Responses:
+def errors(
+    *statuses: int, keyed: bool = False, current: type[BaseModel] | None = None
+) -> Responses:
     """The `responses` of a route that may respond with these errors, each with its examples.
 
     Args:
         statuses: of the errors.
         keyed: whether the route takes an `Idempotency-Key`, which may have been used before.
+        current: what a 412 has as its member `current`; its schema has an example.
     """
-    return {status: _error_response(status, keyed=keyed) for status in statuses}
+    described: Responses = {status: _error_response(status, keyed=keyed) for status in statuses}
+    if current is not None:
+        _add_current(described[HTTPStatus.PRECONDITION_FAILED], current)
+    return described
 
 
 def _headers(*names: str) -> dict[str, Any]:
@@ -136,6 +142,21 @@ def _error_response(status: int, *, keyed: bool) -> dict[str, Any]:
             },
         },
     }
+
+
+def _add_current(response: dict[str, Any], model: type[BaseModel]) -> None:
+    """Describe the member that `problem.error_response` adds to both shapes."""
+    [example, *_] = model.model_json_schema()["examples"]
+    current = {name: example[name] for name in model.model_fields if name in example}
+    reference = {"$ref": f"#/components/schemas/{model.__name__}"}
+    member = {"properties": {"current": reference}, "required": ["current"]}
+    del response["model"]  # for which FastAPI would write a schema of its own
+    for kind, shape in (("application/json", Error), (problem.PROBLEM_JSON, Problem)):
+        described = response["content"][kind]
+        base = {"$ref": f"#/components/schemas/{shape.__name__}"}
+        described["schema"] = {"allOf": [base, member]}
+        for each in described["examples"].values():
+            each["value"] |= {"current": current}
 
 
 def _problems(status: int) -> list[problem.Problem]:

@@ -7,9 +7,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from taskapi import __version__
 from taskapi.edge.router import Router
-from taskapi.errors import Draining
+from taskapi.errors import Draining, Overloaded
 from taskapi.observability.metrics import exposition
 from taskapi.openapi.responses import errors, returns
+from taskapi.server.connections import is_full
 from taskapi.state import state_of
 
 router = Router(tags=["operations"])
@@ -44,10 +45,12 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz", responses=returns(200, example={"status": "ready"}) | errors(503))
 async def readyz(request: Request) -> dict[str, str]:
-    """The database answers, its schema is current, and the process is not about to stop."""
+    """The database answers, its schema is current, and the process can take connections."""
     state = state_of(request)
     if state.drain.begun:
         raise Draining
+    if is_full(request.scope):
+        raise Overloaded("All connections are in use.")
     await state.readiness.check()
     return {"status": "ready"}
 

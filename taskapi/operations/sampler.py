@@ -9,17 +9,19 @@ from taskapi import __version__
 from taskapi.database import faults
 from taskapi.database.executor import Executor
 from taskapi.database.faults import Fault
+from taskapi.edge.memory import ResponseMemory
 from taskapi.edge.turns import Turns
 from taskapi.errors import Limit, Refusal, Unavailable
 from taskapi.observability import metrics
 
 
 class Sampler:
-    """Reads the connection pool, the turns and, with several workers, this process."""
+    """Reads the pool, the turns, the responses' memory and, with several workers, this process."""
 
-    def __init__(self, database: Executor, turns: Turns) -> None:
+    def __init__(self, database: Executor, turns: Turns, memory: ResponseMemory) -> None:
         self._pool = database.pool
         self._turns = turns
+        self._memory = memory
         self._process = metrics.ProcessMetrics() if metrics.is_shared() else None
         metrics.BUILD.labels(__version__, platform.python_version()).set(1)
         self.sample()  # before the worker counts: whoever counts it finds its gauges
@@ -33,6 +35,7 @@ class Sampler:
         metrics.CONNECTIONS_IN_USE.set(self._pool.in_use)
         metrics.WAITING.set(self._pool.waiting)
         metrics.TURNS_WAITING.set(self._turns.waiting)
+        metrics.RESPONSE_BYTES.set(self._memory.held)
         if self._process is not None:
             self._process.sample()
 
@@ -57,6 +60,8 @@ def _create_counters() -> None:
         metrics.KEY_SET_FETCHES.labels(result)
     for cause in ("queue_full", "timed_out"):
         metrics.NO_CONNECTION.labels(cause)
+    for cut in ("idle", "full", "slow", "stalled"):
+        metrics.CLIENT_CONNECTIONS_CUT.labels(cut)
     for kind in _with_subclasses(Unavailable):
         metrics.UNAVAILABLE.labels(kind.code)
 

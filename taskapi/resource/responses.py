@@ -1,15 +1,36 @@
 """Responses made of what the database has rendered."""
 
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
 
+from taskapi import __version__
 from taskapi.edge.body import invalid
-from taskapi.edge.conditional import content_tag, entity_tag, is_not_modified
+from taskapi.edge.conditional import (
+    NO_TAGS,
+    Tags,
+    content_tag,
+    entity_tag,
+    is_known,
+    is_known_version,
+    list_tag,
+    may_know_list,
+    question_hash,
+)
 from taskapi.edge.cursor import InvalidCursor
+from taskapi.edge.memory import MEBIBYTE, SHORT_BYTES, ResponseMemory, Share
 from taskapi.idempotency.header import REPLAYED
 from taskapi.resource.pages import PageRequest
 from taskapi.resource.store import Page, RenderedRow, ResourceStore
+from taskapi.state import state_of
+
+MAX_PAGE_BYTES = 4 * MEBIBYTE
+"""Of JSON in a page. One row always fits: a task has at most 35 kB (`Resource.max_row_bytes`)."""
+
+ENVELOPE_BYTES = 4096
+"""Of a page without its rows. A cursor has up to 2.7 kB: a title of 500 characters in base64."""
 
 
 class JsonBytes(Response):
@@ -18,14 +39,33 @@ class JsonBytes(Response):
     media_type = "application/json"
 
 
-def row_response(row: RenderedRow, if_none_match: str | None = None) -> Response:
-    """A row, or 304 where the client has this version already.
+class SharedJson(JsonBytes):
+    """JSON that may be long, and so has its share of the memory for responses.
 
-    Raises:
-        RequestValidationError: `If-None-Match` cannot be read.
+    Args:
+        content: the JSON.
+        share: released when the client has taken the response.
+        headers: of the response.
     """
+
+    def __init__(
+        self, content: bytes, share: Share, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(content, headers=headers)
+        share.shrink(len(content))
+        self._share = share
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._share.release_when_taken(scope)
+
+
+def row_response(row: RenderedRow, known: Tags = NO_TAGS) -> Response:
+    """A row, or 304 where the client has this version already."""
     headers = {"ETag": entity_tag(row.version)} | (REPLAYED if row.replayed else {})
-    if is_not_modified(if_none_match, headers["ETag"]):
+    if is_known_version(known, row.version):
         return Response(status_code=304, headers=headers)
     return JsonBytes(row.json, headers=headers)
 
@@ -43,7 +83,7 @@ async def page_response(
     name: str,
     store: ResourceStore,
     asked: PageRequest,
-    if_none_match: str | None,
+    known: Tags,
 ) -> Response:
     """A page of rows, or 304 where the client has it already.
 
@@ -52,20 +92,49 @@ async def page_response(
         name: the member that holds the rows.
         store: has them.
         asked: which page.
-        if_none_match: the header.
+        known: what the client has already.
 
     Raises:
-        RequestValidationError: the cursor or `If-None-Match` cannot be read.
+        RequestValidationError: the cursor cannot be read.
     """
+    question = _question(request)
+    # The clock is one row. If it shows another time, reading it has cost a tenth of the page.
+    clock = await store.clock() if may_know_list(known, question) else None
+    if clock and is_known(known, tag := list_tag(clock, question)):
+        return Response(status_code=304, headers={"ETag": tag})
     try:
-        page = await store.list(asked)
+        page, share = await _read_page(state_of(request).response_memory, store, asked)
     except InvalidCursor:
         raise invalid(("query", "cursor"), "cursor_invalid", "Not a cursor of this list") from None
-    content = page_json(name, asked, page)
-    headers = {"ETag": content_tag(content)} | _link(request, page)
-    if is_not_modified(if_none_match, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return JsonBytes(content, headers=headers)
+    with share:
+        content = page_json(name, asked, page)
+        # Only users who have never written have no clock.
+        tag = list_tag(page.clock, question) if page.clock else content_tag(content)
+        if not is_known(known, tag):
+            return SharedJson(content, share, {"ETag": tag} | _link(request, page))
+    share.release()
+    return Response(status_code=304, headers={"ETag": tag})
+
+
+async def _read_page(
+    memory: ResponseMemory, store: ResourceStore, asked: PageRequest
+) -> tuple[Page, Share]:
+    """A page, and what it holds of the memory for responses.
+
+    If the memory has no room for the longest page, a short one is read first: nearly all are short,
+    and only a page that is not has to wait, and is read again.
+    """
+    longest = min(MAX_PAGE_BYTES, int(asked.limit * store.resource.max_row_bytes) + ENVELOPE_BYTES)
+    share = memory.try_hold(store.owner, longest)
+    if share is None:
+        share = await memory.hold(store.owner, min(longest, SHORT_BYTES))
+    with share:
+        page = await store.list(asked, share.size - ENVELOPE_BYTES)
+    if share.size < longest and page.next_cursor is not None and page.shown < asked.limit:
+        share.release()
+        with await memory.hold(store.owner, longest) as share:
+            page = await store.list(asked, share.size - ENVELOPE_BYTES)
+    return page, share
 
 
 def page_json(name: str, asked: PageRequest, page: Page) -> bytes:
@@ -84,3 +153,9 @@ def _link(request: Request, page: Page) -> dict[str, str]:
     query = dict(request.query_params) | {"cursor": page.next_cursor}
     query.pop("offset", None)
     return {"Link": f'<{quote(request.scope["path"])}?{urlencode(query)}>; rel="next"'}
+
+
+def _question(request: Request) -> str:
+    """What the JSON of a list depends on, except for the rows, hashed: this code, and the URL."""
+    query = request.scope["query_string"].decode("latin-1")
+    return question_hash(f"{__version__} {request.scope['path']}?{query}")

@@ -35,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from taskapi.clock.statements import CLOCKS, arrive, start, tick
+from taskapi.clock.statements import CLOCKS, arrive, shown, start, tick
 from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
@@ -192,11 +192,12 @@ class ResourceStatements:
     Attributes:
         get: the row.
         current: several rows as they are now.
+        clock: what the owner's clock shows.
         create: insert the row.
         update: change the columns named in the parameter `changed`.
         delete: delete the row.
-        absence: why a write did nothing: the row's version, whether the owner is known, and
-            whether their clock runs.
+        absence: why a write did nothing: the row, if there is one, whether the owner is known,
+            and whether their clock runs.
         count: how many rows the owner has, and the time of their clock at that moment.
         counted: write that number down, if the clock has not moved since.
         arrive: insert the owner into the users table.
@@ -208,14 +209,16 @@ class ResourceStatements:
         columns = resource.table.c
         own = own_row(resource)
         self.get: Statement = compiled(select(*rendered(resource, resource.table)).where(own))
+        self.clock: Statement = compiled(select(*shown().c))
         self.current: Statement = compiled(_current_rows(resource))
         self.create: Write = composed(resource, adding, counter=resource.counter)
         self.update: Write = composed(resource, changing)
         self.delete: Write = _delete(resource)
-        version = select(columns.updated_at).where(own).scalar_subquery()
+        row = select(*rendered(resource, resource.table)).where(own).subquery("row")
         started = select(CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id)).exists()
+        reasons = select(users.known.label("known"), started.label("started")).subquery("reasons")
         self.absence: Statement = compiled(
-            select(version.label("version"), users.known.label("known"), started.label("started"))
+            select(reasons, row).outerjoin_from(reasons, row, true())
         )
         self.arrive: Statement = arrive(users)
         self.claim: Statement = claim()

@@ -10,7 +10,7 @@ from sqlalchemy import Column
 from taskapi.database.executor import StatementRunner
 from taskapi.database.owner import UserId, Users
 from taskapi.database.statement import Statement
-from taskapi.edge.conditional import entity_tag
+from taskapi.edge.conditional import ClockTime, entity_tag
 from taskapi.edge.cursor import Position, issue_cursor, read_cursor
 from taskapi.errors import ApiError, Overloaded, QuotaExceeded, UserNotFound, VersionMismatch
 from taskapi.idempotency.store import IdempotencyKey, OutcomeStore, Write
@@ -52,13 +52,17 @@ class Page(NamedTuple):
 
     Attributes:
         rows: the JSON of its rows, with commas between them.
+        shown: the number of its rows.
         total: of rows in all pages.
         next_cursor: of the next page; None where there is none.
+        clock: what the user's clock shows; None where they have none yet.
     """
 
     rows: bytes
+    shown: int
     total: int
     next_cursor: str | None
+    clock: ClockTime | None
 
 
 class ResourceStore:
@@ -87,6 +91,11 @@ class ResourceStore:
         self.statements: ResourceStatements = statements_of(self.resource, users)
 
     @property
+    def owner(self) -> UserId:
+        """Whose rows they are."""
+        return self._owner
+
+    @property
     def outcomes(self) -> OutcomeStore:
         """The outcomes stored for the user's idempotency keys."""
         return OutcomeStore(self._owner, self._runner)
@@ -95,8 +104,12 @@ class ResourceStore:
         """The same user's store, on a transaction."""
         return type(self)(self._owner, runner, self._users)
 
-    async def list(self, request: PageRequest) -> Page:
-        """One page of rows.
+    async def clock(self) -> ClockTime | None:
+        """What the user's clock shows; None where they have none."""
+        return _clock(await self._fetch(self.statements.clock, {}))
+
+    async def list(self, request: PageRequest, max_bytes: int) -> Page:
+        """One page of rows, which ends early where `limit` rows are more than so many bytes.
 
         Raises:
             InvalidCursor: the cursor was not issued for this list.
@@ -106,7 +119,10 @@ class ResourceStore:
             max_length = getattr(self._sort_column(request).type, "length", None)
             position = read_cursor(self._scope(request), request.cursor, max_length)
             values |= {"after_value": position.value, "after_id": position.id}
-        shape = Shape(request.sort, frozenset(request.filters), after=request.cursor is not None)
+        bounded = request.limit * self.resource.max_row_bytes > max_bytes
+        if bounded:
+            values["max_bytes"] = max_bytes
+        shape = Shape(request.sort, frozenset(request.filters), request.cursor is not None, bounded)
         row = await self._fetch(page_statement(self.resource, self._users, shape), values)
         if not (row["known"] or self._users.create_unknown):
             raise UserNotFound
@@ -114,7 +130,8 @@ class ResourceStore:
         if row["has_more"]:
             position = Position(row["last_value"], row["last_id"])
             next_cursor = issue_cursor(self._scope(request), position)
-        return Page(row["rows"] or b"", row["total"], next_cursor)
+        rows = row["rows"] or b""
+        return Page(rows, row["shown"], row["total"], next_cursor, _clock(row))
 
     async def create(
         self, values: Mapping[str, object], key: IdempotencyKey | None = None
@@ -246,6 +263,12 @@ class ResourceStore:
     def _reason(self, absence: Any) -> ApiError:
         """Why there is no such row."""
         if absence["version"] is not None:
-            return VersionMismatch(entity_tag(absence["version"]))
+            return VersionMismatch(entity_tag(absence["version"]), absence["body"])
         known = absence["known"] or self._users.create_unknown
         return self.resource.not_found() if known else UserNotFound()
+
+
+def _clock(row: Any) -> ClockTime | None:
+    if row is None or row["changed_at"] is None:
+        return None
+    return ClockTime(row["started_at"], row["changed_at"])

@@ -25,6 +25,7 @@ class LingeringTransport(asyncio.Transport):
         transport: the server's.
         loop: its loop.
         timeout: seconds between the two steps, unless the client disconnects before.
+        send_timeout: seconds for the client to take what was written before the connection closes.
         is_client_sending: whether it is, as far as the server can know.
 
     Attributes:
@@ -37,14 +38,17 @@ class LingeringTransport(asyncio.Transport):
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
         timeout: float,
+        send_timeout: float,
         is_client_sending: Callable[[], bool],
     ) -> None:
         super().__init__()
         self._transport = transport
         self._loop = loop
         self.timeout = timeout
+        self._send_timeout = send_timeout
         self._is_client_sending = is_client_sending
         self.lingering = False
+        self._reset_timer: asyncio.TimerHandle | None = None
         self.write = transport.write  # type: ignore[method-assign]  # saves a call for each response
 
     def is_closing(self) -> bool:
@@ -53,11 +57,23 @@ class LingeringTransport(asyncio.Transport):
     def close(self) -> None:
         if self.is_closing() or not self._is_client_sending():
             self._transport.close()
+            if self._reset_timer is None and self._transport.get_write_buffer_size():
+                # It would wait for ever for a client that takes nothing any more.
+                self._reset_timer = self._loop.call_later(self._send_timeout, self.reset)
         else:
             self.lingering = True
             self._transport.write_eof()
             self._transport.resume_reading()
             self._loop.call_later(self.timeout, self._transport.close)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def cancel_reset(self) -> None:
+        """To be called when the connection is lost."""
+        if self._reset_timer is not None:
+            self._reset_timer.cancel()
 
     def reset(self) -> None:
         """Close at once, and discard what the client has not received."""

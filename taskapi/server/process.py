@@ -20,6 +20,7 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 import taskapi
 from taskapi.config import Settings
 from taskapi.observability import metrics
+from taskapi.server.connections import Connections, max_connections
 from taskapi.server.drain import DRAIN_SECONDS
 from taskapi.server.listener import BACKLOG, CLOSING_SECONDS, drop_new_connections
 from taskapi.server.protocol import HttpProtocol
@@ -55,9 +56,17 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
-    """The options of uvicorn for these settings: one HTTP parser, and nothing logged twice."""
+    """The options of uvicorn for these settings: one HTTP parser, and nothing logged twice.
+
+    Raises:
+        SettingsError: `MAX_CONNECTIONS` is more than this process can have.
+    """
     return {
-        "http": partial(HttpProtocol, timeout=settings.request_timeout),
+        "http": partial(
+            HttpProtocol,
+            connections=Connections(max_connections(settings)),
+            timeout=settings.request_timeout,
+        ),
         "timeout_keep_alive": settings.keep_alive_timeout,
         "ws": "none",
         "loop": "uvloop",

@@ -6,6 +6,7 @@ off. Each refusal is a response like any other: in order, in the one shape, logg
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,18 @@ import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from taskapi.edge.memory import WHEN_TAKEN
 from taskapi.edge.problem import error_response
 from taskapi.edge.request_log import RequestLogMiddleware
-from taskapi.errors import ApiError, HeadTimedOut, HeadTooLarge, MalformedRequest
+from taskapi.errors import (
+    ApiError,
+    HeadTooLarge,
+    MalformedRequest,
+    Overloaded,
+    RequestTimedOut,
+)
+from taskapi.observability import metrics
+from taskapi.server.connections import FULL, Connections
 from taskapi.server.framing import MAX_HEAD_BYTES, MAX_HEADERS, body_parser, check_head
 from taskapi.server.lingering import LingeringTransport
 from taskapi.server.listener import admit
@@ -27,18 +37,35 @@ what is not read any more."""
 MAX_PIPELINED_REQUESTS = 100
 """May wait on one connection for the response to an earlier request."""
 
+SEND_TIMEOUTS = 6
+"""Times `REQUEST_TIMEOUT`, 60 seconds by default: then a response must have left, unless it is a
+stream. Somebody who reads a page of 4 MiB at 100 kB/s needs 40."""
+
+RESERVED_SECONDS = 2
+"""For the one request of a connection above `MAX_CONNECTIONS`."""
+
+RESERVED_PATHS = {b"/livez", b"/readyz", b"/metrics"}
+"""What such a connection is answered; anything else is 503."""
+
 
 class HttpProtocol(HttpToolsProtocol):
     """One connection.
 
     Args:
+        connections: of this process.
         timeout: seconds for a whole head to arrive, and for a client to read any of its response.
         options: uvicorn's.
     """
 
-    def __init__(self, *, timeout: float = 10.0, **options: Any) -> None:
+    def __init__(self, *, connections: Connections, timeout: float, **options: Any) -> None:
         super().__init__(**options)
+        self._all = connections
+        self._is_reserved = False
+        self._extensions: dict[str, Any] = {}
+        self._when_taken: list[Callable[[], None]] = []
         self._timeout = self._head_timeout = timeout
+        self._send_timeout = SEND_TIMEOUTS * timeout
+        self._send_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
         self._in_head = False
@@ -52,17 +79,34 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._lingering = LingeringTransport(
-            transport, self.loop, self._timeout, self._is_client_sending
+            transport, self.loop, self._timeout, self._send_timeout, self._is_client_sending
         )
         self.transport = self._lingering
-        admit(transport.get_extra_info("socket"))
-        self._await_request()
+        self._extensions = {WHEN_TAKEN: self._call_when_taken, FULL: self._all.is_full}
+        if self._has_place():
+            admit(transport.get_extra_info("socket"))
+            self._await_request()
+        else:
+            transport.abort()
+
+    def _has_place(self) -> bool:
+        if self._all.admit(self):
+            return True
+        self._is_reserved = self._all.reserve()
+        self._head_timeout = self.timeout_keep_alive = RESERVED_SECONDS
+        return self._is_reserved
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._running_cycle is not None and not self._running_cycle.response_complete:
             self._disconnect(self._running_cycle)  # uvicorn does this for the newest request only
         self._cancel_head_timer()
-        self._cancel_stall_timer()
+        self._cancel_send_timers()
+        self._lingering.cancel_reset()
+        self._extensions.clear()  # which hold this connection
+        self._all.remove(self)
+        if self._is_reserved:
+            self._all.unreserve()
+        self._tell_taken()
         super().connection_lost(exc)
 
     # Requests
@@ -99,14 +143,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = self._extensions
         self._in_head = self._in_message = True
 
     def on_headers_complete(self) -> None:
         check_head(self.parser.get_http_version(), self.url, self.headers)
         if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
             raise MalformedRequest("Too many requests at once on one connection.")
+        if self._is_reserved and self.url not in RESERVED_PATHS:
+            self.app = RequestLogMiddleware(partial(_respond, Overloaded()))
         super().on_headers_complete()
-        if self._stopping:
+        if self._stopping or self._is_reserved:
             self.cycle.keep_alive = False
         self.headers = []  # The parser adds trailers, which must not become headers.
         self._in_head = False
@@ -150,6 +197,16 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(self._head_timeout, self._on_head_timeout)
 
+    @property
+    def idle_until(self) -> float | None:
+        """When it is closed anyway, by the loop's time; None while it serves a request."""
+        timer = self.timeout_keep_alive_task
+        return None if timer is None else timer.when()
+
+    def close_idle(self) -> None:
+        """Close at once."""
+        self._lingering.abort()
+
     def shutdown(self) -> None:
         """Close after the response in progress, or after the first request of a new connection."""
         self._stopping = True
@@ -168,7 +225,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _on_head_timeout(self) -> None:
         if self._in_head:
-            self._refuse(HeadTimedOut())
+            self._refuse(RequestTimedOut())
         else:
             self.transport.close()
 
@@ -221,21 +278,47 @@ class HttpProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._check_stall(None)
+        if not self._is_streaming():
+            self._send_timer = self.loop.call_later(self._send_timeout, self._cut, "slow")
+
+    def _is_streaming(self) -> bool:
+        """Whether the response is sent while it is produced, which may take for ever."""
+        cycle = self._running_cycle
+        return cycle is not None and getattr(cycle.scope.get("route"), "streams", False)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._cancel_stall_timer()
+        self._cancel_send_timers()
+        self._tell_taken()
 
-    def _cancel_stall_timer(self) -> None:
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-            self._stall_timer = None
+    def _call_when_taken(self, do: Callable[[], None]) -> None:
+        """Call a function when the client has taken what has been written, but for 64 KiB."""
+        if self.flow.write_paused:
+            self._when_taken.append(do)
+        else:
+            do()
+
+    def _tell_taken(self) -> None:
+        for do in self._when_taken:
+            do()
+        self._when_taken.clear()
+
+    def _cancel_send_timers(self) -> None:
+        for timer in (self._stall_timer, self._send_timer):
+            if timer is not None:
+                timer.cancel()
+        self._stall_timer = self._send_timer = None
+
+    def _cut(self, reason: str) -> None:
+        """Reset the connection of a client that does not take its response."""
+        metrics.CLIENT_CONNECTIONS_CUT.labels(reason).inc()
+        self._lingering.reset()
 
     def _check_stall(self, previous: int | None) -> None:
         """Reset the connection if the client has acknowledged nothing since the last check."""
         left = self._lingering.unacknowledged()
         if left == previous:
-            self._lingering.reset()
+            self._cut("stalled")
         else:
             self._stall_timer = self.loop.call_later(self._timeout, self._check_stall, left)
 

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request, Response
 
 from taskapi.config import MAX_ID
-from taskapi.edge.conditional import ExpectedVersions, IfNoneMatch
+from taskapi.edge.conditional import ExpectedVersions, KnownTags
 from taskapi.edge.router import Router
 from taskapi.idempotency.header import REPLAYED, OptionalIdempotencyKey
 from taskapi.openapi.responses import errors, returns
 from taskapi.resource.dependency import own
 from taskapi.resource.fields import PlainDigits
-from taskapi.resource.responses import JsonBytes, created_response, page_response, row_response
+from taskapi.resource.responses import SharedJson, created_response, page_response, row_response
 from taskapi.state import state_of
 from taskapi.tasks.batch import run_batch
 from taskapi.tasks.batch_schemas import (
@@ -46,17 +46,17 @@ TaskId = Annotated[
     "",
     response_model=TaskList,
     responses=returns(200, "ETag", "Link")
-    | returns(304, "ETag", "Link")
+    | returns(304, "ETag")
     | errors(401, 403, 404, 422, 429, 503),
 )
 async def list_tasks(
     request: Request,
     query: Annotated[TaskQuery, Query()],
     tasks: OwnTasks,
-    if_none_match: IfNoneMatch = None,
+    known: KnownTags,
 ) -> Response:
     """List your tasks: filtered, sorted, and in pages that stay put while others write."""
-    return await page_response(request, "tasks", tasks, query.page_request(), if_none_match)
+    return await page_response(request, "tasks", tasks, query.page_request(), known)
 
 
 @router.post(
@@ -64,7 +64,7 @@ async def list_tasks(
     status_code=201,
     response_model=TaskRead,
     responses=returns(201, "ETag", "Location", "Idempotency-Replayed")
-    | errors(401, 403, 404, 410, 413, 415, 422, 429, 503, keyed=True),
+    | errors(401, 403, 404, 408, 410, 413, 415, 422, 429, 503, keyed=True),
 )
 async def create_task(
     new: TaskCreate, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
@@ -77,7 +77,7 @@ async def create_task(
     "/batch",
     response_model=BatchResults,
     responses=returns(200, "Idempotency-Replayed")
-    | errors(401, 403, 404, 413, 415, 422, 429, 503, keyed=True),
+    | errors(401, 403, 404, 408, 413, 415, 422, 429, 503, keyed=True),
     max_body_bytes=MAX_BATCH_BYTES,
 )
 async def do_batch(
@@ -89,8 +89,11 @@ async def do_batch(
     status, and its task as it is now. Where the task has been deleted since, the status is 410 and
     the task null; a deletion keeps its 204.
     """
-    done = await run_batch(state_of(request).executor, tasks, batch.operations, key)
-    return JsonBytes(done.json, headers=REPLAYED if done.replayed else None)
+    state, operations = state_of(request), batch.operations
+    size = int(len(operations) * tasks.resource.max_row_bytes)
+    with await state.response_memory.hold(tasks.owner, size) as share:
+        done = await run_batch(state.executor, tasks, operations, key)
+    return SharedJson(done.json, share, REPLAYED if done.replayed else None)
 
 
 @router.get(
@@ -102,15 +105,18 @@ async def do_batch(
         **errors(401, 403, 404, 422, 429, 503),
     },
 )
-async def get_task(task_id: TaskId, tasks: OwnTasks, if_none_match: IfNoneMatch = None) -> Response:
+async def get_task(task_id: TaskId, tasks: OwnTasks, known: KnownTags) -> Response:
     """Read one task."""
-    return row_response(await tasks.get(task_id), if_none_match)
+    return row_response(await tasks.get(task_id), known)
 
 
 @router.put(
     "/{task_id}",
     response_model=TaskRead,
-    responses={**returns(200, "ETag"), **errors(401, 403, 404, 412, 413, 415, 422, 429, 503)},
+    responses={
+        **returns(200, "ETag"),
+        **errors(401, 403, 404, 408, 412, 413, 415, 422, 429, 503, current=TaskRead),
+    },
 )
 async def update_task(
     task_id: TaskId, new: TaskUpdate, tasks: OwnTasks, versions: ExpectedVersions
@@ -123,7 +129,7 @@ async def update_task(
     "/{task_id}",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 410, 412, 413, 415, 422, 429, 503, keyed=True),
+    | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 429, 503, keyed=True, current=TaskRead),
     openapi_extra={"requestBody": {"content": {"application/merge-patch+json": MERGE_PATCH}}},
 )
 async def patch_task(
@@ -140,7 +146,7 @@ async def patch_task(
 @router.delete(
     "/{task_id}",
     status_code=204,
-    responses={**returns(204), **errors(401, 403, 404, 412, 422, 429, 503)},
+    responses={**returns(204), **errors(401, 403, 404, 412, 422, 429, 503, current=TaskRead)},
 )
 async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersions) -> Response:
     """Delete a task, for good."""
@@ -152,7 +158,7 @@ async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersio
     "/{task_id}/complete",
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
-    | errors(401, 403, 404, 410, 412, 413, 415, 422, 429, 503, keyed=True),
+    | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 429, 503, keyed=True, current=TaskRead),
 )
 async def complete_task(
     task_id: TaskId,

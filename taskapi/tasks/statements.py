@@ -30,6 +30,7 @@ TASKS = Resource(
         "updated_before": col(Task.updated_at) < bindparam("updated_before"),
     },
     sorts=(Task.created_at, Task.updated_at, Task.title),
+    searches=frozenset({"q"}),
     counter=UserClock.max_task_count,
     tombstones=Tombstone,
 )

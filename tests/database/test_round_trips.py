@@ -33,7 +33,7 @@ class Operation(NamedTuple):
 
     Attributes:
         path: behind the person's tasks, with the id of a task and the cursor of a second page.
-        headers: with a task's tag, and a new key for each request.
+        headers: with a task's tag and the list's, and a new key for each request.
     """
 
     method: str
@@ -69,6 +69,7 @@ OPERATIONS = {
         "&created_before=9999-01-31T09:30:00Z&updated_since=2026-01-31T09:30:00Z",
     ),
     "list if changed": Operation("GET", "", headers={"If-None-Match": '"another"'}),
+    "list unchanged": Operation("GET", "", headers={"If-None-Match": "{list_tag}"}),
     "list from a cursor": Operation("GET", "?limit=1&cursor={cursor}"),
 }
 
@@ -171,7 +172,7 @@ class Service:
         )
         self._keys = itertools.count()
         self._tags: dict[int, str] = {}
-        self._cursor = ""
+        self._cursor = self._list_tag = ""
 
     async def call(self, operation: Operation, task_id: int) -> httpx.Response:
         """Do an operation."""
@@ -181,7 +182,8 @@ class Service:
             self._person.tasks + operation.path.format(id=task_id, cursor=self._cursor),
             json=operation.body,
             headers={
-                name: value.format(tag=tag, key=key) for name, value in operation.headers.items()
+                name: value.format(tag=tag, key=key, list_tag=self._list_tag)
+                for name, value in operation.headers.items()
             },
         )
         assert not response.is_error, response.text
@@ -193,6 +195,7 @@ class Service:
         self._tags = {answer.json()["id"]: answer.headers["ETag"] for answer in answers}
         page = await self.call(Operation("GET", "?limit=1"), 0)
         self._cursor = page.json()["next_cursor"]
+        self._list_tag = (await self.call(OPERATIONS["list"], 0)).headers["ETag"]
         return list(self._tags)
 
 

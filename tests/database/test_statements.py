@@ -1,7 +1,7 @@
 """The statements: the owner is in every one of them (FR-020), and no value is in any."""
 
 import re
-from itertools import product
+from itertools import product, starmap
 
 import pytest
 from sqlalchemy import bindparam, delete, insert, literal, select, update
@@ -37,8 +37,7 @@ def all_statements() -> dict[str, Statement]:
     for creating in (False, True):
         users = Users("users", create_unknown=creating)
         holders[f"creating={creating} "] = vars(ResourceStatements(TASKS, users))
-        for sort, filters, after in product(ORDERS, NARROWED, (False, True)):
-            shape = Shape(sort, filters, after)
+        for shape in starmap(Shape, product(ORDERS, NARROWED, (False, True), (False, True))):
             holders[f"{shape} "] = {"page": page_statement(TASKS, users, shape)}
     return {
         holder + name: statement

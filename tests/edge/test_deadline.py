@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from support.waiting import PATIENCE
 from taskapi.edge.deadline import DeadlineMiddleware
 from taskapi.edge.route import Route
-from taskapi.errors import Draining, TimedOut
+from taskapi.errors import Draining, RequestTimedOut, TimedOut
 
 LAST = {"type": "http.request", "body": b"two", "more_body": False}
 BODY: list[Message] = [{"type": "http.request", "body": b"one ", "more_body": True}, LAST]
@@ -95,6 +95,36 @@ def test_a_client_that_leaves_ends_what_runs_for_it() -> None:
 def test_what_takes_too_long_is_ended_though_its_client_waits() -> None:
     with pytest.raises(TimedOut):
         _run(_wait, Client(LAST), seconds=0.1)
+
+
+@pytest.mark.parametrize("already", [[], [BODY[0]]], ids=["no body yet", "half a body"])
+def test_a_body_that_does_not_come_in_time_is_the_clients_fault(already: list[Message]) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await _whole_body(receive)
+
+    with pytest.raises(RequestTimedOut):
+        _run(app, Client(*already), seconds=0.1)
+
+
+def test_a_body_that_is_read_late_and_does_not_come_is_too() -> None:
+    """The layer has read ahead, and the application waits for what it has not got."""
+    client = Client(BODY[0])
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await client.asked.wait()
+        await _whole_body(receive)
+
+    with pytest.raises(RequestTimedOut):
+        _run(app, client, seconds=0.2)
+
+
+def test_what_waits_behind_its_body_is_the_services_fault() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await _whole_body(receive)
+        await receive()  # for the client to disconnect
+
+    with pytest.raises(TimedOut):
+        _run(app, Client(*BODY), seconds=0.1)
 
 
 def test_a_route_has_its_own_deadline_be_it_shorter_or_longer() -> None:

@@ -212,7 +212,9 @@ def test_every_error_is_a_problem_for_those_who_ask_for_one(
     assert response.headers["Content-Type"] == PROBLEM
     assert isinstance(problem.pop("detail"), str)
     assert ("errors" in problem) is (status == 422)
-    problem.pop("errors", None)
+    assert ("current" in problem) is (status == 412)
+    for extension in ("errors", "current"):
+        problem.pop(extension, None)
     assert problem == {
         "type": "about:blank",
         "title": TITLES.get(status, HTTPStatus(status).phrase),

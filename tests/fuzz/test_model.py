@@ -47,7 +47,9 @@ patches = st.fixed_dictionaries({}, optional=texts | {"is_completed": mostly(sta
 
 # A task is named by a number, and a version by a word: what they mean is known when they are used.
 some_task = st.integers(0, 50)
-some_version = st.sampled_from([None, None, None, "current", "older", "several", "any"])
+some_version = st.sampled_from(
+    [None, None, None, "current", "older", "several", "any", "time", "gzip"]
+)
 some_key = st.sampled_from([None, None, "key-1", "key-2", "key-3"])
 
 operations = st.one_of(
@@ -199,6 +201,8 @@ class Life(RuleBasedStateMachine):
             "older": older,
             "several": f"{older}, {current}",
             "any": "*",
+            "time": f'"{tasks[0]["updated_at"]}"' if tasks else '"0"',
+            "gzip": f'W/{current[:-1]}-gzip"',
         }
         return None if word is None else meanings[word]
 

@@ -19,12 +19,14 @@ from uvicorn.server import ServerState
 
 from support.effort import effort
 from support.people import SECRET, sign
+from support.waiting import PATIENCE
 from support.wire import HEAD, request
 from taskapi.auth.claims import ClaimsPolicy, User
 from taskapi.auth.keys import shared_secret
 from taskapi.auth.verifier import Verifier
 from taskapi.edge.body import BoundedRequest, json_object
 from taskapi.errors import InvalidToken
+from taskapi.server.connections import Connections
 from taskapi.server.protocol import HttpProtocol
 
 # HTTP
@@ -60,6 +62,9 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None:
         """Likewise."""
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return SOCKET if name == "socket" else default
 
@@ -88,7 +93,9 @@ async def understood(parts: list[bytes]) -> list[tuple[int, bytes]]:
     """Status and body of every answer to bytes that come in these parts."""
     config = uvicorn.Config(echo, ws="none", lifespan="off", access_log=False, log_config=None)
     config.load()
-    protocol, wire = HttpProtocol(config=config, server_state=ServerState(), app_state={}), Wire()
+    limits: dict[str, Any] = {"connections": Connections(1), "timeout": PATIENCE}
+    state, wire = ServerState(), Wire()
+    protocol = HttpProtocol(config=config, server_state=state, app_state={}, **limits)
     protocol.connection_made(wire)
     for part in parts:
         if not wire.closed:

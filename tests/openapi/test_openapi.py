@@ -208,6 +208,17 @@ def test_an_error_is_described_in_both_its_shapes(document: Json) -> None:
                 assert described["content"].keys() == {"application/json", PROBLEM}
 
 
+def test_the_task_as_it_is_now_is_described_in_a_412(document: Json) -> None:
+    for operation in CONDITIONAL:
+        response = operation_in(document, operation)["responses"]["412"]
+        for described in response["content"].values():
+            _, added = described["schema"]["allOf"]
+            assert added["required"] == ["current"]
+            assert added["properties"]["current"]["$ref"].endswith("/Task")
+            [example] = described["examples"].values()
+            assert example["value"]["current"]["title"]
+
+
 def test_a_token_is_asked_for_under_api_alone(document: Json) -> None:
     [(name, scheme)] = document["components"]["securitySchemes"].items()
     assert scheme | {"description": ""} == {

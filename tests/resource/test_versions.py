@@ -92,7 +92,20 @@ def test_a_change_of_another_version_is_412_and_changes_nothing(
     response = sent(alice, operation, task, "If-Match", tag)
     assert_refused(response, 412, "version_mismatch")
     assert response.headers["ETag"] == now.headers["ETag"]
+    assert response.json()["current"] == now.json()
     assert alice.get(f"/{task['id']}").content == now.content
+
+
+@OPERATIONS_WITH_A_CONDITION
+def test_a_412_has_the_task_as_it_is_in_the_form_of_rfc_9457_too(
+    alice: Person, operation: str
+) -> None:
+    title = '\\ " } \u00e9 \U0001f382'
+    task = alice.create(title, description='{"current": null}')
+    headers = {"If-Match": '"another"', "Accept": "application/problem+json"}
+    response = changed(alice, operation, task, headers=headers)
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert (response.json()["status"], response.json()["current"]) == (412, task)
 
 
 @OPERATIONS_WITH_A_CONDITION
@@ -106,8 +119,6 @@ def test_the_tag_of_a_412_is_the_one_to_try_again_with(alice: Person, operation:
 Change = Callable[[str], str]
 
 NO_MATCH: dict[str, Change] = {
-    "weak": lambda tag: f"W/{tag}",
-    "weak in a list": lambda tag: f'"other", W/{tag}, "another"',
     "empty": lambda _: '""',
     "of somebody else": lambda _: '"33a64df551425fcc55e4d42a148795d9f25f89d4"',
     "with zeros in front": lambda tag: f'"0{tag[1:]}',
@@ -117,12 +128,32 @@ NO_MATCH: dict[str, Change] = {
     "beyond all times": lambda _: '"ffffffffffffffff"',
     "of a star": lambda _: '"*"',
     "not ASCII": lambda _: '"\xe9"',
+    "of a list": lambda tag: f'"{tag[1:-1]}-{tag[1:-1]}-0123456789abcdef"',
+    "with a coding before it": lambda tag: f'"gzip-{tag[1:]}',
+    "with no known coding": lambda tag: f'{tag[:-1]}-gzipped"',
+    "with a coding and no mark": lambda tag: f'{tag[:-1]}gzip"',
+    "of two codings": lambda tag: f'{tag[:-1]}-br-gzip"',
+    "a time that never was": lambda _: '"2026-01-31T09:30:00.123456Z"',
+    "no time at all": lambda _: '"2026-13-31T09:30:00.123456Z"',
 }
+
+PROXIES: dict[str, Change] = {
+    "nginx, HAProxy, Varnish, Cloudflare, CloudFront": lambda tag: f"W/{tag}",
+    "Apache, lighttpd, Caddy": lambda tag: f'{tag[:-1]}-gzip"',
+    "Apache with Brotli": lambda tag: f'{tag[:-1]}-br"',
+    "Caddy with Zstandard": lambda tag: f'{tag[:-1]}-zstd"',
+    "lighttpd with deflate": lambda tag: f'{tag[:-1]}-deflate"',
+    "Jetty": lambda tag: f'{tag[:-1]}--gzip"',
+    "Roxen": lambda tag: f'{tag[:-1]};gzip"',
+    "LiteSpeed": lambda tag: f'{tag[:-1]};gz"',
+    "one behind the other": lambda tag: f'W/{tag[:-1]}-gzip"',
+}
+"""How each rewrites a tag when it compresses (docs/decisions/0027 has where they say so)."""
 
 
 @pytest.mark.parametrize("change", NO_MATCH.values(), ids=NO_MATCH)
 @OPERATIONS_WITH_A_CONDITION
-def test_tags_are_compared_strongly_and_as_they_are_written(
+def test_tags_are_compared_as_they_are_written(
     alice: Person, operation: str, change: Change
 ) -> None:
     task = alice.create()
@@ -139,6 +170,7 @@ MATCH: dict[str, Change] = {
     "first": lambda tag: f'{tag}, "other"',
     "last": lambda tag: f'"other",{tag}',
     "among": lambda tag: f'"", "a,b" , W/"other" ,\t{tag},"last"',
+    "weak in a list": lambda tag: f'"other", W/{tag}, "another"',
     "among nothing": lambda tag: f",, {tag} ,",
     "after a hundred": lambda tag: '"other", ' * 100 + tag,
     "a star": lambda _: "*",
@@ -146,11 +178,25 @@ MATCH: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("change", MATCH.values(), ids=MATCH)
+@pytest.mark.parametrize("change", (MATCH | PROXIES).values(), ids=MATCH | PROXIES)
 @OPERATIONS_WITH_A_CONDITION
 def test_one_of_the_listed_tags_is_enough(alice: Person, operation: str, change: Change) -> None:
     task = alice.create()
     response = sent(alice, operation, task, "If-Match", change(tag_of(alice, task)).strip())
+    assert response.status_code == CALLS[operation].success
+
+
+@OPERATIONS_WITH_A_CONDITION
+def test_every_row_of_a_list_has_its_version(alice: Person, operation: str) -> None:
+    alice.create()
+    [row] = alice.get().json()["tasks"]
+    version = f'"{row["updated_at"]}"'
+    assert alice.get(f"/{row['id']}", headers={"If-None-Match": version}).status_code == 304
+    alice.put(f"/{row['id']}", json={"title": "Changed meanwhile"})
+    assert_refused(sent(alice, operation, row, "If-Match", version), 412, "version_mismatch")
+    assert alice.get(f"/{row['id']}", headers={"If-None-Match": version}).status_code == 200
+    [row] = alice.get().json()["tasks"]
+    response = sent(alice, operation, row, "If-Match", f'"other", "{row["updated_at"]}"')
     assert response.status_code == CALLS[operation].success
 
 
@@ -237,7 +283,7 @@ NOT_NEEDED: dict[str, Change] = {
     "in a list": lambda tag: f'"other", {tag}',
     "weak in a list": lambda tag: f'W/"other",W/{tag}',
     "a star": lambda _: "*",
-}
+} | PROXIES
 NEEDED: dict[str, Change] = {
     "of somebody else": lambda _: '"other"',
     "empty": lambda _: '""',
@@ -262,7 +308,6 @@ def test_what_the_client_has_already_is_304(
         again = alice.get(path, headers={"If-None-Match": change(first.headers["ETag"])})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["ETag"] == first.headers["ETag"]
-        assert again.headers.get("Link") == first.headers.get("Link")
         assert "Content-Type" not in again.headers
 
 
@@ -274,6 +319,16 @@ def test_any_other_version_is_answered_in_full(
         first = alice.get(path)
         again = alice.get(path, headers={"If-None-Match": change(first.headers["ETag"])})
         assert (again.status_code, again.content) == (200, first.content)
+
+
+@pytest.mark.parametrize("path", ["", "?limit=1", f"/{NO_TASK}"])
+def test_a_tag_that_cannot_be_read_is_422_before_the_database_is_asked(
+    alice: Person, stranded: httpx.Client, path: str
+) -> None:
+    for http in (alice.http, stranded):
+        person = Person(alice.id, alice.token, http)
+        response = person.get(path, headers={"If-None-Match": "nonsense"})
+        assert_refused(response, 422, "validation_failed")
 
 
 @pytest.mark.parametrize("value", MALFORMED)
@@ -288,30 +343,6 @@ def test_a_task_that_has_changed_is_sent_again(alice: Person) -> None:
     task = alice.create()
     tag = outdated(alice, task)
     assert alice.get(f"/{task['id']}", headers={"If-None-Match": tag}).status_code == 200
-
-
-def test_a_list_has_another_version_after_every_change_of_what_it_shows(alice: Person) -> None:
-    task = alice.create()
-    path = f"/{task['id']}"
-    changes: list[Callable[[], httpx.Response]] = [
-        lambda: alice.post(json={"title": "Another"}),
-        lambda: alice.put(path, json={"title": "Changed"}),
-        lambda: alice.patch(f"{path}/complete"),
-        lambda: alice.delete(path),
-    ]
-    for change in changes:
-        tag = alice.get().headers["ETag"]
-        assert alice.get(headers={"If-None-Match": tag}).status_code == 304
-        assert change().is_success
-        assert alice.get(headers={"If-None-Match": tag}).status_code == 200
-
-
-def test_a_page_stays_the_same_where_its_list_does(alice: Person, bob: Person) -> None:
-    alice.create()
-    tag = alice.get().headers["ETag"]
-    bob.create()
-    assert alice.get(headers={"If-None-Match": tag}).status_code == 304
-    assert STRONG_TAG.fullmatch(tag)
 
 
 def test_a_missing_or_foreign_task_is_404_whatever_the_client_has(

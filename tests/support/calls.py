@@ -90,7 +90,8 @@ def assert_refused(response: httpx.Response, status: int, code: str) -> None:
     assert response.status_code == status, f"{request.method} {request.url}: {response.text}"
     assert response.headers["Content-Type"] == "application/json"
     answer = response.json()
-    assert list(answer) == ["detail", "code", "request_id"]
+    current = ["current"] if code == "version_mismatch" else []
+    assert list(answer) == ["detail", "code", "request_id", *current]
     assert answer["request_id"] == response.headers["X-Request-ID"]
     assert answer["code"] == code
     assert answer["detail"]

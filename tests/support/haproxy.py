@@ -48,19 +48,24 @@ class Balancer:
         folder: for its files.
         ports: of the replicas.
         listener: a second place to take requests, whose clients have IP addresses.
+        added: lines of configuration that belong to the frontend for the public.
 
     Attributes:
         socket: where it takes requests.
     """
 
     def __init__(
-        self, folder: Path, ports: Sequence[int], listener: socket.socket | None = None
+        self,
+        folder: Path,
+        ports: Sequence[int],
+        listener: socket.socket | None = None,
+        added: str = "",
     ) -> None:
         self.socket = folder / "public.sock"
         self._inherited = () if listener is None else (listener.fileno(),)
         self._figures = folder / "figures.sock"
         self._config = folder / "haproxy.cfg"
-        self._config.write_text(_for_tests(folder, ports, self._inherited))
+        self._config.write_text(_for_tests(folder, ports, self._inherited, added))
 
     @contextmanager
     def running(self) -> Iterator["Balancer"]:
@@ -107,13 +112,13 @@ class Balancer:
         return {int(port) for port in re.findall(up, text)}
 
 
-def _for_tests(folder: Path, ports: Sequence[int], inherited: Sequence[int]) -> str:
+def _for_tests(folder: Path, ports: Sequence[int], inherited: Sequence[int], added: str) -> str:
     """The configuration with these replicas, listening in this folder and on these sockets."""
     binds = [f"    bind unix@{folder}/public.sock", *(f"    bind fd@{it}" for it in inherited)]
     servers = "\n".join(f"    server replica{port} 127.0.0.1:{port}" for port in ports)
     text = CONFIG.read_text()
     for pattern, replacement in (
-        (r"^    bind :8080$", "\n".join(binds)),
+        (r"^    bind :8080$", "\n".join([*binds, added])),
         (r"^    bind :8405$", f"    bind unix@{folder}/figures.sock"),
         (r"^    server-template .*$", servers),
         (r"^    log stdout .*$", ""),

@@ -324,7 +324,8 @@ def accepts(condition: str | None, task: Json) -> bool | None:
     """Whether a condition names the version that a task has; None without a condition."""
     if condition is None:
         return None
-    return condition == "*" or tag_of(task) in condition.split(", ")
+    named = condition.removeprefix("W/").replace('-gzip"', '"').split(", ")
+    return condition == "*" or not {tag_of(task), f'"{task["updated_at"]}"'}.isdisjoint(named)
 
 
 def tagged(answer: httpx.Response, task: Json) -> None:

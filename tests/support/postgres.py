@@ -149,6 +149,10 @@ class Postgres:
         """How many statements wait for a lock; those of the service, as the tests' never do."""
         return self._count("wait_event_type = 'Lock'")
 
+    def working(self) -> int:
+        """How many statements of the service run."""
+        return self._count(f"{OURS} AND state = 'active'")
+
     def connections(self) -> int:
         """How many connections the service has."""
         return self._count(OURS)

@@ -13,7 +13,7 @@ import pytest
 
 from support.people import Person
 from support.postgres import OURS, Postgres
-from support.waiting import eventually
+from support.waiting import PATIENT, eventually
 
 TRIES = 4
 """A first one and three more."""
@@ -198,3 +198,19 @@ def _is_unavailable(answer: httpx.Response) -> None:
     assert answer.status_code == 503, answer.text[:500]
     assert answer.json()["code"] == "database_unavailable"
     assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("limits", [PATIENT | {"request_timeout": 300.0}], ids=["patient"])
+def test_a_search_is_ended_after_two_seconds_in_the_database_too(
+    postgres: Postgres, alice: Person
+) -> None:
+    """One that PostgreSQL would work on for minutes: each letter is compared 500 times."""
+    alice.create()
+    fill = """INSERT INTO tasks (user_id, title, description)
+        SELECT $1, 'a', repeat('a', 5000) FROM generate_series(1, 50000)"""
+    postgres.run(fill, int(alice.id))
+    answer = alice.get(params={"q": "a" * 499 + "b"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "timed_out")
+    assert answer.headers["Retry-After"] == "1"
+    eventually(lambda: postgres.working() == 0, "the server has stopped")
+    assert alice.get(params={"limit": 1}).json()["total"] == 50_001
