@@ -13,14 +13,11 @@ from sqlalchemy import bindparam, func, select
 
 from taskapi.clock.statements import CLOCKS
 from taskapi.database.executor import Executor
-from taskapi.database.owner import UserId, declared
+from taskapi.database.owner import WATCH_SETTING, UserId, declared
 from taskapi.database.statement import Constant, compiled
 from taskapi.errors import Unavailable
 
 ASK_SECONDS = 1.0
-
-WATCH_SETTING = "taskapi.watch"
-"""Set to `on` by the one statement about several users, to which policies show their clocks."""
 
 CLOCKS_OF = compiled(
     select(

@@ -16,7 +16,7 @@ from support.machine import PROGRAMS, ROOT
 from support.own_database import OwnDatabase
 from support.people import SECRET, Person, token_for
 from support.programs import environment, run, started
-from support.service import client_of, serving, settings_for
+from support.service import client_of, prepare, serving, settings_for
 from taskapi.config import Settings
 from taskapi.database.schema import MIGRATIONS, MigrationError, migrate, revisions
 
@@ -56,9 +56,8 @@ def settings_of(empty: OwnDatabase, **changed: object) -> Settings:
 
 
 def up(empty: OwnDatabase, **changed: object) -> Settings:
-    settings = settings_of(empty, **changed)
-    migrate(settings, empty.address)
-    return settings
+    prepare(empty.address, **changed)
+    return settings_of(empty, **changed)
 
 
 def tables(empty: OwnDatabase) -> set[str]:
@@ -168,6 +167,7 @@ def test_eight_replicas_that_migrate_an_empty_database_at_once_all_succeed(
     ]
     said = [replica.communicate()[0] for replica in replicas]
     assert said == ["The schema is current.\n"] * 8
+    prepare(empty.address)
     with service_for("1", settings_for(empty.address)) as alice:
         alice.create()
 
