@@ -84,7 +84,6 @@ class Notifier:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._audiences: dict[UserId, Audience] = {}
-        self._anybody = asyncio.Event()
         self.stopped = False
 
     @contextmanager
@@ -93,15 +92,12 @@ class Notifier:
         audience = self._audiences.setdefault(owner, Audience())
         listener = Listener(audience.turn)
         audience.listeners.add(listener)
-        self._anybody.set()
         try:
             yield listener
         finally:
             audience.listeners.discard(listener)
             if not audience.listeners:
                 del self._audiences[owner]
-            if not self._audiences:
-                self._anybody.clear()
 
     def wake(self, owner: UserId) -> None:
         """Wake the listeners of a user who has written: 0.1 microseconds if there are none."""
@@ -120,7 +116,6 @@ class Notifier:
     async def keep_asking(self) -> None:
         """Ask the database once a second while somebody listens, until cancelled."""
         while True:
-            await self._anybody.wait()
             await asyncio.sleep(ASK_SECONDS)
             if not self._audiences:
                 continue

@@ -204,7 +204,7 @@ def swept(database: DatabaseUrl, days: int) -> None:
     """Have a service sweep that tells deletions for so many days."""
 
     async def run() -> None:
-        executor = Executor(database, pool_size=1, connect_timeout=PATIENCE)
+        executor = Executor(database, pool_size=1, connect_timeout=PATIENCE, statement_timeout=20)
         await sweep(executor, tombstones(timedelta(days=days)))
         await executor.close()
 
