@@ -165,7 +165,7 @@ UPDATE user_clocks SET started_at = started_at - $2::interval,
 
 def age(database: DatabaseUrl, person: Person, by: timedelta) -> None:
     """Have everything of this person happened so much earlier."""
-    execute(database, AGE, int(person.id), by)
+    execute(database, AGE, int(person.id), by, moves_clock=False)
 
 
 def aged(person: Person, since: str, by: timedelta) -> str:
