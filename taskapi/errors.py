@@ -120,7 +120,10 @@ class TaskNotFound(ApiError):
 
 
 class TaskDeleted(ApiError):
-    """The task of an earlier request with the same `Idempotency-Key` has been deleted since."""
+    """The task that an earlier request has written or created has been deleted since.
+
+    A request with the same `Idempotency-Key`, or a create with the same `key`.
+    """
 
     status, code = HTTPStatus.GONE, "task_deleted"
     detail = "The request took effect, and its task has been deleted since."

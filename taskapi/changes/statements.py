@@ -36,6 +36,7 @@ from taskapi.database.owner import owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.resource.definition import Resource
+from taskapi.tasks.models import TaskKey
 
 TIME = DateTime(timezone=True)
 CHANGED_AT = cast(bindparam("changed_at"), TIME)
@@ -46,6 +47,7 @@ LIMIT = cast(bindparam("limit"), BigInteger)
 MAX_BYTES = cast(bindparam("max_bytes"), BigInteger)
 
 STONES = Tombstone.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+KEYS = TaskKey.__table__  # type: ignore[attr-defined]  # SQLModel makes it
 
 MICROSECONDS = Constant(1_000_000)
 
@@ -136,13 +138,25 @@ def _json(row: Any) -> ColumnElement[str]:
     parts: list[ColumnElement[str]] = [
         Constant('{"id":'),
         cast(row.id, Text),
-        Constant(',"key":null,"etag":'),
+        Constant(',"key":'),
+        func.coalesce(_quoted_key(row.id), Constant("null")),
+        Constant(',"etag":'),
         case((is_deleted, Constant("null")), else_=etag),
         Constant(',"task":'),
         case((is_deleted, Constant("null")), else_=task),
         Constant("}"),
     ]
     return reduce(add, parts)
+
+
+def _quoted_key(row_id: ColumnElement[int]) -> ColumnElement[str]:
+    """The key that the client gave the row, whose characters JSON has as they are; null for none.
+
+    A subquery and not a join, because a join may change the order of the rows.
+    """
+    own = owned(KEYS.c.user_id), KEYS.c.task_id == row_id
+    key = select(Constant('"') + KEYS.c.key + Constant('"')).where(*own)
+    return key.scalar_subquery()
 
 
 def _microseconds(time: ColumnElement[Any]) -> ColumnElement[int]:

@@ -49,6 +49,9 @@ MAX_HEADER_CHARACTERS = 4096
 """Some 200 versions of a row: no client has so many, and each one costs."""
 
 
+CONDITION_PATTERN = rf"^({re.escape(ANY)}|{_TAGS})$"
+
+
 class ClockTime(NamedTuple):
     """What a user's clock shows: the version of all their lists (`clock.models.UserClock`)."""
 
@@ -62,7 +65,7 @@ def _condition(name: str, description: str) -> object:
         description=description,
         examples=['"63f4a1c2b7d40"'],
         max_length=MAX_HEADER_CHARACTERS,
-        json_schema_extra={"pattern": rf"^({re.escape(ANY)}|{_TAGS})$"},
+        json_schema_extra={"pattern": CONDITION_PATTERN},
     )
 
 
@@ -172,13 +175,22 @@ async def known_tags(if_none_match: IfNoneMatch = None) -> Tags:
         raise _invalid_header("If-None-Match") from None
 
 
+def accepted_versions(if_match: str | None) -> list[datetime] | None:
+    """The versions that the client is willing to change; None for any.
+
+    Raises:
+        InvalidTags: the text cannot be read.
+    """
+    tags = tags_in(if_match)
+    return None if if_match is None or ANY in tags else versions_of(tags)
+
+
 async def expected_versions(if_match: IfMatch = None) -> list[datetime] | None:
     """The versions that the client is willing to change; None for any."""
     try:
-        tags = tags_in(if_match)
+        return accepted_versions(if_match)
     except InvalidTags:
         raise _invalid_header("If-Match") from None
-    return None if if_match is None or ANY in tags else versions_of(tags)
 
 
 # Dependencies, because these run before the endpoint asks the database.

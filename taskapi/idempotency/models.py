@@ -20,8 +20,9 @@ class StoredResponse(SQLModel, table=True):
         version: its version after the write; likewise.
         statuses: of the results of a batch, in their order; null for a single write, whose status
             its operation has.
-        task_ids: the ids of their rows.
-        versions: the versions of the rows after each; null for a deletion.
+        task_ids: the ids of their rows; null where there was none.
+        versions: the versions of the rows after each; null for a deletion, and for an operation
+            that failed.
         body: the release before stores the response here, and runs beside this one while a fleet is
             replaced. This one stores nothing.
     """

@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    Integer,
     Interval,
     LargeBinary,
     SmallInteger,
@@ -77,17 +78,22 @@ def storing(written: CTE) -> CTE:
     return store.returning(col(StoredResponse.key)).cte("stored")
 
 
+_NO_OUTCOMES: dict[str, ColumnElement[Any]] = {
+    name: cast(Constant("{}"), _table.c[name].type) for name in ("statuses", "task_ids", "versions")
+}
+
+
 def claim() -> Statement:
-    """Take a key in a transaction, before anything else in it; others wait until it ends.
+    """Take a key for a batch, before anything else; others wait until the transaction ends.
 
     Returns a row unless the key is in use, or the owner has no clock. A key that has expired is
     taken over.
     """
-    claimed = select(tick().c.user_id, KEY, FINGERPRINT)
-    columns = ["user_id", "key", "request"]
+    claimed = select(tick().c.user_id, KEY, FINGERPRINT, *_NO_OUTCOMES.values())
+    columns = ["user_id", "key", "request", *_NO_OUTCOMES]
     taken = upsert(StoredResponse).from_select(columns, claimed, include_defaults=False)
-    # `STORE` sets the other columns before the transaction ends.
-    renewed = {"request": taken.excluded.request, "kept_at": func.now()}
+    single = {"task_id": null(), "version": null(), "body": EMPTY}
+    renewed = {"request": taken.excluded.request, "kept_at": func.now(), **_NO_OUTCOMES, **single}
     expired = col(StoredResponse.kept_at) <= A_DAY_AGO
     taken = taken.on_conflict_do_update(constraint=_table.primary_key, set_=renewed, where=expired)
     return compiled(taken.returning(col(StoredResponse.key)))
@@ -109,12 +115,29 @@ STORE = compiled(
         statuses=_array("statuses", SmallInteger()),
         task_ids=_array("row_ids", BigInteger()),
         versions=_array("versions", DateTime(timezone=True)),
-        task_id=null(),
-        version=null(),
-        body=EMPTY,
     )
     .returning(col(StoredResponse.key))
 )
+
+APPEND = compiled(
+    update(StoredResponse)
+    .where(
+        _own_key,
+        func.cardinality(col(StoredResponse.statuses)) == cast(bindparam("number"), Integer()),
+    )
+    .values(
+        {
+            name: func.array_append(_table.c[name], cast(bindparam(parameter), kind))
+            for name, parameter, kind in (
+                ("statuses", "status", SmallInteger()),
+                ("task_ids", "row_id", BigInteger()),
+                ("versions", "version", DateTime(timezone=True)),
+            )
+        }
+    )
+    .returning(col(StoredResponse.key))
+)
+"""Add the outcome of an operation, if it is the one whose turn it is; otherwise no row returns."""
 
 FETCH = compiled(
     select(

@@ -34,10 +34,12 @@ class Write(NamedTuple):
     Attributes:
         plain: alone.
         stored: with its outcome; None where no key is taken.
+        idempotent: a second execution of the first form has no second effect either.
     """
 
     plain: Statement
     stored: Statement | None = None
+    idempotent: bool = False
 
 
 class Outcome(NamedTuple):
@@ -45,8 +47,10 @@ class Outcome(NamedTuple):
 
     Attributes:
         status: of its result.
-        row_id: of its row; None for a deletion that the release before has stored.
-        version: of the row after it; None for a deletion, and where it is not asked for.
+        row_id: of its row; None where there was none, and for a deletion that the release before
+            has stored.
+        version: of the row after it; None for a deletion, after a failure, and where it is not
+            asked for.
     """
 
     status: int
@@ -107,7 +111,7 @@ class OutcomeStore:
         return await self._runner.fetch_row(write, values, idempotent=True)
 
     async def claim(self, claim: Statement, key: IdempotencyKey) -> bool:
-        """Take a key for the transaction in which this store runs; others wait until it ends.
+        """Take a key for a batch; others wait until the transaction ends.
 
         Returns:
             Whether it was free.
@@ -124,8 +128,23 @@ class OutcomeStore:
             versions=[outcome.version and outcome.version.isoformat() for outcome in outcomes],
         )
 
+    async def append(self, key: IdempotencyKey, number: int, outcome: Outcome) -> bool:
+        """Store the outcome of one more operation under a key that was claimed.
+
+        Args:
+            key: the key.
+            number: of the operation, from 0 on.
+            outcome: its.
+
+        Returns:
+            Whether it was the turn of this operation. If not, another request with this key has
+            done it.
+        """
+        values = {"key": key.key, "number": number, **outcome._asdict()}
+        return await self._run(statements.APPEND, **values) is not None
+
     async def fetch(self, key: IdempotencyKey) -> list[Outcome]:
-        """The outcomes of the batch that has taken a key.
+        """The outcomes of the batch that has taken a key; of one under way, so far.
 
         Raises:
             UserNotFound: they were deleted since `claim` met them, which only happens together with
@@ -138,7 +157,7 @@ class OutcomeStore:
         if row["statuses"] is None:
             return list(map(_outcome_of, json.loads(row["body"])["results"]))
         pairs = zip(row["statuses"], row["row_ids"], strict=True)
-        return [Outcome(int(status), int(row_id)) for status, row_id in pairs]
+        return [Outcome(int(status), row_id and int(row_id)) for status, row_id in pairs]
 
     async def _run(self, statement: Statement, **values: object) -> asyncpg.Record | None:
         row: asyncpg.Record | None = await self._runner.fetch_row(

@@ -1,12 +1,16 @@
 """What the routes of every resource read and send beside the resource itself."""
 
 import math
-from typing import Annotated, Self
+from itertools import islice
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from taskapi.config import MAX_ID
 from taskapi.openapi.responses import EXAMPLE_CURSOR
+from taskapi.resource.definition import SERVER_COLUMNS
 from taskapi.resource.fields import PlainDigits
 from taskapi.resource.pages import PageRequest
 
@@ -24,8 +28,50 @@ class Create(BaseModel):
         return self.model_dump()
 
 
-class Patch(BaseModel):
+MAX_NAME_CHARACTERS = 64
+"""Of an unknown member that an error names."""
+
+
+class StrictBody(BaseModel):
+    """Members with unknown names are refused, because one could be a slip that loses data.
+
+    Attributes:
+        ignored: names of members that are known and have no effect, so that a client can send back
+            what it has read.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    ignored: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_one_unknown(cls, value: Any) -> Any:
+        """Leave only the first unknown member, and the beginning of its name, to be refused.
+
+        An error for each would make a response of 10 MB from a body of 1 MB.
+        """
+        if not isinstance(value, dict):
+            return value
+        known = {name: value[name] for name in value if name in cls.model_fields}
+        unknown = (name for name in value if name not in known and name not in cls.ignored)
+        return known | {name[:MAX_NAME_CHARACTERS]: None for name in islice(unknown, 1)}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = handler(schema)
+        properties = handler.resolve_ref_schema(described)["properties"]
+        for name in sorted(cls.ignored - properties.keys()):
+            properties[name] = {"description": "Ignored."}
+        return described
+
+
+class Patch(StrictBody):
     """A merge patch (RFC 7396). Omitted members stay as they are."""
+
+    ignored = frozenset(SERVER_COLUMNS)
 
     def changes(self) -> dict[str, object]:
         """The new values of the members that were sent, by their names."""

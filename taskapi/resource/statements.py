@@ -1,6 +1,6 @@
 """The statements of a resource, compiled once. The owner is part of every one of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -8,13 +8,11 @@ from sqlalchemy import (
     ARRAY,
     CTE,
     BigInteger,
-    Boolean,
     ColumnElement,
     DateTime,
     Delete,
     FromClause,
     Insert,
-    LargeBinary,
     Select,
     Text,
     Update,
@@ -24,6 +22,7 @@ from sqlalchemy import (
     cast,
     delete,
     exists,
+    extract,
     func,
     insert,
     not_,
@@ -143,28 +142,40 @@ def composed(
     """
     written = _written(resource, write(resource, tick(counter=counter)))
     row = select(*rendered(resource, written))
-    return Write(compiled(row), compiled(_once(resource, write, counter)))
+    stored = once(resource, write, looking(), storing, counter)
+    return Write(compiled(row), compiled(stored))
 
 
 def _written(resource: Resource, write: Insert | Update) -> CTE:
     return write.returning(*resource.table.c).cte("written")
 
 
-def _once(resource: Resource, write: Writing, counter: ColumnElement[Any] | None) -> Select[Any]:
-    """A write that takes place unless its key is in use, and then shows the row as it is now."""
-    kept = looking()
+def once(
+    resource: Resource,
+    write: Writing,
+    kept: CTE,
+    store: Callable[[CTE], CTE],
+    counter: ColumnElement[Any] | None = None,
+) -> Select[Any]:
+    """A write that takes place unless it did before, and then shows its row as it is now.
+
+    Args:
+        resource: of what kind the row is.
+        write: the write.
+        kept: what an earlier execution has stored: `row_id`, and columns that are returned too,
+            null where there was none.
+        store: stores this one, with the row that was written, as plain columns.
+        counter: as `tick` takes it.
+    """
     clock = tick(not_(exists().select_from(kept)), counter=counter)
     written = _written(resource, write(resource, clock))
     current = current_row(resource, kept.c.row_id)
-    first = select(
-        written,
-        cast(null(), LargeBinary()).label("fingerprint"),
-        cast(null(), Boolean()).label("expired"),
-    )
-    again = select(current, kept.c.fingerprint, kept.c.expired)
-    shown = first.union_all(again.select_from(kept.outerjoin(current, true()))).subquery("shown")
-    columns = (*rendered(resource, shown), shown.c.fingerprint, shown.c.expired)
-    return select(*columns).add_cte(storing(written))
+    told = [column for column in kept.c if column.key != "row_id"]
+    first = select(written, *(cast(null(), column.type).label(column.key) for column in told))
+    again = select(current, *told).select_from(kept.outerjoin(current, true()))
+    shown = first.union_all(again).subquery("shown")
+    columns = (*rendered(resource, shown), *(shown.c[column.key] for column in told))
+    return select(*columns).add_cte(store(written))
 
 
 def current_row(resource: Resource, row_id: ColumnElement[int]) -> FromClause:
@@ -177,13 +188,23 @@ def current_row(resource: Resource, row_id: ColumnElement[int]) -> FromClause:
 
 
 def _current_rows(resource: Resource) -> Select[Any]:
-    """The JSON of the rows of the parameter `row_ids`, in its order; null for each that is gone."""
+    """The rows of the parameter `row_ids`, in its order; null for each that is gone.
+
+    Each as JSON, and its version as microseconds since 1970, as `edge.conditional` counts them.
+    """
     unnested = func.unnest(ROW_IDS).table_valued("id", with_ordinality="position", name="wanted")
     wanted = unnested.render_derived()
     current = current_row(resource, cast(wanted.c.id, BigInteger()))
-    body = aggregate_order_by(json_object(current.c), wanted.c.position)
-    joined = wanted.outerjoin(current, true())
-    return select(func.array_agg(body, type_=ARRAY(Text())).label("rows")).select_from(joined)
+    microseconds = extract("epoch", current.c.updated_at) * Constant(1_000_000)
+    parts = {
+        "rows": json_object(current.c),
+        "versions": cast(cast(microseconds, BigInteger), Text),
+    }
+    arrays: Iterator[ColumnElement[Any]] = (
+        func.array_agg(aggregate_order_by(part, wanted.c.position), type_=ARRAY(Text())).label(name)
+        for name, part in parts.items()
+    )
+    return select(*arrays).select_from(wanted.outerjoin(current, true()))
 
 
 class ResourceStatements:

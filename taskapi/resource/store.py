@@ -10,7 +10,7 @@ from sqlalchemy import Column
 from taskapi.database.executor import StatementRunner
 from taskapi.database.owner import UserId, Users
 from taskapi.database.statement import Statement
-from taskapi.edge.conditional import ClockTime, entity_tag
+from taskapi.edge.conditional import ClockTime, entity_tag, from_microseconds
 from taskapi.edge.cursor import Position, issue_cursor, read_cursor
 from taskapi.errors import ApiError, Overloaded, QuotaExceeded, UserNotFound, VersionMismatch
 from taskapi.idempotency.store import IdempotencyKey, OutcomeStore, Write
@@ -147,11 +147,17 @@ class ResourceStore:
             raise self._reason(await self._fetch(self.statements.absence, {"row_id": row_id}))
         return self._rendered(row)
 
-    async def current(self, row_ids: Sequence[int | None]) -> Sequence[str | None]:
-        """The JSON of several rows as they are now, in this order; None for each that is gone."""
+    async def current(self, row_ids: Sequence[int | None]) -> Sequence[RenderedRow | None]:
+        """Several rows as they are now, in this order; None for each that is gone."""
         values = {"row_ids": [row_id and str(row_id) for row_id in row_ids]}
-        rows: Sequence[str | None] = (await self._fetch(self.statements.current, values))["rows"]
-        return rows
+        found = await self._fetch(self.statements.current, values)
+        parts = zip(row_ids, found["versions"], found["rows"], strict=True)
+        return [
+            RenderedRow(row_id, from_microseconds(int(version)), row.encode())
+            if row_id and row
+            else None
+            for row_id, version, row in parts
+        ]
 
     async def update(
         self,
@@ -170,7 +176,7 @@ class ResourceStore:
         await self._write(self.statements.delete, {"row_id": row_id, "versions": versions})
 
     async def claim(self, key: IdempotencyKey) -> bool:
-        """Take a key for the transaction in which this store runs; others wait until it ends.
+        """Take a key for a batch; others wait until the transaction ends.
 
         Returns:
             Whether it was free.
@@ -206,11 +212,14 @@ class ResourceStore:
         self, write: Write, values: Mapping[str, object], key: IdempotencyKey | None
     ) -> Any:
         if key is None or write.stored is None:
-            return await self._fetch(write.plain, values)
+            return await self._fetch(write.plain, values, idempotent=write.idempotent)
         return await self.outcomes.write(write.stored, {"owner": self._owner, **values}, key)
 
-    async def _fetch(self, statement: Statement, values: Mapping[str, object]) -> Any:
-        return await self._runner.fetch_row(statement, {"owner": self._owner, **values})
+    async def _fetch(
+        self, statement: Statement, values: Mapping[str, object], *, idempotent: bool = False
+    ) -> Any:
+        values = {"owner": self._owner, **values}
+        return await self._runner.fetch_row(statement, values, idempotent=idempotent)
 
     async def _remove_obstacle(self, values: Mapping[str, Any]) -> None:
         """Make it possible that a write which did nothing does something; raise if it is not."""

@@ -1,31 +1,120 @@
-"""What clients send and receive in a batch."""
+"""What clients send and receive in a batch: here it says what an operation is."""
 
 import math
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from taskapi.resource.fields import RowId
+from taskapi.edge.conditional import (
+    CONDITION_PATTERN,
+    MAX_HEADER_CHARACTERS,
+    InvalidTags,
+    accepted_versions,
+)
+from taskapi.resource.fields import UNCHANGED, RowId
+from taskapi.resource.schemas import StrictBody
+from taskapi.tasks.models import MAX_TASK_KEY_CHARACTERS
 from taskapi.tasks.schemas import EXAMPLE_TASK, TaskCreate, TaskPatch, TaskRead
 
 MAX_BATCH_OPERATIONS = 100
 
 OPERATIONS_PER_WEIGHT = 5
 
+EXAMPLE_TAG = '"63f4a1c2b7d40"'
 
-class BatchCreate(TaskCreate):
-    """Create a task."""
+TaskKeyText = Annotated[
+    str,
+    StringConstraints(pattern=rf"^[A-Za-z0-9_-]{{1,{MAX_TASK_KEY_CHARACTERS}}}$"),
+    Field(examples=["c-1"]),
+]
+
+
+def _checked(version: str) -> str:
+    try:
+        accepted_versions(version)
+    except InvalidTags:
+        raise ValueError('should be * or "tag", "tag"') from None
+    return version
+
+
+Version = Annotated[
+    str,
+    StringConstraints(max_length=MAX_HEADER_CHARACTERS),
+    AfterValidator(_checked),
+    Field(
+        description="What `If-Match` is to a single request: an `etag`, several, or `*`.",
+        examples=[EXAMPLE_TAG],
+        json_schema_extra={"pattern": CONDITION_PATTERN},
+    ),
+]
+
+
+class _Operation(StrictBody):
+    """Any member of a task may be there, as a client can send back a task that it has read."""
+
+    ignored = frozenset(TaskRead.model_fields)
+
+
+class BatchCreate(_Operation, TaskCreate):
+    """Create a task.
+
+    With a `key`, the same create again, however much later, gives this task and makes no second
+    one: 200 where it made one before, and 410 where that has been deleted since.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"op": "create", "key": "c-1", "title": "Buy milk"}]}
+    )
 
     op: Literal["create"]
+    key: Annotated[TaskKeyText, Field(description="A name of yours for it.")] = UNCHANGED
+
+    def values(self) -> dict[str, object]:
+        """The values of all editable columns, by their names."""
+        return self.model_dump(include=set(TaskCreate.model_fields))
 
 
-class _OfOneTask(BaseModel):
-    id: RowId
+def _naming(**example: JsonValue) -> ConfigDict:
+    """The rule of `_OfOneTask` for the document, and an example."""
+    one_of: list[JsonValue] = [{"required": ["id"]}, {"required": ["key"]}]
+    return ConfigDict(json_schema_extra={"oneOf": one_of, "examples": [example]})
+
+
+class _OfOneTask(_Operation):
+    id: RowId = UNCHANGED
+    key: Annotated[
+        TaskKeyText, Field(description="That it was created with, perhaps in this batch.")
+    ] = UNCHANGED
+    version: Version = UNCHANGED
+
+    @property
+    def versions(self) -> list[datetime] | None:
+        """The versions that the operation may change; None for any."""
+        return accepted_versions(self.version)
+
+    @model_validator(mode="after")
+    def _one_name(self) -> Self:
+        if (self.id is None) is (self.key is None):
+            raise ValueError("give id or key, and not both")
+        return self
 
 
 class BatchUpdate(_OfOneTask, TaskPatch):
     """Change a task, by the rules of a merge patch."""
+
+    model_config = _naming(op="update", key="c-1", description="Two litres")
 
     op: Literal["update"]
 
@@ -38,12 +127,16 @@ class BatchUpdate(_OfOneTask, TaskPatch):
 class BatchComplete(_OfOneTask):
     """Set a task's completion, or toggle it where no state is given."""
 
+    model_config = _naming(op="complete", id=1, version=EXAMPLE_TAG, is_completed=True)
+
     op: Literal["complete"]
     is_completed: StrictBool | None = None
 
 
 class BatchDelete(_OfOneTask):
     """Delete a task."""
+
+    model_config = _naming(op="delete", id=1)
 
     op: Literal["delete"]
 
@@ -62,22 +155,29 @@ def _known_operation(value: object) -> object:
     return value
 
 
-class Batch(BaseModel):
-    """Operations that are all done, in this order, or none of them."""
+class Batch(StrictBody):
+    """Operations that are done in this order: all or none of them, or each by itself."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
                     "operations": [
-                        {"op": "create", "title": "Buy milk"},
-                        {"op": "complete", "id": 1, "is_completed": True},
+                        {"op": "create", "key": "c-1", "title": "Buy milk"},
+                        {"op": "complete", "key": "c-1", "is_completed": True},
                     ]
                 }
             ]
         }
     )
 
+    atomic: Annotated[
+        StrictBool,
+        Field(
+            description="Whether all operations are one transaction. If not, each is one of its "
+            "own, and its result has its status."
+        ),
+    ] = True
     operations: Annotated[
         list[
             Annotated[BatchOperation, Field(discriminator="op"), BeforeValidator(_known_operation)]
@@ -91,21 +191,41 @@ class Batch(BaseModel):
         return math.ceil(len(self.operations) / OPERATIONS_PER_WEIGHT)
 
 
-class BatchResult(BaseModel):
-    """What became of one operation: the status that it would have had alone, and the task.
+ResultTag = Annotated[str | None, Field(description="The task's `ETag`.", examples=[EXAMPLE_TAG])]
 
-    410 only in a repetition with the same `Idempotency-Key`: the task has been deleted since.
+
+class BatchResult(BaseModel):
+    """An operation that was done: the status that it would have had alone, and the task.
+
+    A create with a `key` that made the task before is 200, and a deletion has no task.
     """
 
-    status: Literal[200, 201, 204, 410]
+    status: Literal[200, 201, 204]
     task: TaskRead | None
+    etag: ResultTag
+
+
+class BatchFailure(BaseModel):
+    """An operation that was not done, where `atomic` is false, with its error.
+
+    410 also in a repetition with the same `Idempotency-Key`: the task has been deleted since.
+    """
+
+    status: Literal[403, 404, 410, 412]
+    task: None
+    etag: Annotated[ResultTag, Field(description="Of `current`.")]
+    code: Annotated[str, Field(examples=["version_mismatch"])]
+    detail: str
+    current: Annotated[TaskRead | None, Field(description="For 412, the task as it is now.")]
 
 
 class BatchResults(BaseModel):
     """A result for each operation, in their order."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"results": [{"status": 201, "task": EXAMPLE_TASK}]}]}
+        json_schema_extra={
+            "examples": [{"results": [{"status": 201, "task": EXAMPLE_TASK, "etag": EXAMPLE_TAG}]}]
+        }
     )
 
-    results: list[BatchResult]
+    results: list[BatchResult | BatchFailure]

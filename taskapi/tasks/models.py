@@ -1,8 +1,8 @@
-"""The table of tasks: an SQLModel class for the statements' expressions and for the migrations."""
+"""The tables of tasks and of their keys: classes for statements' expressions and migrations."""
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, false
+from sqlalchemy import BigInteger, CheckConstraint, Index, false
 from sqlmodel import Field, SQLModel
 
 from taskapi.resource.columns import id_column, owner_column, timestamp_column
@@ -10,6 +10,8 @@ from taskapi.resource.columns import id_column, owner_column, timestamp_column
 MAX_TITLE_CHARACTERS = 500
 MAX_DESCRIPTION_CHARACTERS = 5000
 """Code points, as PostgreSQL and Python count them."""
+
+MAX_TASK_KEY_CHARACTERS = 64
 
 
 class Task(SQLModel, table=True):
@@ -31,3 +33,24 @@ class Task(SQLModel, table=True):
     created_at: datetime = timestamp_column()
     updated_at: datetime = timestamp_column()
     user_id: int = owner_column()
+
+
+class TaskKey(SQLModel, table=True):
+    """The key that a client gave a task when it created it.
+
+    It stays when the task is deleted, so that the same create again makes no second task
+    (docs/decisions/0028).
+
+    Attributes:
+        key: unique for the user.
+        task_id: of the task that was created, which may be deleted by now.
+    """
+
+    __tablename__ = "task_keys"
+    __table_args__ = (Index("task_keys_by_task", "user_id", "task_id", unique=True),)
+
+    user_id: int = Field(
+        primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
+    )
+    key: str = Field(primary_key=True, max_length=MAX_TASK_KEY_CHARACTERS)
+    task_id: int = Field(sa_type=BigInteger)

@@ -14,10 +14,7 @@ from taskapi.resource.fields import PlainDigits
 from taskapi.resource.responses import SharedJson, created_response, page_response, row_response
 from taskapi.state import state_of
 from taskapi.tasks.batch import run_batch
-from taskapi.tasks.batch_schemas import (
-    Batch,
-    BatchResults,
-)
+from taskapi.tasks.batch_schemas import Batch, BatchResults
 from taskapi.tasks.schemas import (
     Completion,
     TaskCreate,
@@ -77,22 +74,23 @@ async def create_task(
     "/batch",
     response_model=BatchResults,
     responses=returns(200, "Idempotency-Replayed")
-    | errors(401, 403, 404, 408, 413, 415, 422, 429, 503, keyed=True),
+    | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 429, 503, keyed=True),
     max_body_bytes=MAX_BATCH_BYTES,
 )
 async def do_batch(
     batch: Batch, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
 ) -> Response:
-    """Do up to 100 operations, all or nothing.
+    """Do up to 100 operations, all or nothing, or with `"atomic": false` each by itself.
 
     A repetition with the same `Idempotency-Key` has the results of the first request: each with its
     status, and its task as it is now. Where the task has been deleted since, the status is 410 and
-    the task null; a deletion keeps its 204.
+    the task null; a deletion keeps its 204. If `atomic` is false and the first request was cut off,
+    the repetition does the operations that are left.
     """
-    state, operations = state_of(request), batch.operations
-    size = int(len(operations) * tasks.resource.max_row_bytes)
+    state = state_of(request)
+    size = int(len(batch.operations) * tasks.resource.max_row_bytes)
     with await state.response_memory.hold(tasks.owner, size) as share:
-        done = await run_batch(state.executor, tasks, operations, key)
+        done = await run_batch(state.executor, tasks, batch, key)
     return SharedJson(done.json, share, REPLAYED if done.replayed else None)
 
 

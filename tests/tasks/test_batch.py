@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.batches import batch, done
 from support.calls import NO_TASK, assert_refused, at_once, moment
 from support.people import Person
 from support.rows import held, wait_for_waiters
@@ -25,20 +26,6 @@ Json = dict[str, Any]
 
 BROKEN = "operations[1]: "
 """How an error begins that the second operation of a batch is to blame for."""
-
-
-def batch(alice: Person, *operations: Json, **options: Any) -> httpx.Response:
-    return alice.post("/batch", json={"operations": operations}, **options)
-
-
-def done(alice: Person, *operations: Json) -> list[Json]:
-    """The results of a batch."""
-    response = batch(alice, *operations)
-    assert response.status_code == 200, response.text
-    assert response.headers["Content-Type"] == "application/json"
-    assert list(response.json()) == ["results"]
-    results: list[Json] = response.json()["results"]
-    return results
 
 
 @pytest.fixture
@@ -72,7 +59,7 @@ def test_each_operation_does_what_it_does_alone(alice: Person) -> None:
     assert (updated["task"]["description"], updated["task"]["id"]) == ("", ids[0])
     assert (set_["status"], set_["task"]["is_completed"]) == (200, True)
     assert (toggled["status"], toggled["task"]["is_completed"]) == (200, True)
-    assert deleted == {"status": 204, "task": None}
+    assert deleted == {"status": 204, "task": None, "etag": None}
     assert unchanged["task"]["updated_at"] == unchanged["task"]["created_at"]
     assert_refused(alice.get(f"/{ids[3]}"), 404, "task_not_found")
     for result in (created, updated, set_, toggled, unchanged):
@@ -109,7 +96,6 @@ def test_members_that_a_client_may_not_set_are_ignored(alice: Person, bob: Perso
         "user_id": int(bob.id),
         "created_at": None,
         "is_completed": True,
-        "x": [],
     }
     [created] = done(alice, theirs | {"op": "create", "title": "Buy tea"})
     [updated] = done(alice, theirs | created["task"] | {"op": "update", "title": "Buy soap"})
@@ -219,11 +205,12 @@ def test_a_batch_of_an_unknown_user_is_404(strict: httpx.Client, alice: Person) 
         ({"op": "create", "title": None}, ["create", "title"]),
         ({"op": "create", "title": "x", "description": None}, ["create", "description"]),
         ({"op": "create", "title": "a\0b"}, ["create", "title"]),
-        ({"op": "update", "title": "x"}, ["update", "id"]),
+        ({"op": "update", "title": "x"}, ["update"]),
         ({"op": "update", "id": 1, "title": None}, ["update", "title"]),
         ({"op": "update", "id": 1, "is_completed": 1}, ["update", "is_completed"]),
         ({"op": "update", "id": 1, "description": "x" * 5001}, ["update", "description"]),
-        ({"op": "complete"}, ["complete", "id"]),
+        ({"op": "complete"}, ["complete"]),
+        ({"op": "complete", "id": 1, "key": "c-1"}, ["complete"]),
         ({"op": "complete", "id": 1, "is_completed": "true"}, ["complete", "is_completed"]),
         ({"op": "delete", "id": None}, ["delete", "id"]),
         ({"op": "delete", "id": 0}, ["delete", "id"]),
@@ -234,6 +221,16 @@ def test_a_batch_of_an_unknown_user_is_404(strict: httpx.Client, alice: Person) 
         ({"op": "delete", "id": "1"}, ["delete", "id"]),
         ({"op": "delete", "id": True}, ["delete", "id"]),
         ({"op": "delete", "id": [1]}, ["delete", "id"]),
+        ({"op": "create", "title": "x", "key": None}, ["create", "key"]),
+        ({"op": "create", "title": "x", "key": ""}, ["create", "key"]),
+        ({"op": "create", "title": "x", "key": "x" * 65}, ["create", "key"]),
+        ({"op": "create", "title": "x", "key": "a b"}, ["create", "key"]),
+        ({"op": "create", "title": "x", "key": "a\n"}, ["create", "key"]),
+        ({"op": "create", "title": "x", "key": "ä"}, ["create", "key"]),
+        ({"op": "delete", "key": 1}, ["delete", "key"]),
+        ({"op": "delete", "id": 1, "version": None}, ["delete", "version"]),
+        ({"op": "delete", "id": 1, "version": "660c6c5e7d622"}, ["delete", "version"]),
+        ({"op": "delete", "id": 1, "version": '"1",' * 1025}, ["delete", "version"]),
     ],
     ids=lambda value: ascii(value)[:60],
 )
