@@ -132,7 +132,6 @@ APPEND = compiled(
             for name, parameter, kind in (
                 ("statuses", "status", SmallInteger()),
                 ("task_ids", "row_id", BigInteger()),
-                ("versions", "version", DateTime(timezone=True)),
             )
         }
     )
