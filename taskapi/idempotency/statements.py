@@ -131,7 +131,6 @@ APPEND = compiled(
             for name, parameter, kind in (
                 ("statuses", "status", SmallInteger()),
                 ("task_ids", "row_id", BigInteger()),
-                ("versions", "version", DateTime(timezone=True)),
             )
         }
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.batches import create, done, idempotent, statuses
 from support.calls import REPEATABLE, assert_refused
 from support.own_database import OwnDatabase
 from support.people import Person, token_for
@@ -29,6 +30,15 @@ def test_a_write_with_a_key_is_done_once(alice: Person, operation: str) -> None:
     assert first.is_success
     assert_same(write(), first)
     assert_took_effect_once(write, alice.get().json()["tasks"])
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_create_with_a_key_makes_one_task(alice: Person, atomic: bool) -> None:
+    operations = [create("c-1"), {"op": "complete", "key": "c-1", "is_completed": True}]
+    for first in (201, 200):
+        results = done(alice, *operations, atomic=atomic, **idempotent(f"once-{first}"))
+        assert statuses(results) == [first, 200]
+    assert alice.get().json()["total"] == 1
 
 
 def test_lists_are_filtered_and_read_in_pages(alice: Person) -> None:
