@@ -13,7 +13,10 @@ REQUEST_HEADERS = (
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",
+<<<<<<< HEAD
     "Last-Event-ID",
+=======
+>>>>>>> batch
     "Prefer",
     "X-Request-ID",
 )
