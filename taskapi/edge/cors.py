@@ -13,10 +13,7 @@ REQUEST_HEADERS = (
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",
-<<<<<<< HEAD
     "Last-Event-ID",
-=======
->>>>>>> batch
     "Prefer",
     "X-Request-ID",
 )
