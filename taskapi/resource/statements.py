@@ -216,7 +216,8 @@ class ResourceStatements:
         self.delete: Write = _delete(resource)
         row = select(*rendered(resource, resource.table)).where(own).subquery("row")
         started = select(CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id)).exists()
-        reasons = select(users.known.label("known"), started.label("started")).subquery("reasons")
+        # In this order, because OWNER gets its type here: ids of the users table may be smaller.
+        reasons = select(started.label("started"), users.known.label("known")).subquery("reasons")
         self.absence: Statement = compiled(
             select(reasons, row).outerjoin_from(reasons, row, true())
         )
