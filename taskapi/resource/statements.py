@@ -244,11 +244,13 @@ class ResourceStatements:
         )
         self.arrive: Statement = arrive(users)
         self.claim: Statement = claim()
+        newest = func.max(columns.updated_at)
+        latest = select(newest).where(owned(columns.user_id)).scalar_subquery()
         if resource.counter is None:
-            self.start: Statement = start(users)
+            self.start: Statement = start(users, latest)
         else:
             rows = select(func.count()).where(owned(columns.user_id)).scalar_subquery()
-            self.start = start(users, **{resource.counter.key: rows})
+            self.start = start(users, latest, **{resource.counter.key: rows})
             self.count: Statement = _count(rows)
             self.counted: Statement = _counted(resource.counter)
 

@@ -30,27 +30,64 @@ MOVE_CLOCK = """
 CREATE FUNCTION taskapi_move_clock() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    row tasks := CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
     moved timestamptz;
 BEGIN
-    INSERT INTO user_clocks AS clock (user_id, started_at, changed_at)
-    SELECT id, clock_timestamp(), greatest(clock_timestamp(), row.updated_at)
-    FROM {users} WHERE id = row.user_id
-    ON CONFLICT (user_id) DO UPDATE
-    SET changed_at = greatest(
-        clock_timestamp(), row.updated_at, clock.changed_at + interval '1 microsecond'
-    )
-    RETURNING changed_at INTO moved;
+    IF TG_OP = 'UPDATE' AND OLD IS NOT DISTINCT FROM NEW THEN
+        RETURN NEW;
+    END IF;
+    IF OLD.user_id <> NEW.user_id OR TG_OP = 'DELETE' THEN
+        moved := taskapi_moved_clock(OLD, false, 0);
+        INSERT INTO tombstones (user_id, deleted_at, task_id)
+        SELECT OLD.user_id, moved, OLD.id WHERE moved IS NOT NULL;
+    END IF;
     IF TG_OP = 'INSERT' THEN
-        NEW.updated_at := coalesce(moved, NEW.updated_at);
-    ELSIF moved IS NOT NULL AND TG_OP = 'UPDATE' THEN
-        PERFORM set_config('taskapi.owner', 'trigger', true);
-        UPDATE tasks SET updated_at = moved WHERE id = row.id;
-        PERFORM set_config('taskapi.owner', '', true);
-    ELSIF moved IS NOT NULL THEN
-        INSERT INTO tombstones (user_id, deleted_at, task_id) VALUES (row.user_id, moved, row.id);
+        NEW.updated_at := coalesce(taskapi_moved_clock(NEW, true, 1), NEW.updated_at);
+    ELSIF TG_OP = 'UPDATE' THEN
+        moved := taskapi_moved_clock(
+            NEW, NEW.updated_at <> OLD.updated_at, (NEW.user_id <> OLD.user_id)::int
+        );
+        IF moved <> NEW.updated_at THEN
+            PERFORM set_config('taskapi.owner', 'trigger', true);
+            UPDATE tasks SET updated_at = moved WHERE id = NEW.id;
+            PERFORM set_config('taskapi.owner', '', true);
+        END IF;
     END IF;
     RETURN NEW;
+END $$
+"""
+
+# A time that the writer chose stays, if it is later than all others: it has been returned already,
+# as the version of the task.
+MOVED_CLOCK = """
+CREATE FUNCTION taskapi_moved_clock(task tasks, written boolean, added int) RETURNS timestamptz
+LANGUAGE sql AS $$
+    INSERT INTO user_clocks AS clock (user_id, started_at, changed_at)
+    SELECT id, clock_timestamp(), greatest(clock_timestamp(), task.updated_at, (
+        SELECT max(updated_at) FROM tasks WHERE user_id = task.user_id
+        AND NOT EXISTS (SELECT FROM user_clocks AS running WHERE running.user_id = task.user_id)
+    ))
+    FROM {users} WHERE id = task.user_id
+    ON CONFLICT (user_id) DO UPDATE SET
+        changed_at = CASE WHEN written AND task.updated_at > clock.changed_at
+            THEN task.updated_at
+            ELSE greatest(
+                clock_timestamp(), greatest(clock.changed_at, task.updated_at) + '1 microsecond'
+            )
+        END,
+        max_task_count = clock.max_task_count + added
+    RETURNING changed_at
+$$
+"""
+
+# TRUNCATE leaves no tombstones, so whoever follows the changes has to begin anew.
+RESTART_CLOCKS = """
+CREATE FUNCTION taskapi_restart_clocks() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE user_clocks SET started_at = clock_timestamp(), changed_at = greatest(
+        clock_timestamp(), changed_at + interval '1 microsecond'
+    );
+    RETURN NULL;
 END $$
 """
 
@@ -60,6 +97,7 @@ TRIGGERS = {
     "taskapi_insert_moves_clock": "BEFORE INSERT",
     "taskapi_change_moves_clock": "AFTER UPDATE OR DELETE",
 }
+RESTARTS = "taskapi_truncate_restarts_clocks"
 
 
 def upgrade() -> None:
@@ -86,19 +124,25 @@ def upgrade() -> None:
     op.execute(clock_sweep_policy())
     op.execute(clock_watch_policy())
     quoted = context.get_context().dialect.identifier_preparer.quote(_options()["users_table"])
-    op.execute(MOVE_CLOCK.format(users=quoted))
+    for function in (MOVED_CLOCK, MOVE_CLOCK, RESTART_CLOCKS):
+        op.execute(function.format(users=quoted))
     for name, moment in TRIGGERS.items():
         op.execute(
             f"CREATE TRIGGER {name} {moment} ON tasks FOR EACH ROW "
             f"WHEN ({UNDECLARED}) EXECUTE FUNCTION taskapi_move_clock()"
         )
+    op.execute(
+        f"CREATE TRIGGER {RESTARTS} AFTER TRUNCATE ON tasks "
+        "EXECUTE FUNCTION taskapi_restart_clocks()"
+    )
 
 
 def downgrade() -> None:
     """Take it back."""
-    for name in TRIGGERS:
+    for name in (*TRIGGERS, RESTARTS):
         op.execute(f"DROP TRIGGER {name} ON tasks")
-    op.execute("DROP FUNCTION taskapi_move_clock()")
+    for function in ("move_clock()", "moved_clock(tasks, boolean, int)", "restart_clocks()"):
+        op.execute(f"DROP FUNCTION taskapi_{function}")
     op.drop_table("tombstones")
     op.drop_table("user_clocks")
 
