@@ -36,15 +36,15 @@ BEGIN
         RETURN NEW;
     END IF;
     IF OLD.user_id <> NEW.user_id OR TG_OP = 'DELETE' THEN
-        moved := taskapi_moved_clock(OLD, false, 0);
+        moved := taskapi_moved_clock(OLD, false, false);
         INSERT INTO tombstones (user_id, deleted_at, task_id)
         SELECT OLD.user_id, moved, OLD.id WHERE moved IS NOT NULL;
     END IF;
     IF TG_OP = 'INSERT' THEN
-        NEW.updated_at := coalesce(taskapi_moved_clock(NEW, true, 1), NEW.updated_at);
+        NEW.updated_at := coalesce(taskapi_moved_clock(NEW, true, true), NEW.updated_at);
     ELSIF TG_OP = 'UPDATE' THEN
         moved := taskapi_moved_clock(
-            NEW, NEW.updated_at <> OLD.updated_at, (NEW.user_id <> OLD.user_id)::int
+            NEW, NEW.updated_at <> OLD.updated_at, NEW.user_id <> OLD.user_id
         );
         IF moved <> NEW.updated_at THEN
             PERFORM set_config('taskapi.owner', 'trigger', true);
@@ -56,11 +56,22 @@ BEGIN
 END $$
 """
 
+# Once in a transaction, because a row that is updated again and again in one gets slower each time.
 # A time that the writer chose stays, if it is later than all others: it has been returned already,
-# as the version of the task.
+# as the version of the task. Tasks that were added are counted when the quota needs it.
 MOVED_CLOCK = """
-CREATE FUNCTION taskapi_moved_clock(task tasks, written boolean, added int) RETURNS timestamptz
-LANGUAGE sql AS $$
+CREATE FUNCTION taskapi_moved_clock(task tasks, written boolean, added boolean)
+RETURNS timestamptz LANGUAGE plpgsql AS $$
+DECLARE
+    moved timestamptz;
+BEGIN
+    SELECT changed_at INTO moved FROM user_clocks
+    WHERE user_id = task.user_id AND xmin = pg_current_xact_id()::xid
+        AND NOT (added AND max_task_count IS NOT NULL)
+        AND NOT (written AND task.updated_at > changed_at);
+    IF FOUND THEN
+        RETURN moved;
+    END IF;
     INSERT INTO user_clocks AS clock (user_id, started_at, changed_at)
     SELECT id, clock_timestamp(), greatest(clock_timestamp(), task.updated_at, (
         SELECT max(updated_at) FROM tasks WHERE user_id = task.user_id
@@ -74,9 +85,10 @@ LANGUAGE sql AS $$
                 clock_timestamp(), greatest(clock.changed_at, task.updated_at) + '1 microsecond'
             )
         END,
-        max_task_count = clock.max_task_count + added
-    RETURNING changed_at
-$$
+        max_task_count = CASE WHEN NOT added THEN clock.max_task_count END
+    RETURNING changed_at INTO moved;
+    RETURN moved;
+END $$
 """
 
 # TRUNCATE leaves no tombstones, so whoever follows the changes has to begin anew.
@@ -141,7 +153,7 @@ def downgrade() -> None:
     """Take it back."""
     for name in (*TRIGGERS, RESTARTS):
         op.execute(f"DROP TRIGGER {name} ON tasks")
-    for function in ("move_clock()", "moved_clock(tasks, boolean, int)", "restart_clocks()"):
+    for function in ("move_clock()", "moved_clock(tasks, boolean, boolean)", "restart_clocks()"):
         op.execute(f"DROP FUNCTION taskapi_{function}")
     op.drop_table("tombstones")
     op.drop_table("user_clocks")
