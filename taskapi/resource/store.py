@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import asyncpg
 from sqlalchemy import Column
 
-from taskapi.database.executor import StatementRunner
+from taskapi.database.executor import StatementRunner, Transaction
 from taskapi.database.owner import UserId, Users
 from taskapi.database.statement import Statement
 from taskapi.edge.conditional import ClockTime, entity_tag, from_microseconds
@@ -30,8 +30,8 @@ OWNER_MISSING = (
 
 
 MAX_WRITES = 5
-"""The second one follows where the user's clock was started, others where their rows were counted
-and another request of theirs came in between."""
+"""The second one follows where the user's clock was started or their rows were counted, others
+where another request of theirs took the room in between."""
 
 
 class RenderedRow(NamedTuple):
@@ -247,16 +247,20 @@ class ResourceStore:
     async def _count_rows(self) -> None:
         """Count the rows of a user who may have reached the quota.
 
-        The number is not written if the user has written meanwhile, because it is then outdated.
         Without a quota there is none to reach: another request has started the clock meanwhile.
         """
         if self._users.max_tasks is None:
             return
         counted = await self._fetch(self.statements.count, {})
-        if counted is not None and counted["count"] >= self._users.max_tasks:
+        if counted["count"] >= self._users.max_tasks:
             raise QuotaExceeded
-        if counted is not None:
-            await self._fetch(self.statements.counted, counted)
+        await self._runner.transact(self._store_count, idempotent=True)
+
+    async def _store_count(self, transaction: Transaction) -> None:
+        """Store the number of rows: counted again behind the lock, so that no write is missed."""
+        owner = {"owner": self._owner}
+        await transaction.fetch_row(self.statements.lock, owner)
+        await transaction.fetch_row(self.statements.counted, owner)
 
     def _rendered(self, row: Any) -> RenderedRow:
         if row["body"] is None:
