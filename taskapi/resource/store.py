@@ -151,7 +151,8 @@ class ResourceStore:
         """Several rows as they are now, in this order; None for each that is gone."""
         values = {"row_ids": [row_id and str(row_id) for row_id in row_ids]}
         found = await self._fetch(self.statements.current, values)
-        parts = zip(row_ids, found["versions"], found["rows"], strict=True)
+        # Both are null, and no empty arrays, if there are no ids.
+        parts = zip(row_ids, found["versions"] or (), found["rows"] or (), strict=True)
         return [
             RenderedRow(row_id, from_microseconds(int(version)), row.encode())
             if row_id and row
