@@ -16,7 +16,7 @@ MAX_LEVELS = 500
 """Of arrays and objects in each other. Python's stack allows some 900, but not everywhere: whoever
 goes through the value later may have less of it left than `decode` had."""
 
-_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_TEXTS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?')  # `?`: never starts in vain, so linear
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1, as signed bytes
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
 
