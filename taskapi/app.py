@@ -31,9 +31,11 @@ from taskapi.edge.fairness import Shares
 from taskapi.edge.memory import ResponseMemory
 from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.edge.router import refuse_foreign_routes
-from taskapi.embedded.database import EMPTY_START, database_in_use
+from taskapi.embedded.database import EMPTY_START, SERVICE_ROLE, database_in_use
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.idempotency.statements import SWEEP as ANSWERS
+from taskapi.migrations.catalog import readiness_of
+from taskapi.migrations.grants import grant_rights
 from taskapi.observability import tracing
 from taskapi.observability.logs import configure_logs
 from taskapi.openapi.docs_page import add_docs_page
@@ -134,6 +136,8 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
             stack.push_async_callback(key_set.close)
         blocking = contextmanager_in_threadpool(database_in_use(settings))
         url = await stack.enter_async_context(blocking)
+        if settings.embedded:
+            await _prepare_embedded(settings)
         executor = await _open_executor(settings, url)
         stack.push_async_callback(executor.close)
         await _ensure_schema(settings, url, executor)
@@ -180,6 +184,23 @@ def _state(app: Service, executor: Executor) -> ServiceState:
         sampler=Sampler(executor, app.shares.turns, memory),
         notifier=notifier,
     )
+
+
+async def _prepare_embedded(settings: Settings) -> None:
+    """As the owner of the embedded database, migrate it, and grant the service's role its rights.
+
+    Raises:
+        SchemaMismatch: no migration makes the schema fit the settings.
+    """
+    blocking = contextmanager_in_threadpool(database_in_use(settings, as_owner=True))
+    async with blocking as owner, AsyncExitStack() as stack:
+        executor = await _open_executor(settings, owner)
+        stack.push_async_callback(executor.close)
+        await _ensure_schema(settings, owner, executor)
+        row = await executor.fetch_row(readiness_of(settings, SERVICE_ROLE), {})
+        if row is None or not row["ready"]:
+            grant = partial(grant_rights, settings, owner, SERVICE_ROLE, create_role=True)
+            await asyncio.to_thread(grant)
 
 
 async def _ensure_schema(settings: Settings, url: DatabaseUrl, executor: Executor) -> None:

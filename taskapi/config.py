@@ -52,10 +52,19 @@ class DatabaseSettings(BaseSettings):
     users_table: TableName = "users"
     """The auth server's table of users, which `tasks.user_id` refers to."""
 
+    create_unknown_users: bool | None = None
+    """Whether the first task of a user who is not in the users table inserts them there. None:
+    only with the embedded database."""
+
     @property
     def embedded(self) -> bool:
         """Whether the database is the embedded server's."""
         return self.database_url is None
+
+    @property
+    def creates_unknown_users(self) -> bool:
+        """Whether a valid token is enough to become a user."""
+        return self.embedded if self.create_unknown_users is None else self.create_unknown_users
 
 
 class Settings(DatabaseSettings):
@@ -75,10 +84,6 @@ class Settings(DatabaseSettings):
 
     jwt_audience: str | None = None
     """What `aud` of a token must be or contain, where it is not the one derived."""
-
-    create_unknown_users: bool | None = None
-    """Whether the first task of a user who is not in the users table inserts them there. None:
-    only with the embedded database."""
 
     api_host: str | None = None
     """The IP address or host name to listen on. None: see `host`."""
@@ -168,11 +173,6 @@ class Settings(DatabaseSettings):
     def user_turns(self) -> int:
         """The turns of one user: one connection is left for the others, where there are several."""
         return min(self.user_concurrency, max(1, self.pool_size - 1))
-
-    @property
-    def creates_unknown_users(self) -> bool:
-        """Whether a valid token is enough to become a user."""
-        return self.embedded if self.create_unknown_users is None else self.create_unknown_users
 
     @property
     def key_set_url(self) -> str | None:

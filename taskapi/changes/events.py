@@ -65,13 +65,19 @@ class EventStream(Response):
         owner = self._reader.user.id
         with places.taken(owner), self._notifier.listening(owner) as listener:
             first = await self._reader.next_page_for(listener)  # an error is a response of its own
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            async with aclosing(self._events(first, listener)) as events:
-                async for event in events:
-                    await send({"type": "http.response.body", "body": event, "more_body": True})
-                    if event is TAKEN:
-                        self._reader.share.release()
-            await send({"type": "http.response.body"})
+            try:
+                await self._send(first, listener, send)
+            finally:
+                self._reader.share.release()
+
+    async def _send(self, first: ChangesPage, listener: Listener, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        async with aclosing(self._events(first, listener)) as events:
+            async for event in events:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+                if event is TAKEN:
+                    self._reader.share.release()
+        await send({"type": "http.response.body"})
 
     async def _events(self, page: ChangesPage, listener: Listener) -> AsyncGenerator[bytes, None]:
         expires_in = self._reader.user.expires_at - time.time()

@@ -13,14 +13,11 @@ from sqlalchemy import bindparam, func, select
 
 from taskapi.clock.statements import CLOCKS
 from taskapi.database.executor import Executor
-from taskapi.database.owner import UserId, declared
+from taskapi.database.owner import WATCH_SETTING, UserId, declared
 from taskapi.database.statement import Constant, compiled
 from taskapi.errors import Unavailable
 
 ASK_SECONDS = 1.0
-
-WATCH_SETTING = "taskapi.watch"
-"""Set to `on` by the one statement about several users, to which policies show their clocks."""
 
 CLOCKS_OF = compiled(
     select(
@@ -87,7 +84,6 @@ class Notifier:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._audiences: dict[UserId, Audience] = {}
-        self._anybody = asyncio.Event()
         self.stopped = False
 
     @contextmanager
@@ -96,15 +92,12 @@ class Notifier:
         audience = self._audiences.setdefault(owner, Audience())
         listener = Listener(audience.turn)
         audience.listeners.add(listener)
-        self._anybody.set()
         try:
             yield listener
         finally:
             audience.listeners.discard(listener)
             if not audience.listeners:
                 del self._audiences[owner]
-            if not self._audiences:
-                self._anybody.clear()
 
     def wake(self, owner: UserId) -> None:
         """Wake the listeners of a user who has written: 0.1 microseconds if there are none."""
@@ -123,7 +116,6 @@ class Notifier:
     async def keep_asking(self) -> None:
         """Ask the database once a second while somebody listens, until cancelled."""
         while True:
-            await self._anybody.wait()
             await asyncio.sleep(ASK_SECONDS)
             if not self._audiences:
                 continue

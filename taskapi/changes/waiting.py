@@ -9,6 +9,7 @@ from taskapi.changes.feed import ChangesPage
 from taskapi.changes.places import Places
 from taskapi.changes.reader import FeedReader
 from taskapi.edge.deadline import extend_deadline
+from taskapi.edge.preferences import preference
 from taskapi.observability import metrics
 from taskapi.state import state_of
 
@@ -28,14 +29,8 @@ places = Places(metrics.WAITING_READS)
 
 def wait_seconds(prefer: str | None) -> int | None:
     """For how long a client would like to wait; None if it does not say so, or not readably."""
-    for preference in (prefer or "").split(","):
-        name, _, value = preference.partition(";")[0].partition("=")
-        if name.strip().lower() == "wait":  # only the first one counts
-            digits = value.strip().strip('"')
-            if digits.isdecimal():
-                return min(int(digits.lstrip("0")[:3] or 0), MAX_WAIT_SECONDS)
-            return None
-    return None
+    digits = preference("wait", prefer) or ""
+    return min(int(digits.lstrip("0")[:3] or 0), MAX_WAIT_SECONDS) if digits.isdecimal() else None
 
 
 async def wait_for_changes(request: Request, reader: FeedReader, seconds: int) -> ChangesPage:

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, select, update
 from taskapi.clock.statements import CLOCKS
 from taskapi.config import UserIdType
 from taskapi.database.executor import Executor
-from taskapi.database.owner import UserId
+from taskapi.database.owner import SWEEPING, UserId
 from taskapi.database.statement import Constant, compiled
 
 MAX_CLOCKS = 1000
@@ -19,18 +19,18 @@ MAX_CLOCKS = 1000
 
 BEFORE_ALL: dict[UserIdType, UserId] = {"integer": -(2**63), "text": ""}
 
-COUNT = compiled(select(func.count().label("clocks")).select_from(CLOCKS))
+COUNT = compiled(select(func.count().label("clocks")).select_from(CLOCKS).where(SWEEPING))
 
 _next = (
     select(CLOCKS.c.user_id, func.statement_timestamp().label("now"))
-    .where(CLOCKS.c.user_id > bindparam("after"))
+    .where(CLOCKS.c.user_id > bindparam("after"), SWEEPING)
     .order_by(CLOCKS.c.user_id)
     .limit(Constant(MAX_CLOCKS))
     .cte("next")
 )
 _begun = (
     update(CLOCKS)
-    .where(CLOCKS.c.user_id == _next.c.user_id)
+    .where(CLOCKS.c.user_id == _next.c.user_id, SWEEPING)
     .values(started_at=_next.c.now, changed_at=func.greatest(CLOCKS.c.changed_at, _next.c.now))
     .returning(CLOCKS.c.user_id)
     .cte("begun")

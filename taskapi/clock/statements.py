@@ -1,5 +1,6 @@
 """The clock in statements: the common table expression that every write begins with."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -59,16 +60,21 @@ def shown() -> Subquery:
     return times.where(owned(CLOCKS.c.user_id)).subquery("shown")
 
 
-def start(users: Users, **counted: ColumnElement[Any]) -> Statement:
+def start(
+    users: Users, latest: ColumnElement[datetime], **counted: ColumnElement[Any]
+) -> Statement:
     """Start the owner's clock, if they are in the users table; says whether they are (`known`).
 
     Args:
         users: the users table.
+        latest: the newest version of the owner's rows. The server's clock may have been set back
+            since, and every change must make a later one.
         counted: the counters by name, and what they begin with.
     """
     identity = users.table.c.id
     now = func.statement_timestamp()
-    values = {"user_id": identity, "started_at": now, "changed_at": now, **counted}
+    changed_at = func.greatest(now, latest)
+    values = {"user_id": identity, "started_at": now, "changed_at": changed_at, **counted}
     first = select(*(value.label(name) for name, value in values.items())).where(owned(identity))
     clock = upsert(CLOCKS).from_select([*values], first).on_conflict_do_nothing()
     return compiled(select(users.known.label("known")).add_cte(clock.cte("clock")))

@@ -6,6 +6,7 @@ from sqlalchemy import Interval, Table, bindparam, cast, delete, func, select, t
 
 from taskapi.clock.models import Tombstone
 from taskapi.clock.statements import CLOCKS
+from taskapi.database.owner import SWEEPING
 from taskapi.database.statement import Constant, compiled
 from taskapi.database.sweeper import MAX_SWEPT_ROWS, Sweep
 
@@ -17,7 +18,7 @@ _stone = (_stones.c.user_id, _stones.c.deleted_at, _stones.c.task_id)
 _expired = (
     select(*_stone)
     .join(CLOCKS, CLOCKS.c.user_id == _stones.c.user_id)
-    .where(_stones.c.deleted_at < func.now() - cast(bindparam("retention"), Interval()))
+    .where(_stones.c.deleted_at < func.now() - cast(bindparam("retention"), Interval()), SWEEPING)
     .order_by(_stones.c.deleted_at)
     .limit(Constant(MAX_SWEPT_ROWS))
     .with_for_update(skip_locked=True)
@@ -25,7 +26,7 @@ _expired = (
 )
 _swept = (
     delete(_stones)
-    .where(tuple_(*_stone).in_(select(*_expired.c)))
+    .where(tuple_(*_stone).in_(select(*_expired.c)), SWEEPING)
     .returning(_stones.c.user_id, _stones.c.deleted_at)
     .cte("swept")
 )
@@ -36,7 +37,7 @@ _latest = (
 )
 _told = (
     update(CLOCKS)
-    .where(CLOCKS.c.user_id == _latest.c.user_id)
+    .where(CLOCKS.c.user_id == _latest.c.user_id, SWEEPING)
     .values(swept_at=func.greatest(CLOCKS.c.swept_at, _latest.c.swept_at))
     .cte("told")
 )

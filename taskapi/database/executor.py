@@ -41,6 +41,16 @@ class StatementRunner(Protocol):
                 after a lost connection even though it writes.
         """
 
+    async def transact(
+        self, work: Callable[["Transaction"], Awaitable[Result]], *, idempotent: bool = False
+    ) -> Result:
+        """Run several statements in one transaction, this one if it is one.
+
+        Args:
+            work: runs them; more than once, if the transaction is retried.
+            idempotent: as for `fetch_row`.
+        """
+
 
 class Executor:
     """Runs statements, each on a connection of its own.
@@ -207,6 +217,15 @@ class Transaction:
         if statement.writes:
             self.writers.add(values.get("owner"))
         return await _fetch_row(self._connection, statement, statement.arguments(values))
+
+    async def transact(
+        self,
+        work: Callable[["Transaction"], Awaitable[Result]],
+        *,
+        idempotent: bool = False,  # noqa: ARG002 - it is the transaction that is, or is not
+    ) -> Result:
+        """Run several statements in this transaction; see `StatementRunner`."""
+        return await work(self)
 
 
 def _ignore(_owner: Any) -> None:

@@ -109,6 +109,10 @@ def _refuse_half_pairs(value: Any) -> None:
         raise invalid(("body",), "string_unicode", message) from None
 
 
+MAX_NAME_CHARACTERS = 64
+"""Of an unknown member that an error names."""
+
+
 def invalid(loc: tuple[str, ...], kind: str, message: str) -> RequestValidationError:
     """A 422 for a rule that no type can express, at this location of the request."""
     return RequestValidationError([{"loc": loc, "type": kind, "msg": message}])

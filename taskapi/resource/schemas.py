@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from taskapi.config import MAX_ID
+from taskapi.edge.body import MAX_NAME_CHARACTERS
 from taskapi.openapi.responses import EXAMPLE_CURSOR
 from taskapi.resource.definition import SERVER_COLUMNS
 from taskapi.resource.fields import PlainDigits
@@ -26,10 +27,6 @@ class Create(BaseModel):
     def values(self) -> dict[str, object]:
         """The values of all editable columns, by their names."""
         return self.model_dump()
-
-
-MAX_NAME_CHARACTERS = 64
-"""Of an unknown member that an error names."""
 
 
 class StrictBody(BaseModel):

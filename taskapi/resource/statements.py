@@ -219,8 +219,9 @@ class ResourceStatements:
         delete: delete the row.
         absence: why a write did nothing: the row, if there is one, whether the owner is known,
             and whether their clock runs.
-        count: how many rows the owner has, and the time of their clock at that moment.
-        counted: write that number down, if the clock has not moved since.
+        count: how many rows the owner has.
+        lock: lock the owner's clock until the transaction ends.
+        counted: store how many rows the owner has.
         arrive: insert the owner into the users table.
         start: start the owner's clock.
         claim: take an idempotency key in a transaction.
@@ -237,20 +238,24 @@ class ResourceStatements:
         self.delete: Write = _delete(resource)
         row = select(*rendered(resource, resource.table)).where(own).subquery("row")
         started = select(CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id)).exists()
-        # In this order, because the owner gets the type of the first column, which is ours.
+        # In this order, because `owned` gives OWNER its type: that of `users.id` may be INTEGER.
         reasons = select(started.label("started"), users.known.label("known")).subquery("reasons")
         self.absence: Statement = compiled(
             select(reasons, row).outerjoin_from(reasons, row, true())
         )
         self.arrive: Statement = arrive(users)
         self.claim: Statement = claim()
+        newest = func.max(columns.updated_at)
+        latest = select(newest).where(owned(columns.user_id)).scalar_subquery()
         if resource.counter is None:
-            self.start: Statement = start(users)
+            self.start: Statement = start(users, latest)
         else:
             rows = select(func.count()).where(owned(columns.user_id)).scalar_subquery()
-            self.start = start(users, **{resource.counter.key: rows})
-            self.count: Statement = _count(rows)
-            self.counted: Statement = _counted(resource.counter)
+            self.start = start(users, latest, **{resource.counter.key: rows})
+            self.count: Statement = compiled(select(rows.label("count")))
+            own_clock = select(CLOCKS.c.user_id).where(owned(CLOCKS.c.user_id))
+            self.lock: Statement = compiled(own_clock.with_for_update(key_share=True))
+            self.counted: Statement = _counted(resource.counter, rows)
 
 
 def _delete(resource: Resource) -> Write:
@@ -264,15 +269,9 @@ def _delete(resource: Resource) -> Write:
     return Write(compiled(row))
 
 
-def _count(rows: ColumnElement[int]) -> Statement:
-    clock = select(rows.label("count"), CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id))
-    return compiled(clock)
-
-
-def _counted(counter: ColumnElement[Any]) -> Statement:
-    unmoved = CLOCKS.c.changed_at == bindparam("changed_at")
-    counted = update(CLOCKS).where(owned(CLOCKS.c.user_id), unmoved)
-    return compiled(counted.values({counter.key: bindparam("count")}).returning(CLOCKS.c.user_id))
+def _counted(counter: ColumnElement[Any], rows: ColumnElement[int]) -> Statement:
+    counted = update(CLOCKS).where(owned(CLOCKS.c.user_id)).values({counter.key: rows})
+    return compiled(counted.returning(CLOCKS.c.user_id))
 
 
 @cache

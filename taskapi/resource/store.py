@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import asyncpg
 from sqlalchemy import Column
 
-from taskapi.database.executor import StatementRunner
+from taskapi.database.executor import StatementRunner, Transaction
 from taskapi.database.owner import UserId, Users
 from taskapi.database.statement import Statement
 from taskapi.edge.conditional import ClockTime, entity_tag, from_microseconds
@@ -30,8 +30,8 @@ OWNER_MISSING = (
 
 
 MAX_WRITES = 5
-"""The second one follows where the user's clock was started, others where their rows were counted
-and another request of theirs came in between."""
+"""The second one follows where the user's clock was started or their rows were counted, others
+where another request of theirs took the room in between."""
 
 
 class RenderedRow(NamedTuple):
@@ -151,7 +151,8 @@ class ResourceStore:
         """Several rows as they are now, in this order; None for each that is gone."""
         values = {"row_ids": [row_id and str(row_id) for row_id in row_ids]}
         found = await self._fetch(self.statements.current, values)
-        parts = zip(row_ids, found["versions"], found["rows"], strict=True)
+        # Both are null, and no empty arrays, if there are no ids.
+        parts = zip(row_ids, found["versions"] or (), found["rows"] or (), strict=True)
         return [
             RenderedRow(row_id, from_microseconds(int(version)), row.encode())
             if row_id and row
@@ -221,7 +222,7 @@ class ResourceStore:
         values = {"owner": self._owner, **values}
         return await self._runner.fetch_row(statement, values, idempotent=idempotent)
 
-    async def _remove_obstacle(self, values: Mapping[str, object]) -> None:
+    async def _remove_obstacle(self, values: Mapping[str, Any]) -> None:
         """Make it possible that a write which did nothing does something; raise if it is not."""
         row_id = values.get("row_id")
         absence = await self._fetch(self.statements.absence, {"row_id": row_id or 0})
@@ -229,8 +230,9 @@ class ResourceStore:
             await self._start_clock()
         elif row_id is None:
             await self._count_rows()
-        else:
+        elif not _is_expected(absence["version"], values["versions"]):
             raise self._reason(absence)
+        # Otherwise another request has started the clock since the write.
 
     async def _start_clock(self) -> None:
         """Start the user's clock, and make them a user where that is allowed."""
@@ -246,13 +248,20 @@ class ResourceStore:
     async def _count_rows(self) -> None:
         """Count the rows of a user who may have reached the quota.
 
-        The number is not written if the user has written meanwhile, because it is then outdated.
+        Without a quota there is none to reach: another request has started the clock meanwhile.
         """
+        if self._users.max_tasks is None:
+            return
         counted = await self._fetch(self.statements.count, {})
-        if counted is not None and counted["count"] >= self._users.max_tasks:
+        if counted["count"] >= self._users.max_tasks:
             raise QuotaExceeded
-        if counted is not None:
-            await self._fetch(self.statements.counted, counted)
+        await self._runner.transact(self._store_count, idempotent=True)
+
+    async def _store_count(self, transaction: Transaction) -> None:
+        """Store the number of rows: counted again behind the lock, so that no write is missed."""
+        owner = {"owner": self._owner}
+        await transaction.fetch_row(self.statements.lock, owner)
+        await transaction.fetch_row(self.statements.counted, owner)
 
     def _rendered(self, row: Any) -> RenderedRow:
         if row["body"] is None:
@@ -275,6 +284,11 @@ class ResourceStore:
             return VersionMismatch(entity_tag(absence["version"]), absence["body"])
         known = absence["known"] or self._users.create_unknown
         return self.resource.not_found() if known else UserNotFound()
+
+
+def _is_expected(version: datetime | None, versions: Versions) -> bool:
+    """Whether a row is there, in a version that the client is willing to change."""
+    return version is not None and (versions is None or version in versions)
 
 
 def _clock(row: Any) -> ClockTime | None:

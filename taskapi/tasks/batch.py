@@ -65,7 +65,8 @@ async def _all_or_none(
         store = tasks.on(transaction)
         # First of all, because a concurrent repetition waits here and then finds the outcomes.
         if key is not None and not await store.claim(key):
-            return BatchResponse(results_json(await _earlier(store, key)), replayed=True)
+            earlier = await _earlier(store, operations, key)
+            return BatchResponse(results_json(earlier), replayed=True)
         results: list[Result] = []
         while len(results) < len(operations):
             results.append(await _numbered(store, operations, results))
@@ -89,12 +90,12 @@ async def _each_once(
 ) -> BatchResponse:
     """Do each operation together with storing its outcome, going on where another has ended."""
     is_first = await tasks.claim(key)
-    results = [] if is_first else await _earlier(tasks, key)
+    results = [] if is_first else await _earlier(tasks, operations, key)
     while len(results) < len(operations):
         try:
             results.append(await _next_stored(executor, tasks, operations, results, key))
         except DoneMeanwhile:
-            results = await _earlier(tasks, key)
+            results = await _earlier(tasks, operations, key)
     return BatchResponse(results_json(results), replayed=not is_first)
 
 
@@ -108,7 +109,10 @@ async def _next_stored(
     async def work(transaction: Transaction) -> Result:
         store = tasks.on(transaction)
         result = await _attempt(store, operations, results)
-        if not await store.outcomes.append(key, len(results), result.outcome):
+        outcome = result.outcome
+        if operations[len(results)].id is not None:
+            outcome = outcome._replace(row_id=None)  # it is in the request
+        if not await store.outcomes.append(key, len(results), outcome):
             raise DoneMeanwhile
         return result
 
@@ -124,9 +128,12 @@ async def _once_more(do: Callable[[], Awaitable[Done]]) -> Done:
         return await do()
 
 
-async def _earlier(store: TaskStore, key: IdempotencyKey) -> list[Result]:
+async def _earlier(store: TaskStore, operations: Operations, key: IdempotencyKey) -> list[Result]:
     """The results of an earlier request, or the first of them, each with its task as it is now."""
-    outcomes = await store.outcomes.fetch(key)
+    pairs = zip(operations, await store.outcomes.fetch(key), strict=False)
+    outcomes = [
+        outcome._replace(row_id=outcome.row_id or operation.id) for operation, outcome in pairs
+    ]
     rows = await store.current([outcome.row_id for outcome in outcomes])
     return list(map(Result.now, outcomes, rows))
 

@@ -2,7 +2,7 @@
 
 import math
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -78,6 +78,7 @@ class BatchCreate(_Operation, TaskCreate):
         json_schema_extra={"examples": [{"op": "create", "key": "c-1", "title": "Buy milk"}]}
     )
 
+    id: ClassVar[None] = None
     op: Literal["create"]
     key: Annotated[TaskKeyText, Field(description="A name of yours for it.")] = UNCHANGED
 

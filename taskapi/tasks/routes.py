@@ -6,6 +6,7 @@ from fastapi import Depends, Path, Query, Request, Response
 
 from taskapi.config import MAX_ID
 from taskapi.edge.conditional import ExpectedVersions, KnownTags
+from taskapi.edge.preferences import handling
 from taskapi.edge.router import Router
 from taskapi.idempotency.header import REPLAYED, OptionalIdempotencyKey
 from taskapi.openapi.responses import errors, returns
@@ -34,6 +35,9 @@ MERGE_PATCH = {"schema": {"$ref": "#/components/schemas/TaskPatch"}}
 
 OwnTasks = Annotated[TaskStore, Depends(own(TaskStore))]
 
+Applied = Annotated[dict[str, str], Depends(handling(TaskRead.model_fields.keys()))]
+"""The headers for `Prefer: handling=strict`."""
+
 TaskId = Annotated[
     int, Path(ge=1, le=MAX_ID, description="A task of yours.", examples=[1]), PlainDigits
 ]
@@ -60,21 +64,27 @@ async def list_tasks(
     "",
     status_code=201,
     response_model=TaskRead,
-    responses=returns(201, "ETag", "Location", "Idempotency-Replayed")
+    responses=returns(201, "ETag", "Location", "Idempotency-Replayed", "Preference-Applied")
     | errors(401, 403, 404, 408, 410, 413, 415, 422, 429, 503, keyed=True),
 )
 async def create_task(
-    new: TaskCreate, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
+    new: TaskCreate,
+    request: Request,
+    tasks: OwnTasks,
+    key: OptionalIdempotencyKey,
+    applied: Applied,
 ) -> Response:
     """Create a task."""
-    return created_response(request, await tasks.create(new.values(), key))
+    response = created_response(request, await tasks.create(new.values(), key))
+    response.headers.update(applied)
+    return response
 
 
 @router.post(
     "/batch",
     response_model=BatchResults,
     responses=returns(200, "Idempotency-Replayed")
-    | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 429, 503, keyed=True),
+    | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 429, 503, keyed=True, current=TaskRead),
     max_body_bytes=MAX_BATCH_BYTES,
 )
 async def do_batch(
@@ -112,15 +122,21 @@ async def get_task(task_id: TaskId, tasks: OwnTasks, known: KnownTags) -> Respon
     "/{task_id}",
     response_model=TaskRead,
     responses={
-        **returns(200, "ETag"),
+        **returns(200, "ETag", "Preference-Applied"),
         **errors(401, 403, 404, 408, 412, 413, 415, 422, 429, 503, current=TaskRead),
     },
 )
 async def update_task(
-    task_id: TaskId, new: TaskUpdate, tasks: OwnTasks, versions: ExpectedVersions
+    task_id: TaskId,
+    new: TaskUpdate,
+    tasks: OwnTasks,
+    versions: ExpectedVersions,
+    applied: Applied,
 ) -> Response:
     """Change title, description or both."""
-    return row_response(await tasks.update(task_id, new.changes(), versions))
+    response = row_response(await tasks.update(task_id, new.changes(), versions))
+    response.headers.update(applied)
+    return response
 
 
 @router.patch(

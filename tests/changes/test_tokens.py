@@ -165,7 +165,7 @@ UPDATE user_clocks SET started_at = started_at - $2::interval,
 
 def age(database: DatabaseUrl, person: Person, by: timedelta) -> None:
     """Have everything of this person happened so much earlier."""
-    execute(database, AGE, int(person.id), by)
+    execute(database, AGE, int(person.id), by, moves_clock=False)
 
 
 def aged(person: Person, since: str, by: timedelta) -> str:
@@ -204,7 +204,7 @@ def swept(database: DatabaseUrl, days: int) -> None:
     """Have a service sweep that tells deletions for so many days."""
 
     async def run() -> None:
-        executor = Executor(database, pool_size=1, connect_timeout=PATIENCE)
+        executor = Executor(database, pool_size=1, connect_timeout=PATIENCE, statement_timeout=20)
         await sweep(executor, tombstones(timedelta(days=days)))
         await executor.close()
 

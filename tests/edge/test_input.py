@@ -428,3 +428,25 @@ def test_a_title_is_measured_after_it_is_trimmed(alice: Person) -> None:
 def test_an_empty_description_is_one(alice: Person) -> None:
     task = alice.create("x", "y")
     assert alice.put(f"/{task['id']}", json={"description": ""}).json()["description"] == ""
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("[", "]"), ('{"a":', "}")], ids=["array", "object"]
+)
+@pytest.mark.parametrize("text", ["x", r"\ud83d\ude00"], ids=["plain", "pair"])
+def test_no_depth_of_nesting_is_an_error_of_ours(
+    alice: Person, opening: str, closing: str, text: str
+) -> None:
+    """Each part of the service that goes through a value has another depth of stack left."""
+    statuses = []
+    for depth in (499, 500, *range(900, 1000, 2)):
+        value = opening * depth + "1" + closing * depth
+        body = f'{{"title": "{text}", "ignored": {value}}}'
+        headers = {"Content-Type": "application/json", "Idempotency-Key": f"deep-{depth}"}
+        statuses.append(alice.post(content=body, headers=headers).status_code)
+    assert statuses == [201] + [422] * (len(statuses) - 1)
+
+
+def test_brackets_in_text_and_beside_each_other_are_no_nesting(alice: Person) -> None:
+    body = {"title": '["{\\' * 100, "ignored": [[]] * 1000}
+    assert alice.post(json=body).status_code == 201

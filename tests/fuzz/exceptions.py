@@ -42,6 +42,13 @@ def takes_a_float_for_an_integer(answer: Any) -> bool:
     return any(item["type"] == "int_type" for item in _items(answer))
 
 
+def names_members_that_strict_handling_refuses(answer: Any) -> bool:
+    """A schema of a body cannot say that a header (`Prefer`) forbids additional properties."""
+    return any(
+        item["type"] == "extra_forbidden" and item["loc"][0] == "body" for item in _items(answer)
+    )
+
+
 def _items(answer: Any) -> list[Any]:
     return answer["detail"] if isinstance(answer["detail"], list) else []
 
@@ -51,6 +58,7 @@ REFUSALS_NO_SCHEMA_CAN_SAY = (
     needs_a_cursor_of_ours,
     breaks_a_rule_between_parameters,
     takes_a_float_for_an_integer,
+    names_members_that_strict_handling_refuses,
 )
 
 

@@ -51,20 +51,26 @@ some_version = st.sampled_from(
     [None, None, None, "current", "older", "several", "any", "time", "gzip"]
 )
 some_key = st.sampled_from([None, None, "key-1", "key-2", "key-3"])
+some_task_key = st.sampled_from(["task-1", "task-2", "task-3"])
+
+names = st.one_of(
+    st.fixed_dictionaries({"id": some_task}), st.fixed_dictionaries({"key": some_task_key})
+)
+
+
+def about(op: str, members: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """An operation of a batch that names its task, and has these members too."""
+    return st.builds(lambda name, more: {"op": op, **name, **more}, names, members)
+
 
 operations = st.one_of(
     st.fixed_dictionaries(
-        {"op": st.just("create"), "title": titles}, optional={"description": descriptions}
+        {"op": st.just("create"), "title": titles},
+        optional={"description": descriptions, "key": some_task_key},
     ),
-    patches.flatmap(
-        lambda patch: st.fixed_dictionaries(
-            {"op": st.just("update"), "id": some_task, **{k: st.just(v) for k, v in patch.items()}}
-        )
-    ),
-    st.fixed_dictionaries(
-        {"op": st.just("complete"), "id": some_task}, optional={"is_completed": states | st.none()}
-    ),
-    st.fixed_dictionaries({"op": st.just("delete"), "id": some_task}),
+    about("update", patches),
+    about("complete", st.fixed_dictionaries({}, optional={"is_completed": states | st.none()})),
+    about("delete", st.just({})),
 )
 
 bodies: dict[str, st.SearchStrategy[Any]] = {
@@ -75,7 +81,9 @@ bodies: dict[str, st.SearchStrategy[Any]] = {
     "put": st.fixed_dictionaries({}, optional=texts),
     "patch": patches,
     "complete": st.none() | st.fixed_dictionaries({"is_completed": states}),
-    "batch": st.fixed_dictionaries({"operations": st.lists(operations, min_size=1, max_size=4)}),
+    "batch": st.fixed_dictionaries(
+        {"operations": st.lists(operations, min_size=1, max_size=4)}, optional={"atomic": states}
+    ),
 }
 
 WITH_KEY = {"create", "patch", "complete", "batch"}
@@ -131,11 +139,11 @@ class Life(RuleBasedStateMachine):
 
     @rule(wanted=st.lists(requests(), min_size=2, max_size=4))
     def several_things_happen_at_once(self, wanted: list[Request]) -> None:
-        self.happen_at_once([self.about_something(request) for request in wanted])
+        self.happen_at_once([self.about_something(whole(request)) for request in wanted])
 
     @rule(request=requests(), times=st.integers(2, 4))
     def the_same_thing_happens_several_times_at_once(self, request: Request, times: int) -> None:
-        self.happen_at_once([self.about_something(request)] * times)
+        self.happen_at_once([self.about_something(whole(request))] * times)
 
     @invariant()
     def every_list_is_what_the_model_says(self) -> None:
@@ -176,7 +184,7 @@ class Life(RuleBasedStateMachine):
                 each | ({"id": self.task(request.owner, each["id"])} if "id" in each else {})
                 for each in body["operations"]
             ]
-            body = {"operations": operations}
+            body = body | {"operations": operations}
         about_one = "{" in ROUTES[request.kind][1]
         return replace(
             request,
@@ -205,6 +213,13 @@ class Life(RuleBasedStateMachine):
             "gzip": f'W/{current[:-1]}-gzip"',
         }
         return None if word is None else meanings[word]
+
+
+def whole(request: Request) -> Request:
+    """The same request, but a batch is atomic: between operations anything may happen."""
+    if request.kind != "batch" or request.body is None:
+        return request
+    return replace(request, body={"operations": request.body["operations"]})
 
 
 def told(answer: httpx.Response) -> tuple[int, str]:

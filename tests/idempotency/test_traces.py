@@ -11,7 +11,7 @@ from support.calls import REPEATABLE
 from support.own_database import OwnDatabase, own_database
 from support.people import Person, token_for
 from support.retries import BATCH, CREATE, Write
-from support.service import client_for, settings_for
+from support.service import client_for, prepare, settings_for
 from taskapi.database.url import DatabaseUrl
 from taskapi.idempotency.models import MAX_KEY_CHARACTERS
 
@@ -36,7 +36,7 @@ def operations(number: int, task_id: object) -> list[Json]:
 def own(database: DatabaseUrl) -> Iterator[OwnDatabase]:
     """A database in which everything is counted."""
     with own_database(database) as own:
-        own.migrate()
+        prepare(own.address)
         yield own
 
 
@@ -50,16 +50,18 @@ def alice(own: OwnDatabase) -> Iterator[Person]:
 # Bytes
 
 
+@pytest.mark.parametrize("more", [{}, {"atomic": False}], ids=["atomic", "each"])
 @pytest.mark.parametrize(("number", "times"), [(0, 600), (1, 600), (2, 300), (10, 100), (100, 30)])
 def test_a_request_leaves_at_most_four_times_its_size_and_a_kilobyte(
-    own: OwnDatabase, alice: Person, number: int, times: int
+    own: OwnDatabase, alice: Person, number: int, times: int, more: Json
 ) -> None:
     """With a key of the greatest length, its indexes, and whatever a vacuum would still remove.
 
     Without operations it is a single patch, which changes nothing either.
     """
     task = alice.create("x", secrets.token_hex(2500))  # of which no compression makes little
-    body: Json = {"operations": operations(number, task["id"])} if number else {"title": "x"}
+    batch: Json = {"operations": operations(number, task["id"])} | more
+    body: Json = batch if number else {"title": "x"}
     content = json.dumps(body, separators=(",", ":"))
     before = own.run(BYTES)[0]["bytes"]
     for _ in range(times):

@@ -4,20 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.batches import create, done, idempotent, statuses
 from support.calls import REPEATABLE, assert_refused
 from support.own_database import OwnDatabase
-from support.people import SECRET, Person, token_for
+from support.people import Person, token_for
 from support.retries import Write, assert_same, assert_took_effect_once
-from support.service import client_of, serving, settings_for
-from taskapi.config import Settings
-from taskapi.database.schema import migrate
+from support.service import client_of, prepare, serving, settings_for
 
 
 @pytest.fixture
 def alice(empty: OwnDatabase) -> Iterator[Person]:
     """A user with an id as Better Auth makes it, of a service whose ids are text."""
-    told = {"database_url": empty.address.dsn, "better_auth_secret": SECRET, "user_id_type": "text"}
-    migrate(Settings.model_validate(told), empty.address)
+    prepare(empty.address, user_id_type="text")
     with (
         serving(settings_for(empty.address, user_id_type="text")) as address,
         client_of(address) as http,
@@ -32,6 +30,15 @@ def test_a_write_with_a_key_is_done_once(alice: Person, operation: str) -> None:
     assert first.is_success
     assert_same(write(), first)
     assert_took_effect_once(write, alice.get().json()["tasks"])
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_create_with_a_key_makes_one_task(alice: Person, atomic: bool) -> None:
+    operations = [create("c-1"), {"op": "complete", "key": "c-1", "is_completed": True}]
+    for first in (201, 200):
+        results = done(alice, *operations, atomic=atomic, **idempotent(f"once-{first}"))
+        assert statuses(results) == [first, 200]
+    assert alice.get().json()["total"] == 1
 
 
 def test_lists_are_filtered_and_read_in_pages(alice: Person) -> None:

@@ -47,4 +47,8 @@ def failure(status: int, code: str, detail: str, **more: object) -> Mapping[str,
     return {**usual, "code": code, "detail": detail, "current": None, **more}
 
 
+DELETED = "The request took effect, and its task has been deleted since."
+
+GONE = failure(410, "task_deleted", DELETED)
+
 NOT_FOUND = failure(404, "task_not_found", "There is no such task.")

@@ -6,7 +6,7 @@ given it, and otherwise remembers what it said.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,10 +81,18 @@ ROUTES = {
 
 @dataclass
 class Owner:
-    """What one user has: tasks by id, and first answers by the key that they were given to."""
+    """What one user has.
+
+    Attributes:
+        id: of the user.
+        tasks: by id.
+        named: ids of tasks, also deleted ones, by the keys that they were created with.
+        kept: first answers by the `Idempotency-Key` that they were given to.
+    """
 
     id: int
     tasks: dict[int, Json] = field(default_factory=dict)
+    named: dict[str, int] = field(default_factory=dict)
     kept: dict[str, tuple[str, httpx.Response]] = field(default_factory=dict)
 
     def newest_first(self) -> list[Json]:
@@ -180,29 +188,37 @@ class Model:
             del owner.tasks[request.task_id]
 
     def batch(self, owner: Owner, request: Request, answer: httpx.Response) -> None:
-        """Do all of it, or nothing."""
-        operations: list[Json] = (request.body or {})["operations"]
-        there = set(owner.tasks)
-        for number, operation in enumerate(operations):
-            if operation["op"] != "create" and operation["id"] not in there:
-                refused(answer, 404, "task_not_found")
-                hold(answer.json()["detail"].startswith(f"operations[{number}]: "))
-                return
-            if operation["op"] == "delete":
-                there.remove(operation["id"])
+        """Do all of it, or nothing; or each operation by itself."""
+        body = request.body or {}
+        operations: list[Json] = body["operations"]
+        if body.get("atomic", True) and (found := first_failure(owner, operations)):
+            number, (status, code) = found
+            refused(answer, status, code)
+            hold(answer.json()["detail"].startswith(f"operations[{number}]: "))
+            return
         results = answered(answer, 200)["results"]
         same(len(results), len(operations))
         for operation, result in zip(operations, results, strict=True):
-            self._do(owner, operation, result)
+            if failure := failure_of(operation, owner.tasks, owner.named):
+                same((result["status"], result["code"]), failure)
+                same((result["task"], result["etag"], result["current"]), (None, None, None))
+            else:
+                self._do(owner, operation, result)
 
     def _do(self, owner: Owner, operation: Json, result: Json) -> None:
-        task_id = operation.get("id", 0)
+        task_id = named_by(operation, owner.named)
+        if result["task"] is not None:
+            same(result["etag"], tag_of(result["task"]))
         match operation["op"]:
+            case "create" if task_id in owner.tasks:
+                same((result["status"], result["task"]), (200, owner.tasks[task_id]))
             case "create":
                 same(result["status"], 201)
                 self._add(owner, operation, result["task"])
+                if "key" in operation:
+                    owner.named[operation["key"]] = result["task"]["id"]
             case "delete":
-                same(result, {"status": 204, "task": None})
+                same(result, {"status": 204, "task": None, "etag": None})
                 del owner.tasks[task_id]
             case "update":
                 same(result["status"], 200)
@@ -241,6 +257,36 @@ class Model:
         else:
             return True
         return False
+
+
+def named_by(operation: Json, named: dict[str, int]) -> int:
+    """The id of the task that an operation names; 0 for none that ever was."""
+    task_id: int = operation.get("id", named.get(operation.get("key", ""), 0))
+    return task_id
+
+
+def failure_of(
+    operation: Json, there: Collection[int], named: dict[str, int]
+) -> tuple[int, str] | None:
+    """Status and code of an operation that cannot be done, with these tasks and keys."""
+    is_there = named_by(operation, named) in there
+    if operation["op"] != "create":
+        return None if is_there else (404, "task_not_found")
+    return None if is_there or operation.get("key") not in named else (410, "task_deleted")
+
+
+def first_failure(owner: Owner, operations: list[Json]) -> tuple[int, tuple[int, str]] | None:
+    """The number of the first operation that cannot be done after those before it, and why."""
+    there, named = set(owner.tasks), dict(owner.named)
+    for number, operation in enumerate(operations):
+        if failure := failure_of(operation, there, named):
+            return number, failure
+        if operation["op"] == "delete":
+            there.remove(named_by(operation, named))
+        elif operation.get("key") not in named:
+            named[operation.get("key", "")] = -number - 1  # the id is not known yet
+            there.add(-number - 1)
+    return None
 
 
 TEXTS = ("title", "description")
@@ -371,7 +417,11 @@ def result_now(owner: Owner, result: Json) -> Json:
     if result["task"] is None:
         return result
     task = owner.tasks.get(result["task"]["id"])
-    return {"status": 410 if task is None else result["status"], "task": task}
+    if task is not None:
+        return {"status": result["status"], "task": task, "etag": tag_of(task)}
+    detail = "The request took effect, and its task has been deleted since."
+    gone: Json = {"status": 410, "task": None, "etag": None}
+    return gone | {"code": "task_deleted", "detail": detail, "current": None}
 
 
 def same(found: object, expected: object) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.batches import NOT_FOUND, batch, create, done, idempotent, statuses
+from support.batches import DELETED, NOT_FOUND, batch, create, done, idempotent, statuses
 from support.calls import assert_refused, at_once
 from support.own_database import OwnDatabase, own_database
 from support.people import Person, token_for
@@ -19,8 +19,6 @@ from taskapi.database.url import DatabaseUrl
 Json = dict[str, Any]
 
 EITHER = pytest.mark.parametrize("atomic", [True, False])
-
-DELETED = "The request took effect, and its task has been deleted since."
 
 
 @pytest.mark.parametrize("key", ["c-1", "x" * 64, "_", "-", "A0"])

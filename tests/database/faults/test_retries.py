@@ -6,9 +6,11 @@ Without a key such a write is 503, and never done twice: test_connections holds 
 import asyncio
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from support.background import Background
+from support.batches import batch, create, idempotent, statuses
 from support.calls import REPEATABLE
 from support.people import Person
 from support.postgres import Postgres, address_through
@@ -100,3 +102,44 @@ def test_a_batch_with_a_key_takes_effect_once_whichever_of_its_answers_is_lost(
     assert ("Idempotency-Replayed" in first.headers) is (step == "commit")
     assert_same(write(), first)
     assert_took_effect_once(write, alice.get().json()["tasks"])
+
+
+@pytest.mark.parametrize("spared", range(9))
+def test_each_operation_takes_effect_once_whichever_answer_is_lost(
+    proxy: CuttingProxy, alice: Person, bob: Person, spared: int
+) -> None:
+    """Of a batch that is not atomic: its claim, then begin, write, outcome, commit, and so on."""
+    operations = {
+        person.id: [create(), {"op": "complete", "id": person.create()["id"]}]
+        for person in (alice, bob)
+    }
+
+    def send(person: Person) -> httpx.Response:
+        return batch(person, *operations[person.id], atomic=False, **idempotent("a-key"))
+
+    assert send(bob).is_success  # prepares the statements
+    proxy.spared, proxy.cuts = spared, 1
+    first = send(alice)
+    assert proxy.lost
+    assert first.is_success or (spared, first.status_code) == (0, 503)
+    again = send(alice)
+    assert statuses(again.json()["results"]) == [201, 200]
+    tasks = alice.get().json()["tasks"]
+    assert [task["is_completed"] for task in tasks] == [False, True]
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_create_with_a_key_of_its_own_is_done_once_though_its_answer_is_lost(
+    proxy: CuttingProxy, alice: Person, bob: Person, atomic: bool
+) -> None:
+    for person in (bob, alice):
+        person.create()
+        if person is alice:
+            proxy.spared, proxy.cuts = (2 if atomic else 0), 1
+        response = batch(person, create("c-1"), atomic=atomic)
+    assert proxy.lost
+    if atomic:  # without an Idempotency-Key, whose commit was lost
+        assert response.status_code == 503
+        response = batch(alice, create("c-1"))
+    assert statuses(response.json()["results"]) == [200]
+    assert alice.get().json()["total"] == 2

@@ -1,0 +1,44 @@
+"""`Prefer: handling=strict` (RFC 7240): a misspelt member is refused where it would be ignored."""
+
+import pytest
+
+from support.calls import assert_refused
+from support.people import Person
+
+STRICT = pytest.mark.parametrize(
+    "prefer",
+    ["handling=strict", 'Handling = "strict"', "wait=5, handling=strict;x=1, handling=lenient"],
+)
+
+
+@STRICT
+def test_a_member_with_an_unknown_name_is_refused_where_that_is_preferred(
+    alice: Person, prefer: str
+) -> None:
+    path = f"/{alice.create()['id']}"
+    before = alice.get().json()
+    body = {"title": "Buy tea", "isCompleted": True, "x" * 1000: 1}
+    for method, place in (("POST", ""), ("PUT", path)):
+        refused = alice.request(method, place, json=body, headers={"Prefer": prefer})
+        assert_refused(refused, 422, "validation_failed")
+        assert [item["loc"] for item in refused.json()["detail"]] == [["body", "isCompleted"]]
+    assert alice.get().json() == before
+
+
+@STRICT
+def test_a_task_that_was_read_can_be_sent_back_all_the_same(alice: Person, prefer: str) -> None:
+    task = alice.create()
+    for method, place in (("POST", ""), ("PUT", f"/{task['id']}")):
+        response = alice.request(method, place, json=task, headers={"Prefer": prefer})
+        assert response.is_success
+        assert response.headers["Preference-Applied"] == "handling=strict"
+
+
+@pytest.mark.parametrize(
+    "prefer", [None, "", "handling=lenient", "handling", "handling=lenient, handling=strict", "x"]
+)
+def test_without_it_an_unknown_member_is_ignored(alice: Person, prefer: str | None) -> None:
+    headers = {} if prefer is None else {"Prefer": prefer}
+    response = alice.post(json={"title": "Buy tea", "colour": "blue"}, headers=headers)
+    assert response.status_code == 201
+    assert "Preference-Applied" not in response.headers
