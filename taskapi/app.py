@@ -15,10 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskapi.auth.middleware import AuthMiddleware
 from taskapi.auth.verifier import Verifier
+from taskapi.changes import routes as changes
+from taskapi.changes.notifier import Notifier
+from taskapi.clock.sweeping import tombstones
 from taskapi.config import Settings
 from taskapi.database.executor import Executor
 from taskapi.database.owner import Users
 from taskapi.database.schema import SchemaMismatch, check_schema, migrate
+from taskapi.database.sweeper import keep_sweeping
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import CorsMiddleware
 from taskapi.edge.deadline import DeadlineMiddleware
@@ -27,9 +31,11 @@ from taskapi.edge.fairness import Shares
 from taskapi.edge.memory import ResponseMemory
 from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.edge.router import refuse_foreign_routes
-from taskapi.embedded.database import EMPTY_START, database_in_use
+from taskapi.embedded.database import EMPTY_START, SERVICE_ROLE, database_in_use
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
-from taskapi.idempotency.sweeper import keep_sweeping
+from taskapi.idempotency.statements import SWEEP as ANSWERS
+from taskapi.migrations.catalog import readiness_of
+from taskapi.migrations.grants import grant_rights
 from taskapi.observability import tracing
 from taskapi.observability.logs import configure_logs
 from taskapi.openapi.docs_page import add_docs_page
@@ -43,7 +49,8 @@ from taskapi.tasks import routes as tasks
 
 log = structlog.get_logger("taskapi")
 
-API_ROUTES = [*tasks.router.routes, *operations.router.routes]
+# In this order, because `changes` would match as the id of a task.
+API_ROUTES = [*changes.router.routes, *tasks.router.routes, *operations.router.routes]
 """Every route of the OpenAPI document."""
 
 COLLECTION_THRESHOLD = 10_000
@@ -129,13 +136,19 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
             stack.push_async_callback(key_set.close)
         blocking = contextmanager_in_threadpool(database_in_use(settings))
         url = await stack.enter_async_context(blocking)
+        if settings.embedded:
+            await _prepare_embedded(settings)
         executor = await _open_executor(settings, url)
         stack.push_async_callback(executor.close)
         await _ensure_schema(settings, url, executor)
         app.service_state = state = _state(app, executor)
-        for work in (keep_sweeping(executor), state.sampler.keep_sampling()):
+        for work in (
+            keep_sweeping(executor, [ANSWERS, tombstones(settings.changes_retention)]),
+            state.sampler.keep_sampling(),
+            state.notifier.keep_asking(),
+        ):
             stack.callback(asyncio.create_task(work).cancel)
-        stack.enter_context(app.drain.on_sigterm())
+        stack.enter_context(app.drain.on_signals())
         stack.enter_context(_rare_garbage_collections())
         yield
 
@@ -154,6 +167,9 @@ async def _open_executor(settings: Settings, url: DatabaseUrl) -> Executor:
 def _state(app: Service, executor: Executor) -> ServiceState:
     settings = app.settings
     memory = ResponseMemory(wait_seconds=settings.database_connect_timeout)
+    notifier = Notifier(executor)
+    executor.when_written = notifier.wake
+    app.drain.when_begun(notifier.stop)
     return ServiceState(
         settings=settings,
         drain=app.drain,
@@ -166,7 +182,25 @@ def _state(app: Service, executor: Executor) -> ServiceState:
         response_memory=memory,
         readiness=Readiness(executor, settings.user_id_type),
         sampler=Sampler(executor, app.shares.turns, memory),
+        notifier=notifier,
     )
+
+
+async def _prepare_embedded(settings: Settings) -> None:
+    """As the owner of the embedded database, migrate it, and grant the service's role its rights.
+
+    Raises:
+        SchemaMismatch: no migration makes the schema fit the settings.
+    """
+    blocking = contextmanager_in_threadpool(database_in_use(settings, as_owner=True))
+    async with blocking as owner, AsyncExitStack() as stack:
+        executor = await _open_executor(settings, owner)
+        stack.push_async_callback(executor.close)
+        await _ensure_schema(settings, owner, executor)
+        row = await executor.fetch_row(readiness_of(settings, SERVICE_ROLE), {})
+        if row is None or not row["ready"]:
+            grant = partial(grant_rights, settings, owner, SERVICE_ROLE, create_role=True)
+            await asyncio.to_thread(grant)
 
 
 async def _ensure_schema(settings: Settings, url: DatabaseUrl, executor: Executor) -> None:

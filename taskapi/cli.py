@@ -1,4 +1,4 @@
-"""The commands: `taskapi serve`, `migrate`, `token`, `doctor` and `openapi`."""
+"""The commands `serve`, `migrate`, `grant`, `token`, `doctor`, `new-epoch` and `openapi`."""
 
 import asyncio
 import json
@@ -9,21 +9,26 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from taskapi import __version__
 from taskapi.app import API_ROUTES
 from taskapi.auth.claims import ClaimsPolicy
 from taskapi.auth.development import mint
 from taskapi.auth.secret import secret_of
+from taskapi.clock.epoch import begin_epoch, count_clocks
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
+from taskapi.database.executor import Executor
 from taskapi.database.schema import MigrationError
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.examination import examine
 from taskapi.doctor.report import print_report
-from taskapi.embedded.database import database_in_use
+from taskapi.embedded.database import SERVICE_ROLE, database_in_use
 from taskapi.embedded.errors import EmbeddedServerError
-from taskapi.errors import InvalidToken
+from taskapi.errors import DatabaseUnavailable, InvalidToken
+from taskapi.migrations.grants import GrantError, grant_rights, sql_of_grant
+from taskapi.migrations.row_security import FIRST_DECLARING_REVISION
 from taskapi.openapi.document import openapi_document
 from taskapi.server import process as server
 from taskapi.server.listener import listen
@@ -48,6 +53,8 @@ def main() -> None:
         cli()
     except (SettingsError, EmbeddedServerError) as error:
         sys.exit(f"taskapi cannot start:\n{error}")
+    except GrantError as error:
+        sys.exit(f"taskapi cannot grant: {error}")
     except MigrationError as error:
         sys.exit(f"taskapi cannot migrate: {error}")
 
@@ -108,12 +115,52 @@ def print_first_request(console: Console, base_url: str, token: str) -> None:
 @cli.command()
 def migrate(
     revision: Annotated[str, typer.Option(help="The revision to migrate to.")] = "head",
+    grant_to: Annotated[
+        str | None, typer.Option("--grant", metavar="ROLE", help="Then do as 'taskapi grant ROLE'.")
+    ] = None,
 ) -> None:
-    """Migrate the database's schema. Any number of replicas may do so at once."""
+    """Migrate the database's schema. Any number of replicas may do so at once.
+
+    With --grant, row security is not enabled while replicas of a version may run that declares no
+    owner, as they would find no rows.
+    """
     settings = load(DatabaseSettings)
-    with database_in_use(settings) as url:
-        migrate_schema(settings, url, revision)
+    with database_in_use(settings, as_owner=True) as url:
+        before = migrate_schema(settings, url, revision)
+        if settings.embedded and grant_to is None:
+            grant_rights(settings, url, SERVICE_ROLE, create_role=True)
+        if grant_to is not None:
+            secure = before is None or before >= FIRST_DECLARING_REVISION
+            print_lines(grant_rights(settings, url, grant_to, secure=secure))
+            if not secure:
+                typer.echo(f"Replace all replicas, then run 'taskapi grant {grant_to}'.")
     typer.echo("The schema is current.")
+
+
+@cli.command()
+def grant(
+    role: Annotated[str, typer.Argument(help="The role of the service.")],
+    *,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the statements, and do nothing.")
+    ] = False,
+) -> None:
+    """Grant a role what the service needs, revoke the rest, and enable row security.
+
+    Run it as the owner of the tables. The role must not own any of them.
+    """
+    settings = load(DatabaseSettings)
+    if sql:
+        typer.echo(sql_of_grant(settings, role))
+        return
+    with database_in_use(settings, as_owner=True) as url:
+        print_lines(grant_rights(settings, url, role))
+
+
+def print_lines(lines: list[str]) -> None:
+    """Print what was done."""
+    for line in lines:
+        typer.echo(line)
 
 
 @cli.command()
@@ -157,6 +204,31 @@ def doctor(
     with database_in_use(settings) as url:
         healthy = asyncio.run(print_report(examine(settings, url, token)))
     sys.exit(0 if healthy else 1)
+
+
+@cli.command()
+def new_epoch() -> None:
+    """After a restore: have every client of the changes feed read everything again."""
+    settings = load(DatabaseSettings)
+    with database_in_use(settings) as url:
+        try:
+            count = asyncio.run(_begin_epoch(settings, url))
+        except DatabaseUnavailable as error:
+            sys.exit(error.detail)
+    typer.echo(f"A new epoch has begun for {count} users.")
+
+
+async def _begin_epoch(settings: DatabaseSettings, url: DatabaseUrl) -> int:
+    executor = Executor(url, pool_size=1, connect_timeout=settings.database_connect_timeout)
+    done = 0
+    try:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("Clocks", total=await count_clocks(executor))
+            async for done in begin_epoch(executor, settings.user_id_type):
+                progress.update(task, completed=done)
+    finally:
+        await executor.close()
+    return done
 
 
 @cli.command()

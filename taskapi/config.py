@@ -1,5 +1,6 @@
 """The settings: from environment variables or `.env`, each checked once at start."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -51,10 +52,19 @@ class DatabaseSettings(BaseSettings):
     users_table: TableName = "users"
     """The auth server's table of users, which `tasks.user_id` refers to."""
 
+    create_unknown_users: bool | None = None
+    """Whether the first task of a user who is not in the users table inserts them there. None:
+    only with the embedded database."""
+
     @property
     def embedded(self) -> bool:
         """Whether the database is the embedded server's."""
         return self.database_url is None
+
+    @property
+    def creates_unknown_users(self) -> bool:
+        """Whether a valid token is enough to become a user."""
+        return self.embedded if self.create_unknown_users is None else self.create_unknown_users
 
 
 class Settings(DatabaseSettings):
@@ -75,10 +85,6 @@ class Settings(DatabaseSettings):
     jwt_audience: str | None = None
     """What `aud` of a token must be or contain, where it is not the one derived."""
 
-    create_unknown_users: bool | None = None
-    """Whether the first task of a user who is not in the users table inserts them there. None:
-    only with the embedded database."""
-
     api_host: str | None = None
     """The IP address or host name to listen on. None: see `host`."""
 
@@ -93,6 +99,9 @@ class Settings(DatabaseSettings):
 
     max_tasks_per_user: Annotated[int, Field(ge=0, le=MAX_ID)] = 100_000
     """How many tasks a user may have. 0: any number."""
+
+    changes_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """For how many days the changes feed tells that a task was deleted."""
 
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 20
     """Connections of all workers together."""
@@ -151,6 +160,11 @@ class Settings(DatabaseSettings):
         return self.api_host or ("127.0.0.1" if self.embedded else "0.0.0.0")  # noqa: S104 - a deployed service is reached from outside
 
     @property
+    def changes_retention(self) -> timedelta:
+        """For how long the changes feed tells that a task was deleted."""
+        return timedelta(days=self.changes_retention_days)
+
+    @property
     def pool_size(self) -> int:
         """The connections of one worker."""
         return self.database_pool_size // self.workers
@@ -159,11 +173,6 @@ class Settings(DatabaseSettings):
     def user_turns(self) -> int:
         """The turns of one user: one connection is left for the others, where there are several."""
         return min(self.user_concurrency, max(1, self.pool_size - 1))
-
-    @property
-    def creates_unknown_users(self) -> bool:
-        """Whether a valid token is enough to become a user."""
-        return self.embedded if self.create_unknown_users is None else self.create_unknown_users
 
     @property
     def key_set_url(self) -> str | None:

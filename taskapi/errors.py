@@ -172,6 +172,24 @@ class IdempotencyKeyReused(ApiError):
     detail = "This Idempotency-Key was used for another request."
 
 
+class ResyncRequired(ApiError):
+    """The changes since this token cannot be told: too old, or of another life of the account."""
+
+    status, code = HTTPStatus.GONE, "resync_required"
+    detail = "The changes since this token are not known any more: read everything again."
+
+
+class TooManyListeners(ApiError):
+    """The user has as many event streams, or waiting requests, as each may have."""
+
+    status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_listeners"
+    detail = "You have too many streams or waiting requests open; close one of them."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "5"}
+
+
 class BodyTooLarge(ApiError):
     """The body exceeds its limit. The rest of it is not read."""
 

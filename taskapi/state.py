@@ -10,6 +10,7 @@ from taskapi.database.executor import Executor
 from taskapi.database.owner import Users
 
 if TYPE_CHECKING:  # their rooms read the state, so it cannot import them
+    from taskapi.changes.notifier import Notifier
     from taskapi.edge.memory import ResponseMemory
     from taskapi.operations.readiness import Readiness
     from taskapi.operations.sampler import Sampler
@@ -28,6 +29,7 @@ class ServiceState:
         response_memory: what the responses under way hold.
         readiness: whether the database can serve.
         sampler: sets the gauges.
+        notifier: wakes those who wait for changes.
     """
 
     settings: Settings
@@ -37,6 +39,7 @@ class ServiceState:
     response_memory: "ResponseMemory"
     readiness: "Readiness"
     sampler: "Sampler"
+    notifier: "Notifier"
 
 
 def state_of(request: Request) -> ServiceState:

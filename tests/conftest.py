@@ -18,9 +18,8 @@ from support.background import Background
 from support.people import SECRET, Person, token_for
 from support.postgres import Postgres
 from support.programs import Service, development_service
-from support.service import client_for, client_of, serving, settings_for
+from support.service import client_for, client_of, prepare, serving, settings_for
 from taskapi.config import Settings
-from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
 
@@ -33,13 +32,21 @@ _numbers = itertools.count(int(time.time_ns()) // 1000)
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseUrl]:
-    """A migrated PostgreSQL, shared by all test processes of this run."""
+    """A migrated PostgreSQL, shared by all test processes of this run, as its operator sees it.
+
+    With TEST_DATABASE_URL, which its superuser `taskapi` needs no password for, it is that one.
+    """
+    if (given := os.environ.get("TEST_DATABASE_URL")) is not None:
+        other = DatabaseUrl(given, pooler=False)
+        prepare(other)
+        yield other
+        return
     root = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         root = root.parent
     server = EmbeddedServer(root / "database")
     address = server.start()
-    migrate(Settings(database_url=address.dsn, better_auth_secret=SECRET), address)
+    prepare(address)
     yield address
     server.stop()
 

@@ -3,6 +3,7 @@
 import ast
 import inspect
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "BETTER_AUTH_JWKS_URL",
         "BETTER_AUTH_SECRET",
         "BETTER_AUTH_URL",
+        "CHANGES_RETENTION_DAYS",
         "CORS_ORIGINS",
         "CREATE_UNKNOWN_USERS",
         "DATABASE_CONNECT_TIMEOUT",
@@ -108,6 +110,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
         MAX_BODY_BYTES="2048",
         MAX_CONNECTIONS="50",
         MAX_TASKS_PER_USER="10",
+        CHANGES_RETENTION_DAYS="7",
         LOG_FORMAT="json",
         LOG_LEVEL="WARNING",
         DOCS_ENABLED="false",
@@ -128,6 +131,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
     assert (settings.request_timeout, settings.database_connect_timeout) == (2.5, 1)
     assert (settings.max_body_bytes, settings.max_connections) == (2048, 50)
     assert settings.max_tasks_per_user == 10
+    assert settings.changes_retention == timedelta(days=7)
     assert (settings.log_format, settings.log_level) == ("json", "warning")
     assert not settings.docs_enabled
     assert (settings.user_id_type, settings.users_table) == ("text", "user")

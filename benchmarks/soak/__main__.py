@@ -3,7 +3,8 @@
 One service reaches its PostgreSQL through a network that can be told to misbehave, the other one
 through PgBouncer in transaction mode; a balancer stands before both. Everybody keeps a ledger of
 what was acknowledged. Now and then all pause, and what the database holds is held against the
-ledgers: what is missing, different, or written by nobody is counted, and every count must be 0.
+ledgers: what is missing, different, or written by nobody is counted, and every count must be 0. So
+must what the changes feed has told differently from what is there.
 """
 
 import argparse
@@ -58,6 +59,12 @@ async def _soak(seconds: float, stage: Stage, tally: Tally) -> tuple[float, floa
         before = stage.megabytes()
         while (left := begun + seconds - time.monotonic()) > 0:
             await _round(min(left, ROUND_SECONDS), people, stage)
+            await asyncio.to_thread(stage.heal)
+            for person, is_told in zip(
+                people, await asyncio.gather(*(person.follow() for person in people)), strict=True
+            ):
+                if not is_told:
+                    tally.blame("feeds that end early", person.user_id)
             await asyncio.to_thread(_compare, people, stage, tally)
             _progress(stage, tally, time.monotonic() - begun)
         return before, stage.megabytes()
@@ -79,7 +86,6 @@ async def _live(person: Person, until: float) -> None:
 
 
 def _compare(people: list[Person], stage: Stage, tally: Tally) -> None:
-    stage.heal()
     found = stage.postgres.run(
         "SELECT user_id, id, title, description, is_completed FROM tasks ORDER BY user_id"
     )
@@ -114,6 +120,8 @@ def _report(stage: Stage, tally: Tally, seconds: float) -> None:
         "half-done writes",
         "rows that nobody wrote",
         "foreign rows",
+        "copies out of step",
+        "feeds that end early",
         "wrong answers",
         "500s",
         "unexpected answers",

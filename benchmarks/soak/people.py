@@ -60,12 +60,15 @@ class Person:
 
     Attributes:
         tasks: what is there for sure.
+        copy: the tasks as the changes feed has told of them.
         doubts: what may have happened since the last comparison; nobody touches it before the next.
     """
 
     def __init__(self, user_id: int, http: httpx.AsyncClient, tally: Tally) -> None:
         self.user_id = user_id
         self.tasks: dict[int, Task] = {}
+        self.copy: dict[int, Task] = {}
+        self._since: str | None = None
         self.doubts: list[Doubt] = []
         self._http = http
         self._tally = tally
@@ -81,6 +84,7 @@ class Person:
             self._create_once: 8 if len(self.tasks) < MOST_TASKS else 0,
             self._create_two: 5 if len(self.tasks) < MOST_TASKS else 0,
             self._list: 8,
+            self.follow: 10,
         }
         if self.tasks:
             actions |= {self._get: 15, self._rename: 15, self._toggle: 15, self._delete: 12}
@@ -88,8 +92,24 @@ class Person:
         await action()
         self._tally.operations += 1
 
+    async def follow(self) -> bool:
+        """Read the changes feed to its end; returns whether it was reached."""
+        has_more = True
+        while has_more:
+            query = f"&since={self._since}" if self._since else ""
+            page = await self._call("GET", f"/changes?limit=20{query}", 200, reads=True)
+            if page is None:
+                return False
+            for change in page["changes"]:
+                self._apply(change)
+            self._since, has_more = page["next"], page["has_more"]
+        return True
+
     def compare(self, rows: Mapping[int, Task]) -> None:
         """Hold what the database has of this person against the ledger, and go on from there."""
+        if self.copy != rows:
+            differences = sorted(self.copy.items() ^ rows.items())
+            self._tally.blame("copies out of step", f"{self.user_id}: {differences}")
         there: dict[int | str, Task] = dict(rows.items())
         there.update({task.title: task for task in rows.values()})
         explained = Counter(task.title for task in self.tasks.values())
@@ -192,6 +212,14 @@ class Person:
                 self._compare(shown[task_id], task)
         for task in answer["tasks"]:
             self._own(task)
+
+    def _apply(self, change: dict[str, Any]) -> None:
+        task = change["task"]
+        if task is None:
+            self.copy.pop(change["id"], None)
+            return
+        self._own(task)
+        self.copy[change["id"]] = Task(task["title"], task["description"], task["is_completed"])
 
     def _learn(self, answer: dict[str, Any], task: Task) -> None:
         self._compare(answer, task)

@@ -28,10 +28,13 @@ class User:
     Attributes:
         subject: `sub` of the token, as it is written in the path.
         id: the same in the type of the database's column.
+        expires_at: when the token is not accepted any more, as seconds since 1970. If it has
+            expired already, that is `LEEWAY` later.
     """
 
     subject: str
     id: int | str
+    expires_at: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ class ClaimsPolicy:
             raise InvalidToken("The token is for another audience.", "audience")
         if "sub" not in claims:
             raise InvalidToken("The token names no user (sub).", "user")
-        return self.user(claims["sub"])
+        user = self.user(claims["sub"])
+        return User(user.subject, user.id, _end(float(claims["exp"])))
 
     def user(self, subject: object) -> User:
         """The user with this `sub`.
@@ -101,6 +105,10 @@ class ClaimsPolicy:
         for name in ("nbf", "iat"):
             if name in claims and _timestamp(claims, name) > now + LEEWAY:
                 raise InvalidToken(f"The token is not valid yet ({name}).", "not_yet")
+
+
+def _end(expiry: float) -> float:
+    return expiry if expiry > time.time() else expiry + LEEWAY
 
 
 def _timestamp(claims: dict[str, Any], name: str) -> float:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, DateTime
+from sqlalchemy import BigInteger, DateTime, Index
 from sqlmodel import Field, SQLModel
 
 
@@ -19,6 +19,7 @@ class UserClock(SQLModel, table=True):
         changed_at: the `updated_at` of the user's latest write; no two writes have the same.
         max_task_count: the user has at most so many tasks. A create adds one, nothing subtracts: a
             count sets it right when it has reached the quota. Null before the first count.
+        swept_at: the time of the latest tombstone that was swept. Null before the first one.
     """
 
     __tablename__ = "user_clocks"
@@ -29,6 +30,7 @@ class UserClock(SQLModel, table=True):
     started_at: datetime = Field(sa_type=DateTime(timezone=True))
     changed_at: datetime = Field(sa_type=DateTime(timezone=True))
     max_task_count: int | None = Field(sa_type=BigInteger)
+    swept_at: datetime | None = Field(sa_type=DateTime(timezone=True))
 
 
 class Tombstone(SQLModel, table=True):
@@ -40,6 +42,7 @@ class Tombstone(SQLModel, table=True):
     """
 
     __tablename__ = "tombstones"
+    __table_args__ = (Index("tombstones_by_age", "deleted_at"),)
 
     user_id: int = Field(
         primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}

@@ -51,6 +51,8 @@ class Executor:
 
     Attributes:
         pool: the connections.
+        when_written: called with the owner whose rows a statement may have changed, after the
+            commit.
 
     Args:
         url: the database.
@@ -71,6 +73,7 @@ class Executor:
         self.pool = ConnectionPool(
             connector.connect, size=pool_size, acquire_timeout=connect_timeout
         )
+        self.when_written: Callable[[Any], None] = _ignore
         self._housekeeping: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -93,9 +96,12 @@ class Executor:
             attempt.may_have_effect = statement.writes and not idempotent
             return await _fetch_row(connection, statement, arguments)
 
-        if statement.max_seconds is None:
-            return await self._with_retries(fetch)
-        return await self._fetch_within(statement.max_seconds, fetch)
+        if statement.max_seconds is not None:
+            return await self._fetch_within(statement.max_seconds, fetch)
+        row = await self._with_retries(fetch)
+        if statement.writes:
+            self.when_written(values.get("owner"))
+        return row
 
     async def transact(
         self, work: Callable[["Transaction"], Awaitable[Result]], *, idempotent: bool = False
@@ -106,9 +112,12 @@ class Executor:
         """
 
         async def commit(connection: Connection, attempt: Attempt) -> Result:
+            transaction = Transaction(connection)
             async with connection.transaction():
-                result = await work(Transaction(connection))
+                result = await work(transaction)
                 attempt.may_have_effect = not idempotent
+            for owner in transaction.writers:
+                self.when_written(owner)
             return result
 
         return await self._with_retries(commit)
@@ -175,12 +184,17 @@ class Attempt:
 
 
 class Transaction:
-    """Runs statements that take effect together."""
+    """Runs statements that take effect together.
 
-    __slots__ = ("_connection",)
+    Attributes:
+        writers: the owners whose rows they may have changed.
+    """
+
+    __slots__ = ("_connection", "writers")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.writers: set[Any] = set()
 
     async def fetch_row(
         self,
@@ -190,7 +204,13 @@ class Transaction:
         idempotent: bool = False,  # noqa: ARG002 - it is the transaction that is, or is not
     ) -> Any:
         """Run a statement that returns one row, or none; see `StatementRunner`."""
+        if statement.writes:
+            self.writers.add(values.get("owner"))
         return await _fetch_row(self._connection, statement, statement.arguments(values))
+
+
+def _ignore(_owner: Any) -> None:
+    """What happens with a write until somebody wants to know of it."""
 
 
 async def _fetch_row(

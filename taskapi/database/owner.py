@@ -33,6 +33,12 @@ PostgreSQL takes it from the column that it is first compared with."""
 OWNER_SETTING = "taskapi.owner"
 """The setting of PostgreSQL that policies compare `user_id` with."""
 
+SWEEP_SETTING = "taskapi.sweep"
+"""Set to `on` by the statements about expired rows, to which policies show these alone."""
+
+WATCH_SETTING = "taskapi.watch"
+"""Set to `on` by the one statement about several users, to which policies show their clocks."""
+
 
 def declared(setting: str, value: ColumnElement[str]) -> ColumnElement[bool]:
     """A condition that is always true, and gives a setting this value until the statement ends.
@@ -43,6 +49,9 @@ def declared(setting: str, value: ColumnElement[str]) -> ColumnElement[bool]:
     configured = select(func.set_config(Constant(setting), value, is_local)).scalar_subquery()
     return configured.is_not(None)
 
+
+SWEEPING = declared(SWEEP_SETTING, Constant("on"))
+"""In every part of a statement, because the order in which a plan reads them is not fixed."""
 
 DECLARED = declared(OWNER_SETTING, cast(OWNER, Text()))
 
@@ -75,6 +84,8 @@ class Users:
         self, table_name: str, *, create_unknown: bool, max_tasks: int | None = None
     ) -> None:
         self.table: TableClause = table(table_name, column("id"))
-        self.known: ColumnElement[bool] = exists().where(self.table.c.id == OWNER)
+        users = self.table.c
+        # Selects the id, because the service's role may read no other column, as `*` would.
+        self.known: ColumnElement[bool] = exists(users.id).where(users.id == OWNER)
         self.create_unknown = create_unknown
         self.max_tasks = max_tasks

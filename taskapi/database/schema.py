@@ -2,13 +2,28 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Text, cast, column, func, select, table
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    case,
+    cast,
+    column,
+    func,
+    not_,
+    null,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import array
 
 import taskapi
 from taskapi.config import DatabaseSettings, UserIdType
 from taskapi.database.executor import Executor
-from taskapi.database.statement import Constant, compiled
+from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.database.tables import has_policy, own_tables, table_oid
 from taskapi.database.url import DatabaseUrl
 from taskapi.errors import SchemaOutdated
 
@@ -19,15 +34,10 @@ OWNER_TYPE = func.pg_typeof(
     select(column("user_id")).select_from(table("tasks")).limit(Constant(0)).scalar_subquery()
 )
 
-STATE = compiled(
-    select(
-        column("version_num").label("revision"),
-        cast(OWNER_TYPE, Text).label("owner_type"),
-        func.current_setting(Constant("server_encoding")).label("encoding"),
-    ).select_from(table("alembic_version"))
-)
-
 OWNER_TYPES: dict[UserIdType, str] = {"integer": "bigint", "text": "text"}
+
+OWNER_POLICY = "taskapi_owner"
+"""The policy that a migration creates on every table of ours."""
 
 
 class SchemaMismatch(SchemaOutdated):
@@ -49,6 +59,28 @@ class MigrationError(Exception):
 
 
 @cache
+def state_statement() -> Statement:
+    """A statement for everything that `check_schema` looks at."""
+    return compiled(
+        select(
+            column("version_num").label("revision"),
+            cast(OWNER_TYPE, Text).label("owner_type"),
+            func.current_setting(Constant("server_encoding")).label("encoding"),
+            func.array_remove(array([_hidden(name) for name in own_tables()]), null()).label(
+                "hidden"
+            ),
+        ).select_from(table("alembic_version"))
+    )
+
+
+def _hidden(name: str) -> ColumnElement[Any]:
+    """The name of a table whose rows the role does not see for want of our policy, or null."""
+    oid = table_oid(name)
+    is_hidden = and_(func.row_security_active(oid), not_(has_policy(oid, OWNER_POLICY)))
+    return case((is_hidden, Constant(name)))
+
+
+@cache
 def revisions() -> tuple[str, ...]:
     """The revisions of this package's migrations, newest first, as their files are numbered."""
     files = (MIGRATIONS / "versions").glob("[0-9]*.py")
@@ -62,11 +94,12 @@ async def check_schema(database: Executor, user_id_type: UserIdType) -> None:
     code runs on the new schema for a while.
 
     Raises:
-        SchemaMismatch: it has one for another `USER_ID_TYPE`, or another encoding than UTF-8.
+        SchemaMismatch: it has one for another `USER_ID_TYPE`, another encoding than UTF-8, or row
+            security without our policies, with which every list would be empty.
         SchemaOutdated: it has an older one, or none.
         DatabaseUnavailable: it does not answer.
     """
-    row = await database.fetch_row(STATE, {})
+    row = await database.fetch_row(state_statement(), {})
     if row is None:
         raise SchemaOutdated
     if row["owner_type"] != OWNER_TYPES[user_id_type]:
@@ -81,6 +114,12 @@ async def check_schema(database: Executor, user_id_type: UserIdType) -> None:
         )
     if row["revision"] in revisions()[1:]:
         raise SchemaOutdated
+    if row["hidden"]:
+        raise SchemaMismatch(
+            f"Row security hides every row of {', '.join(row['hidden'])}, because the policy "
+            f"{OWNER_POLICY} is missing",
+            "as the owner of the tables, run 'taskapi grant' with the name of the service's role",
+        )
 
 
 def _remedy(owner_type: str) -> str:
@@ -90,10 +129,13 @@ def _remedy(owner_type: str) -> str:
     return "name a database whose tasks table taskapi's migrations made"
 
 
-def migrate(settings: DatabaseSettings, url: DatabaseUrl, revision: str = "head") -> None:
+def migrate(settings: DatabaseSettings, url: DatabaseUrl, revision: str = "head") -> str | None:
     """Bring the database to a revision; several processes may try at once, and one does it.
 
     Must be called outside an event loop.
+
+    Returns:
+        The revision before, None for a database without our tables.
 
     Raises:
         MigrationError: it could not be done.
@@ -108,3 +150,5 @@ def migrate(settings: DatabaseSettings, url: DatabaseUrl, revision: str = "head"
         command.upgrade(config, revision)
     except util.CommandError as error:
         raise MigrationError(str(error)) from error
+    before: str | None = config.attributes["revision_before"]
+    return before

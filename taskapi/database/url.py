@@ -1,7 +1,7 @@
 """`DATABASE_URL`, in the forms that providers print, as asyncpg takes it."""
 
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 # libpq reads these in the client. asyncpg would send them to the server as settings, which refuses
 # them. `channel_binding=require`, as Neon prints it, asks for a SCRAM variant that asyncpg lacks:
@@ -42,6 +42,13 @@ class DatabaseUrl:
         if declared is not None:
             return cls(dsn, pooler=declared.lower() in {"true", "1", "yes"})
         return cls(dsn, pooler=True if "-pooler." in (parts.hostname or "") else None)
+
+    def as_role(self, role: str) -> "DatabaseUrl":
+        """The same database for another role, which needs no password."""
+        parts = urlsplit(self.dsn)
+        host = parts.netloc.rpartition("@")[2]
+        netloc = f"{quote(role, safe='')}@{host}"
+        return replace(self, dsn=urlunsplit(parts._replace(netloc=netloc)))
 
     def __str__(self) -> str:
         """The URL without user and password, for people."""

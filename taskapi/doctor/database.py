@@ -13,7 +13,18 @@ from taskapi.database.schema import SchemaMismatch, check_schema
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.findings import Finding
-from taskapi.doctor.rights import required_columns, rights, rights_statement, unknown_users
+from taskapi.doctor.rights import (
+    ROLE,
+    elsewhere,
+    elsewhere_statement,
+    required_columns,
+    rights,
+    rights_statement,
+    row_security,
+    row_security_statement,
+    run_grant,
+    unknown_users,
+)
 from taskapi.doctor.server import connections, read_server, server_findings
 from taskapi.embedded.database import EMPTY_START
 from taskapi.errors import ApiError, SchemaOutdated
@@ -44,7 +55,7 @@ MIGRATE = (
     "set USER_ID_TYPE and USERS_TABLE to what the auth server's table has, then run "
     "'taskapi migrate' as the owner of the tables"
 )
-GRANT = "as the owner of the tables, GRANT SELECT ON alembic_version TO the user of DATABASE_URL"
+NO_ROLE = "run 'taskapi migrate', which creates the role of the embedded database"
 
 
 async def examine_database(settings: Settings, url: DatabaseUrl) -> AsyncIterator[Finding]:
@@ -73,6 +84,8 @@ def _unreachable(subject: str, error: Exception, settings: Settings) -> Finding:
     reason = str(error) or f"no response within {settings.database_connect_timeout:g} s"
     known = (text for kind, text in UNREACHABLE_REMEDIES if isinstance(error, kind))
     remedy = next(known, "correct what that message names")
+    if settings.embedded and isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+        remedy = NO_ROLE
     return Finding(subject, f"unusable: {reason}", good=False, remedy=remedy)
 
 
@@ -82,10 +95,14 @@ async def _examine_contents(
     server = await read_server(connection)
     for finding in server_findings(server, url):
         yield finding
-    schema = await _schema(settings, url)
+    role: str = await connection.fetchval(ROLE.text)
+    schema = await _schema(settings, url, role)
+    if schema.good is False and (row := await _row(connection, elsewhere_statement())) is not None:
+        schema = elsewhere(row, role)
     yield schema
     if schema.good:
-        yield rights(await _row(connection, rights_statement(settings)))
+        yield rights(await _row(connection, rights_statement(settings)), role)
+        yield row_security(await _row(connection, row_security_statement(settings)))
         if settings.creates_unknown_users:
             row = await _row(connection, required_columns(settings.users_table))
             yield unknown_users(row["names"], settings.users_table)
@@ -96,7 +113,7 @@ async def _row(connection: asyncpg.Connection, statement: Statement) -> Any:
     return await connection.fetchrow(statement.text)
 
 
-async def _schema(settings: Settings, url: DatabaseUrl) -> Finding:
+async def _schema(settings: Settings, url: DatabaseUrl, role: str) -> Finding:
     executor = Executor(url, pool_size=1, connect_timeout=settings.database_connect_timeout)
     await executor.open()
     try:
@@ -107,7 +124,7 @@ async def _schema(settings: Settings, url: DatabaseUrl) -> Finding:
     except SchemaOutdated as error:
         return Finding("schema", error.detail, good=False, remedy=MIGRATE)
     except ApiError as error:
-        return Finding("schema", f"unreadable: {error.detail}", good=False, remedy=GRANT)
+        return Finding("schema", f"unreadable: {error.detail}", good=False, remedy=run_grant(role))
     finally:
         await executor.close()
     return Finding("schema", "current")

@@ -1,61 +1,180 @@
-"""The rights of the service's role, and whether it can insert users."""
+"""The rights of the service's role: those that it lacks, and those that it should not have."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Integer, and_, column, func, not_, select, table
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    Text,
+    and_,
+    case,
+    cast,
+    column,
+    func,
+    not_,
+    null,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import array
 
 from taskapi.config import Settings
 from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.database.tables import own_tables, table_oid
 from taskapi.doctor.findings import Finding
-from taskapi.migrations.metadata import own_tables
+from taskapi.migrations.catalog import is_secured
+from taskapi.migrations.rights import excessive_rights, needed_rights
 
-READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_roles = table(
+    "pg_roles",
+    column("rolname", Text),
+    column("rolsuper", Boolean),
+    column("rolbypassrls", Boolean),
+)
+_tables = table(
+    "pg_class",
+    column("oid"),
+    column("relname", Text),
+    column("relkind"),
+    column("relnamespace"),
+    column("relowner"),
+)
+_schemas = table("pg_namespace", column("oid"), column("nspname", Text))
 
 
-def needed_rights(settings: Settings) -> Iterator[tuple[str, str]]:
-    """The tables that the service uses, each with a right that it needs there."""
-    for name in own_tables():
-        for right in READ_AND_WRITE:
-            yield name, right
-    yield settings.users_table, "SELECT"
-    if settings.creates_unknown_users:
-        yield settings.users_table, "INSERT"
-    yield "alembic_version", "SELECT"
+ROLE = compiled(select(cast(func.current_user(), Text)))
 
 
 def rights_statement(settings: Settings) -> Statement:
     """A statement with a column for each needed right: whether the role has it."""
+    role = func.current_user()
     return compiled(
-        select(
-            *(
-                func.has_table_privilege(_oid(name), Constant(right)).label(f"{right} on {name}")
-                for name, right in needed_rights(settings)
-            )
-        )
+        select(*(right.held_by(role).label(str(right)) for right in needed_rights(settings)))
     )
 
 
-def _oid(name: str) -> Any:
-    """The table of this name, or null. Quoted, because Better Auth's `user` is a reserved word."""
-    return func.to_regclass(func.quote_ident(Constant(name)))
-
-
-def rights(row: Any) -> Finding:
+def rights(row: Any, role: str) -> Finding:
     """Whether the role has every needed right.
 
     Args:
         row: of the statement `rights_statement`.
+        role: its name.
     """
     missing = [right for right, granted in row.items() if not granted]
     if not missing:
         return Finding("rights", "complete")
+    return Finding("rights", f"missing: {', '.join(missing)}", good=False, remedy=run_grant(role))
+
+
+def run_grant(role: str) -> str:
+    """The command that grants exactly what is needed."""
+    return f"as the owner of the tables, run 'taskapi grant {role}'"
+
+
+def row_security_statement(settings: Settings) -> Statement:
+    """A statement about what keeps PostgreSQL from applying our policies to the role.
+
+    Columns: `role`; `is_superuser`; `bypasses`; `owned`, the tables as whose owner it may act;
+    `unsecured`, those without row security; `excessive`, rights that it does not need.
+    """
+    role = func.current_user()
+    owned = {name: func.pg_has_role(_owner_of(name), Constant("MEMBER")) for name in own_tables()}
+    unsecured = {name: not_(is_secured(name)) for name in own_tables()}
+    excessive = {str(right): right.held_by(role) for right in excessive_rights(settings)}
+    return compiled(
+        select(
+            cast(role, Text).label("role"),
+            _roles.c.rolsuper.label("is_superuser"),
+            _roles.c.rolbypassrls.label("bypasses"),
+            _names_of(owned).label("owned"),
+            _names_of(unsecured).label("unsecured"),
+            _names_of(excessive).label("excessive"),
+        ).where(_roles.c.rolname == role)
+    )
+
+
+def _owner_of(name: str) -> ColumnElement[Any]:
+    owner = select(_tables.c.relowner).where(_tables.c.oid == table_oid(name))
+    return owner.scalar_subquery()
+
+
+def _names_of(conditions: Mapping[str, ColumnElement[bool]]) -> ColumnElement[Any]:
+    """An array of the names whose conditions are true."""
+    names = [case((condition, Constant(name))) for name, condition in conditions.items()]
+    return func.array_remove(array(names), null())
+
+
+def row_security(row: Any) -> Finding:
+    """Whether PostgreSQL itself keeps the role from other users' rows.
+
+    Args:
+        row: of the statement `row_security_statement`.
+    """
+    role = row["role"]
+    if (reason := _bypass(row)) is not None:
+        return Finding(
+            "row security",
+            f"not in force: {role} {reason}",
+            good=False,
+            remedy="create a role of its own for the service, run 'taskapi grant' with its name as "
+            "the owner of the tables, and put it into DATABASE_URL",
+        )
+    if row["unsecured"]:
+        text = f"not enabled on {', '.join(row['unsecured'])}"
+    elif row["excessive"]:
+        text = f"enabled, but {role} needs no {', '.join(row['excessive'])}"
+    else:
+        return Finding("row security", "in force")
+    return Finding("row security", text, good=False, remedy=run_grant(role))
+
+
+def _bypass(row: Any) -> str | None:
+    """Why no policy applies to the role."""
+    if row["is_superuser"]:
+        return "is a superuser"
+    if row["bypasses"]:
+        return "has BYPASSRLS"
+    if row["owned"]:
+        return f"may act as the owner of {', '.join(row['owned'])}"
+    return None
+
+
+def elsewhere_statement() -> Statement:
+    """A statement for a schema that has all tables of ours, where the role sees none of them.
+
+    Columns: `schema`, and `is_usable`, whether the role may use it.
+    """
+    names = [Constant(name) for name in own_tables()]
+    usable = func.has_schema_privilege(_schemas.c.oid, Constant("USAGE"))
+    return compiled(
+        select(_schemas.c.nspname.label("schema"), usable.label("is_usable"))
+        .join_from(_tables, _schemas, _schemas.c.oid == _tables.c.relnamespace)
+        .where(*(table_oid(name).is_(None) for name in own_tables()))
+        .where(_tables.c.relname.in_(names), _tables.c.relkind.in_([Constant("r"), Constant("p")]))
+        .group_by(_schemas.c.oid, _schemas.c.nspname)
+        .having(func.count() == Constant(len(names)))
+        .limit(Constant(1))
+    )
+
+
+def elsewhere(row: Any, role: str) -> Finding:
+    """The tables are there, and the role does not see them.
+
+    Args:
+        row: of the statement `elsewhere_statement`.
+        role: its name.
+    """
+    schema = row["schema"]
+    if not row["is_usable"]:
+        text = f"the tables are in the schema {schema}, which {role} may not use"
+        return Finding("schema", text, good=False, remedy=run_grant(role))
     return Finding(
-        "rights",
-        f"missing: {', '.join(missing)}",
+        "schema",
+        f"the tables are in the schema {schema}, in which {role} does not look for them",
         good=False,
-        remedy=f"as the owner of the tables, GRANT {missing[0]} TO the user of DATABASE_URL, and "
-        "so on for each",
+        remedy=f"ALTER ROLE {role} SET search_path TO {schema}",
     )
 
 
@@ -73,7 +192,7 @@ def required_columns(users_table: str) -> Statement:
     )
     own = attributes.c
     required = and_(
-        own.attrelid == _oid(users_table),
+        own.attrelid == table_oid(users_table),
         own.attnum > Constant(0),
         not_(own.attisdropped),
         own.attnotnull,

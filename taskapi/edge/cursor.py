@@ -43,7 +43,7 @@ def issue_cursor(scope: str, position: Position) -> str:
     """
     value = position.value
     packed = value.encode() if isinstance(value, str) else TIMESTAMP.pack(microseconds(value))
-    return _text(HEAD.pack(VERSION, _digest(scope), position.id) + packed)
+    return as_text(HEAD.pack(VERSION, digest(scope), position.id) + packed)
 
 
 def read_cursor(scope: str, cursor: str, max_length: int | None) -> Position:
@@ -57,20 +57,19 @@ def read_cursor(scope: str, cursor: str, max_length: int | None) -> Position:
     Raises:
         InvalidCursor: it is not one that `issue_cursor` would write for this list.
     """
+    packed = as_bytes(cursor)
     try:
-        packed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        version, digest, row_id = HEAD.unpack_from(packed)
+        version, sealed, row_id = HEAD.unpack_from(packed)
         value = _value(packed[HEAD.size :], max_length)
     except (ValueError, OverflowError, struct.error):
         raise InvalidCursor from None
-    if (version, digest) != (VERSION, _digest(scope)) or row_id < 1:
-        raise InvalidCursor
-    if _text(packed) != cursor:  # Python's decoder passes over what is not in the alphabet
+    if (version, sealed) != (VERSION, digest(scope)) or row_id < 1:
         raise InvalidCursor
     return Position(value, row_id)
 
 
-def _digest(scope: str) -> bytes:
+def digest(scope: str) -> bytes:
+    """What binds a cursor to its list: 8 bytes."""
     return xxh3_64_digest(scope.encode())
 
 
@@ -83,5 +82,21 @@ def _value(packed: bytes, max_length: int | None) -> datetime | str:
     return text
 
 
-def _text(packed: bytes) -> str:
+def as_text(packed: bytes) -> str:
+    """Bytes in base64url without padding, as a client gets them."""
     return urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def as_bytes(text: str) -> bytes:
+    """The bytes in what a client sent.
+
+    Raises:
+        InvalidCursor: it is not text that `as_text` would write.
+    """
+    try:
+        packed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        raise InvalidCursor from None
+    if as_text(packed) != text:  # Python's decoder passes over what is not in the alphabet
+        raise InvalidCursor
+    return packed

@@ -96,17 +96,19 @@ def _record(
 ) -> None:
     method = scope["method"] if scope["method"] in METHODS else "other"
     route = getattr(scope.get("route"), "path", "unmatched")
+    state = scope["state"]
+    waited = "deadline" in scope or getattr(scope.get("route"), "streams", False)
     count, observe = _counters(method, route, status)
     count()
-    observe(seconds)
-    state = scope["state"]
+    if not waited:  # for how long a client listens says nothing about the service
+        observe(seconds)
     log.info(
         "request",
         request_id=state["request_id"],
         method=method,
         route=route,
         status=status,
-        ms=round(seconds * 1000, 2),
+        **({"open_s": round(seconds, 2)} if waited else {"ms": round(seconds * 1000, 2)}),
         address=client_address(scope),
         user=state["user"].subject if "user" in state else None,
         **({"reason": state["refusal"]} if "refusal" in state else NO_FIELDS),

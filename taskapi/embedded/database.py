@@ -10,12 +10,20 @@ from taskapi.embedded.server import EmbeddedServer
 EMPTY_START = f"or move {LOCAL_DIRECTORY} away, and the next start makes an empty database"
 """The other way out, where a setting has changed that the data do not fit."""
 
+SERVICE_ROLE = "taskapi_service"
+"""The role as which the service uses the embedded database. It owns nothing there, as in
+production, so row security applies to it."""
+
 
 @contextmanager
-def database_in_use(settings: DatabaseSettings) -> Iterator[DatabaseUrl]:
+def database_in_use(settings: DatabaseSettings, *, as_owner: bool = False) -> Iterator[DatabaseUrl]:
     """The database of these settings. The embedded server runs for as long as the context is open.
 
     Contexts may overlap, in one process or in several. The last one to close stops the server.
+
+    Args:
+        settings: may name a database, with the role to use.
+        as_owner: whether the role is to be the owner of the embedded database, who migrates it.
 
     Raises:
         EmbeddedServerError: the embedded server cannot start.
@@ -25,6 +33,7 @@ def database_in_use(settings: DatabaseSettings) -> Iterator[DatabaseUrl]:
         return
     server = EmbeddedServer(LOCAL_DIRECTORY)
     try:
-        yield server.start()
+        owner = server.start()
+        yield owner if as_owner else owner.as_role(SERVICE_ROLE)
     finally:
         server.stop()

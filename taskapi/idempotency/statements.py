@@ -30,11 +30,10 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import col
 
 from taskapi.clock.statements import tick
-from taskapi.database.owner import owned
+from taskapi.database.owner import SWEEPING, owned
 from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.database.sweeper import MAX_SWEPT_ROWS, Sweep
 from taskapi.idempotency.models import StoredResponse
-
-MAX_SWEPT_ROWS = 1000
 
 EMPTY = cast(Constant(""), LargeBinary())
 
@@ -159,15 +158,15 @@ DELETE_EXPIRED = compiled(
 # time, and none that another replica is deleting, so that no request waits for it.
 _expired = (
     select(col(StoredResponse.user_id), col(StoredResponse.key))
-    .where(col(StoredResponse.kept_at) <= A_DAY_AGO)
+    .where(col(StoredResponse.kept_at) <= A_DAY_AGO, SWEEPING)
     .order_by(col(StoredResponse.kept_at))
     .limit(Constant(MAX_SWEPT_ROWS))
     .with_for_update(skip_locked=True)
 )
 _swept = (
     delete(StoredResponse)
-    .where(tuple_(col(StoredResponse.user_id), col(StoredResponse.key)).in_(_expired))
+    .where(tuple_(col(StoredResponse.user_id), col(StoredResponse.key)).in_(_expired), SWEEPING)
     .returning(col(StoredResponse.key))
     .cte("swept")
 )
-SWEEP = compiled(select(func.count().label("swept")).select_from(_swept))
+SWEEP = Sweep(compiled(select(func.count().label("swept")).select_from(_swept)), {})

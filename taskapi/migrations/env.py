@@ -1,38 +1,24 @@
 """How Alembic reaches the database: on the service's driver, one migration run at a time."""
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import asyncpg
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection, func, select, true
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection
 from sqlalchemy.schema import SchemaItem
 
 from taskapi.config import DatabaseSettings, SettingsError, load
-from taskapi.database.faults import classify_connecting
-from taskapi.database.statement import Constant, compiled
+from taskapi.database.schema import MigrationError
+from taskapi.database.tables import own_tables
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
 from taskapi.embedded.errors import EmbeddedServerError
-from taskapi.migrations.metadata import metadata_for, own_tables
+from taskapi.migrations.connection import run_on
+from taskapi.migrations.grants import repeat_grants
+from taskapi.migrations.metadata import metadata_for
 from taskapi.migrations.online import limit_lock_waits
-
-ADVISORY_LOCK = 8_273_645_190
-"""Held during a run. Any number that nothing else in the database uses."""
-
-TRY_LOCK = compiled(select(func.pg_try_advisory_xact_lock(Constant(ADVISORY_LOCK))))
-MAY_BE_IDLE = compiled(
-    select(func.set_config(Constant("idle_in_transaction_session_timeout"), Constant("0"), true()))
-)
-
-LOCK_POLL_SECONDS = 0.1
-"""Between two attempts to get that lock."""
 
 
 def settings_in_use() -> DatabaseSettings:
@@ -76,77 +62,21 @@ def migrate(connection: Connection) -> None:
     configure(connection)
     with context.begin_transaction():
         limit_lock_waits(connection)
+        before = context.get_context().get_current_revision()
+        context.config.attributes["revision_before"] = before
         context.run_migrations()
-
-
-async def connect(url: DatabaseUrl) -> asyncpg.Connection:
-    """Open a connection that works behind a transaction pooler too."""
-    try:
-        return await asyncpg.connect(
-            url.dsn, timeout=settings.database_connect_timeout, statement_cache_size=0
-        )
-    except Exception as error:
-        if classify_connecting(error) is None:
-            raise
-        reason = str(error) or "no response"
-        raise CommandError(f"the database {url} cannot be reached: {reason}") from error
-
-
-@asynccontextmanager
-async def one_run_at_a_time(url: DatabaseUrl) -> AsyncIterator[None]:
-    """Hold the advisory lock over a whole run, on a connection of its own.
-
-    On that of the migrations it would end with the transaction in which it was taken, and
-    CREATE INDEX CONCURRENTLY needs to be outside any. It belongs to a transaction all the same,
-    because behind a transaction pooler nothing else keeps a session.
-
-    CREATE INDEX CONCURRENTLY waits until nobody has an older snapshot, so nobody here may have one:
-    the lock is tried again and again, because a statement that waited for it would have one, and
-    these two would wait for each other for ever.
-    """
-    connection = await connect(url)
-    try:
-        while True:
-            # Not as the server's default may be: later levels keep their first snapshot.
-            transaction = connection.transaction(isolation="read_committed")
-            await transaction.start()
-            if await connection.fetchval(TRY_LOCK.text):
-                break
-            await transaction.rollback()
-            await asyncio.sleep(LOCK_POLL_SECONDS)
-        # Without arguments, and so by the simple protocol: it ends the statement before, which
-        # would keep its snapshot. And a run may take longer than a server lets a transaction idle.
-        await connection.execute(MAY_BE_IDLE.text)
-        yield
-        await transaction.commit()  # an error, if the lock was lost meanwhile
-    finally:
-        await connection.close()
-
-
-async def migrate_online(url: DatabaseUrl) -> None:
-    """Run the migrations on this database."""
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: connect(url), poolclass=NullPool
-    )
-    try:
-        async with one_run_at_a_time(url), engine.connect() as connection:
-            await connection.run_sync(migrate)
-            await connection.commit()
-    except DBAPIError as error:
-        # Missing rights, or a users table whose ids are not of USER_ID_TYPE: the server says which.
-        reason = error.orig.__cause__ if error.orig is not None else error
-        raise CommandError(f"the database {url} refused: {reason}") from error
+        repeat_grants(connection)
 
 
 @contextmanager
 def database() -> Iterator[DatabaseUrl]:
     """The caller's database, or that of the settings where `alembic` runs by itself."""
     given: DatabaseUrl | None = context.config.attributes.get("url")
-    try:
-        with nullcontext(given) if given is not None else database_in_use(settings) as url:
-            yield url
-    except EmbeddedServerError as error:
-        raise CommandError(str(error)) from error
+    if given is not None:
+        yield given
+        return
+    with database_in_use(settings, as_owner=True) as url:
+        yield url
 
 
 if context.is_offline_mode():
@@ -154,5 +84,8 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    with database() as url:
-        asyncio.run(migrate_online(url))
+    try:
+        with database() as url:
+            run_on(url, migrate, connect_timeout=settings.database_connect_timeout)
+    except (EmbeddedServerError, MigrationError) as error:
+        raise CommandError(str(error)) from error

@@ -1,21 +1,9 @@
 """The tables of this package, as one database has them."""
 
-from importlib import import_module
-from pkgutil import walk_packages
-
 from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, MetaData, Table, Text
-from sqlmodel import SQLModel
 
-import taskapi
 from taskapi.config import UserIdType
-
-
-def own_tables() -> dict[str, Table]:
-    """The tables that this package declares, by their names: those of every module `models`."""
-    for module in walk_packages(taskapi.__path__, "taskapi."):
-        if module.name.endswith(".models"):
-            import_module(module.name)
-    return dict(SQLModel.metadata.tables)
+from taskapi.database.tables import own_tables
 
 
 def metadata_for(user_id_type: UserIdType, users_table: str) -> MetaData:

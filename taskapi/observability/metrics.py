@@ -102,6 +102,14 @@ CLIENT_CONNECTIONS_MAX = Gauge(
 CLIENT_CONNECTIONS_CUT = Counter(
     "taskapi_client_connections_cut", "Connections that the service closed early", ["reason"]
 )
+EVENT_STREAMS = Gauge(
+    "taskapi_event_streams", "Event streams that are open", multiprocess_mode="livesum"
+)
+WAITING_READS = Gauge(
+    "taskapi_waiting_reads",
+    "Requests that wait for changes (Prefer: wait)",
+    multiprocess_mode="livesum",
+)
 WORKERS = Gauge("taskapi_workers", "Processes that serve", multiprocess_mode="livesum")
 BUILD = Gauge(
     "taskapi_build_info", "1, for the versions", ["version", "python"], multiprocess_mode="livemax"

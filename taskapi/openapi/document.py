@@ -35,6 +35,7 @@ def openapi_document(routes: Sequence[BaseRoute], user_id_type: UserIdType) -> d
         license_info={"name": "MIT", "identifier": "MIT"},
         tags=[
             {"name": "tasks", "description": "A user's own tasks."},
+            {"name": "changes", "description": "What has changed, to keep a copy in step."},
             {"name": "operations", "description": "For operators and their tools. No token."},
         ],
     )

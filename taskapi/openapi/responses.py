@@ -62,10 +62,7 @@ HEADERS = {
         f'</api/1/tasks?cursor={EXAMPLE_CURSOR}>; rel="next"',
     ),
     "Location": ("The URL of the new task.", "/api/1/tasks/1"),
-    "Preference-Applied": (
-        "Which of the client's preferences were met (RFC 7240).",
-        "handling=strict",
-    ),
+    "Preference-Applied": ("Which of your preferences were met (RFC 7240).", "handling=strict"),
     "RateLimit": (
         "What is left, and for how many seconds (draft-ietf-httpapi-ratelimit-headers-11).",
         '"user";r=0;t=1',

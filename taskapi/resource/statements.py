@@ -237,7 +237,7 @@ class ResourceStatements:
         self.delete: Write = _delete(resource)
         row = select(*rendered(resource, resource.table)).where(own).subquery("row")
         started = select(CLOCKS.c.changed_at).where(owned(CLOCKS.c.user_id)).exists()
-        # In this order, because the owner gets the type of the first column, which is ours.
+        # In this order, because `owned` gives OWNER its type: that of `users.id` may be INTEGER.
         reasons = select(started.label("started"), users.known.label("known")).subquery("reasons")
         self.absence: Statement = compiled(
             select(reasons, row).outerjoin_from(reasons, row, true())

@@ -222,7 +222,7 @@ class ResourceStore:
         values = {"owner": self._owner, **values}
         return await self._runner.fetch_row(statement, values, idempotent=idempotent)
 
-    async def _remove_obstacle(self, values: Mapping[str, object]) -> None:
+    async def _remove_obstacle(self, values: Mapping[str, Any]) -> None:
         """Make it possible that a write which did nothing does something; raise if it is not."""
         row_id = values.get("row_id")
         absence = await self._fetch(self.statements.absence, {"row_id": row_id or 0})
@@ -230,8 +230,9 @@ class ResourceStore:
             await self._start_clock()
         elif row_id is None:
             await self._count_rows()
-        else:
+        elif not _is_expected(absence["version"], values["versions"]):
             raise self._reason(absence)
+        # Otherwise another request has started the clock since the write.
 
     async def _start_clock(self) -> None:
         """Start the user's clock, and make them a user where that is allowed."""
@@ -248,7 +249,10 @@ class ResourceStore:
         """Count the rows of a user who may have reached the quota.
 
         The number is not written if the user has written meanwhile, because it is then outdated.
+        Without a quota there is none to reach: another request has started the clock meanwhile.
         """
+        if self._users.max_tasks is None:
+            return
         counted = await self._fetch(self.statements.count, {})
         if counted is not None and counted["count"] >= self._users.max_tasks:
             raise QuotaExceeded
@@ -276,6 +280,11 @@ class ResourceStore:
             return VersionMismatch(entity_tag(absence["version"]), absence["body"])
         known = absence["known"] or self._users.create_unknown
         return self.resource.not_found() if known else UserNotFound()
+
+
+def _is_expected(version: datetime | None, versions: Versions) -> bool:
+    """Whether a row is there, in a version that the client is willing to change."""
+    return version is not None and (versions is None or version in versions)
 
 
 def _clock(row: Any) -> ClockTime | None:

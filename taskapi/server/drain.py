@@ -7,7 +7,7 @@ ones just as a client writes to them. In between, every response closes its conn
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -19,31 +19,52 @@ class Drain:
     """Whether this process is about to stop.
 
     Attributes:
-        begun: True from SIGTERM on, for `/readyz`, streams and the headers of responses.
+        begun: True from SIGTERM or SIGINT on, for `/readyz`, streams and the headers of responses.
     """
 
     def __init__(self) -> None:
         self.begun = False
+        self._listeners: list[Callable[[], None]] = []
+
+    def when_begun(self, listener: Callable[[], None]) -> None:
+        """Call this when the stop begins, in the loop of `begin`."""
+        self._listeners.append(listener)
+
+    def begin(self) -> None:
+        """Begin to stop."""
+        self.begun = True
+        for listener in self._listeners:
+            listener()
 
     @contextmanager
-    def on_sigterm(self) -> Iterator[None]:
-        """While the context is open, delay SIGTERM's handler; further SIGTERMs have no effect.
+    def on_signals(self) -> Iterator[None]:
+        """While the context is open, begin the stop before the server does on a signal.
 
-        SIGINT is not delayed: it comes from a terminal.
+        SIGTERM's handler is delayed; further SIGTERMs have no effect. SIGINT is not delayed: it
+        comes from a terminal.
         """
-        stop = signal.getsignal(signal.SIGTERM)
-        if not callable(stop) or threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread():
             yield  # the server here does not stop on a signal
             return
         loop = asyncio.get_running_loop()
+        stop, interrupt = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
 
-        def begin(number: int, frame: FrameType | None) -> None:
-            if not self.begun:  # uvicorn's supervisor and the one above it may both send it
+        def on_sigterm(number: int, frame: FrameType | None) -> None:
+            if not self.begun and callable(stop):  # the supervisors may both send it
                 self.begun = True
+                loop.call_soon_threadsafe(self.begin)
                 loop.call_soon_threadsafe(loop.call_later, DRAIN_SECONDS, stop, number, None)
 
-        signal.signal(signal.SIGTERM, begin)
+        def on_sigint(number: int, frame: FrameType | None) -> None:
+            self.begun = True
+            loop.call_soon_threadsafe(self.begin)
+            if callable(interrupt):
+                interrupt(number, frame)
+
+        signal.signal(signal.SIGTERM, on_sigterm)
+        signal.signal(signal.SIGINT, on_sigint)
         try:
             yield
         finally:
             signal.signal(signal.SIGTERM, stop)
+            signal.signal(signal.SIGINT, interrupt)

@@ -4,8 +4,7 @@ import pytest
 
 from support.auth_server import running
 from support.auth_stage import Stage, create_database, fetch, in_mode
-from support.service import settings_for
-from taskapi.database.schema import migrate
+from support.service import prepare
 from taskapi.database.url import DatabaseUrl
 
 
@@ -13,7 +12,7 @@ from taskapi.database.url import DatabaseUrl
 def apart(stage: Stage, database: DatabaseUrl) -> DatabaseUrl:
     """A database for tasks alone: the users table has only ids, and Better Auth does not see it."""
     address = create_database(database)
-    migrate(settings_for(address, **stage.settings), address)
+    prepare(address, **stage.settings)
     return address
 
 
@@ -51,7 +50,7 @@ def test_in_better_auths_own_table_no_user_can_be_made(stage: Stage) -> None:
 def test_better_auth_extends_our_users_table_only_while_it_is_empty(database: DatabaseUrl) -> None:
     """Its columns have no defaults, so it must migrate before the first user comes."""
     address = create_database(database)
-    migrate(settings_for(address), address)
+    prepare(address)
     fetch(address, "INSERT INTO users DEFAULT VALUES")
     with pytest.raises(RuntimeError, match="ended"), running("serial", address):
         pass

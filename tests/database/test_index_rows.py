@@ -13,11 +13,9 @@ from sqlalchemy.types import TypeEngine
 from sqlmodel import AutoString
 
 from support.own_database import own_database
-from support.people import SECRET, Person, token_for
-from support.service import client_of, serving, settings_for
+from support.people import Person, token_for
+from support.service import client_of, prepare, serving, settings_for
 from taskapi.auth.claims import MAX_SUBJECT_BYTES
-from taskapi.config import Settings
-from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
 from taskapi.migrations.metadata import metadata_for
 
@@ -75,8 +73,7 @@ IDS = {
 def http(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A service whose ids are text."""
     with own_database(database) as own:
-        told = {"database_url": own.address.dsn, "better_auth_secret": SECRET}
-        migrate(Settings.model_validate(told | {"user_id_type": "text"}), own.address)
+        prepare(own.address, user_id_type="text")
         settings = settings_for(own.address, user_id_type="text")
         with serving(settings) as address, client_of(address) as client:
             yield client

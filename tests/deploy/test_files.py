@@ -1,9 +1,11 @@
 """The deployment's files: valid by their schemas, and true of the service and of each other."""
 
 import configparser
+import os
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]  # it has no types of its own
@@ -13,9 +15,14 @@ import yaml
 from support.haproxy import CONFIG, program
 from support.image import instructions
 from support.machine import PROGRAMS, ROOT
+from support.other_postgres import running, wheel
+from support.people import Person, token_for
+from support.rows import execute
+from support.service import client_for, prepare, settings_for
 from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
+from taskapi.embedded.database import SERVICE_ROLE
 from taskapi.operations import readiness
 from taskapi.server.drain import DRAIN_SECONDS
 from taskapi.server.process import GRACE_SECONDS
@@ -33,6 +40,8 @@ KUBERNETES_VERSION = kubernetes_validate.latest_version()
 
 GIVEN = {
     "POSTGRES_PASSWORD": "secret",
+    "OWNER_PASSWORD": "secret",
+    "SERVICE_PASSWORD": "secret",
     "BETTER_AUTH_URL": "https://app.example.com",
 }
 """What compose.yaml takes from outside."""
@@ -106,8 +115,15 @@ def test_compose_gives_the_service_settings_that_it_takes(services: dict[str, An
 def test_compose_migrates_the_server_itself_and_serves_through_the_pooler(
     services: dict[str, Any],
 ) -> None:
-    for name, port in (("migrate", "postgres:5432"), ("taskapi", "pgbouncer:6432")):
-        assert f"@{port}/" in services[name]["environment"]["DATABASE_URL"]
+    for name, role, port in (
+        ("migrate", "taskapi", "postgres:5432"),
+        ("taskapi", SERVICE_ROLE, "pgbouncer:6432"),
+        ("pgbouncer", SERVICE_ROLE, "postgres:5432"),
+    ):
+        url = services[name]["environment"]["DATABASE_URL"]
+        assert url == f"postgresql://{role}:secret@{port}/taskapi"
+    assert services["postgres"]["environment"]["POSTGRES_USER"] not in {"taskapi", SERVICE_ROLE}
+    assert services["migrate"]["command"] == ["migrate", "--grant", SERVICE_ROLE]
     users = ("USER_ID_TYPE", "USERS_TABLE")
     same = [[services[name]["environment"][it] for it in users] for name in ("migrate", "taskapi")]
     assert same[0] == same[1]
@@ -148,6 +164,31 @@ def test_the_poolers_figures_fit_the_services(services: dict[str, Any]) -> None:
     replicas = re.search(r"server-template replica (\d+)", CONFIG.read_text())
     assert replicas is not None
     assert int(pooler["max_client_conn"]) >= 2 * size * int(replicas[1])
+
+
+def test_compose_creates_an_owner_and_a_role_that_owns_nothing() -> None:
+    with running(wheel(), "postgres") as server:
+        subprocess.run(
+            ["/bin/sh", DEPLOY / "postgres-roles.sh"],
+            check=True,
+            env={
+                "PATH": f"{wheel()}:{os.environ['PATH']}",
+                "PGHOST": server.dsn.partition("host=")[2],
+                "POSTGRES_USER": "postgres",
+                "OWNER_PASSWORD": "it's",
+                "SERVICE_PASSWORD": "$HOME",
+            },
+        )
+        roles = "SELECT rolname, rolsuper, rolcanlogin FROM pg_roles WHERE rolname LIKE 'taskapi%'"
+        assert sorted(map(tuple, execute(server, roles))) == [
+            ("taskapi", False, True),
+            (SERVICE_ROLE, False, True),
+        ]
+        owner = server.as_role("taskapi")
+        owner = replace(owner, dsn=owner.dsn.replace("/postgres?", "/taskapi?"))
+        prepare(owner)
+        with client_for(settings_for(owner)) as http:
+            Person("1", token_for("1"), http).create()
 
 
 def test_the_deployments_limit_users_and_know_their_proxies(services: dict[str, Any]) -> None:
@@ -250,6 +291,7 @@ def test_migrations_get_the_same_settings_and_an_address_of_their_own() -> None:
     api, migration = (pods()[name]["containers"][0] for name in ("api", "migration"))
     assert api["envFrom"] == migration["envFrom"]
     assert api["image"] == migration["image"]
+    assert migration["args"] == ["migrate", "--grant", SERVICE_ROLE]
     keys = [it["env"][0]["valueFrom"]["secretKeyRef"]["key"] for it in (api, migration)]
     assert keys == ["DATABASE_URL", "MIGRATION_DATABASE_URL"]
 

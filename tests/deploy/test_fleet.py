@@ -16,6 +16,7 @@ from support.people import SECRET, Person, token_for
 from support.pgbouncer import PgBouncer
 from support.postgres import Postgres
 from support.programs import READY, Service, started
+from support.service import as_service
 from support.waiting import eventually
 
 PEOPLE = range(7001, 7007)
@@ -122,7 +123,7 @@ def fleet(postgres: Postgres, folder: Path, replicas: int = REPLICAS) -> Iterato
     """A fleet in service."""
     with PgBouncer(postgres) as pgbouncer, ExitStack() as stack:
         settings = {
-            "database_url": pgbouncer.address().dsn,
+            "database_url": as_service(pgbouncer.address()).dsn,
             "better_auth_secret": SECRET,
             "create_unknown_users": True,
             "database_pool_size": 5,

@@ -2,10 +2,12 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.background import Background
 from support.machine import PROGRAMS, ROOT, free_ports
 from support.people import SECRET
 from support.postgres import Postgres
@@ -32,19 +34,32 @@ def test_only_whole_blocks_are_left_out() -> None:
     assert not [it for it in blocks() if any(name in it for name in ENGINES)]
 
 
+@pytest.fixture
+def postgres(background: Background) -> Iterator[Postgres]:
+    """A server without the service's role, and with an operator who is not its superuser."""
+    with Postgres(background) as postgres:
+        postgres.run("DROP OWNED BY taskapi_service")
+        postgres.run("DROP ROLE taskapi_service")
+        postgres.run("CREATE ROLE operator LOGIN CREATEROLE CREATEDB")
+        yield postgres
+
+
 def test_the_page_can_be_followed(postgres: Postgres, tmp_path: Path) -> None:
     """On an empty database: roles, schema, rights, doctor, service, backup, restore, log, stop."""
     (tmp_path / ".venv").symlink_to(PROGRAMS.parent)
-    postgres.run("CREATE DATABASE production")
-    owner = postgres.address.dsn.replace("/postgres?", "/production?")
+    postgres.run("CREATE DATABASE production OWNER operator")
+    owner = postgres.address.as_role("operator").dsn.replace("/postgres?", "/production?")
     (port,) = free_ports(1)
     given = {
         "DIRECT_URL": owner,
         "RESTORED_URL": owner.replace("/production?", "/restored?"),
+        "RESTORED_DATABASE_URL": owner.replace("/production?", "/restored?").replace(
+            "//operator@", "//taskapi_service@"
+        ),
         "SERVICE_PASSWORD": "a password",
         "NEW_SERVICE_PASSWORD": "another password",
         "CHECKOUT": ROOT,
-        "DATABASE_URL": owner.replace("//taskapi@", "//taskapi_service@"),
+        "DATABASE_URL": owner.replace("//operator@", "//taskapi_service@"),
         "BETTER_AUTH_SECRET": SECRET,
         "API_HOST": "127.0.0.1",
         "API_PORT": port,
@@ -64,7 +79,8 @@ def test_the_page_can_be_followed(postgres: Postgres, tmp_path: Path) -> None:
     if done.returncode != 0:
         pytest.fail(f"{done.stdout}\n{done.stderr}")
     said = done.stdout
-    assert said.count("ok  schema: current\n") == 2, "the doctor was content, before and after"
+    for line in ("schema: current", "rights: complete", "row security: in force"):
+        assert said.count(f"ok  {line}\n") == 2, "the doctor was content, before and after"
     assert '{"status":"ready"}' in said
     found = re.findall(r"^ +(\d+) \| +(\d+) \|", said, re.MULTILINE)
     assert found == [("7", "7"), ("7", "7")], "everything was restored"

@@ -31,11 +31,11 @@ from support.rows import execute, held, wait_for_waiters
 from support.service import client_for, serving, settings_for
 from support.waiting import PATIENCE, eventually
 from support.wire import connection_to, head_of
+from taskapi.database import sweeper
 from taskapi.database.executor import Executor
+from taskapi.database.sweeper import MAX_SWEPT_ROWS, sweep
 from taskapi.database.url import DatabaseUrl
-from taskapi.idempotency import sweeper
-from taskapi.idempotency.statements import MAX_SWEPT_ROWS, SWEEP
-from taskapi.idempotency.sweeper import sweep
+from taskapi.idempotency.statements import SWEEP
 
 Json = dict[str, Any]
 
@@ -546,7 +546,10 @@ def keep_many(database: DatabaseUrl, person: Person, count: int, age: str, prefi
     )
 
 
-def sweeping(database: DatabaseUrl, work: Callable[[Executor], Any]) -> Any:
+def sweeping(
+    database: DatabaseUrl,
+    work: Callable[[Executor], Any] = lambda opened: sweep(opened, SWEEP),
+) -> Any:
     """What comes of work with a database as the service has it."""
 
     async def run() -> Any:
@@ -569,7 +572,7 @@ def test_the_sweeper_removes_what_has_expired_and_nothing_else(
     keep_many(database, alice, 3, "24 hours", "old-")
     keep_many(database, bob, 3, "1000 days", "old-")
     tasks = alice.get().content
-    sweeping(database, sweep)
+    sweeping(database)
     assert kept(database, alice) == ["young-1", "young-2", "young-3"]
     assert kept(database, bob) == []
     assert alice.get().content == tasks
@@ -580,9 +583,9 @@ def test_the_sweeper_takes_small_pieces_until_nothing_is_left(
 ) -> None:
     alice.create()
     keep_many(database, alice, 2 * MAX_SWEPT_ROWS + 1, "25 hours", "old-")
-    piece = sweeping(database, lambda opened: opened.fetch_row(SWEEP, {}))
+    piece = sweeping(database, lambda opened: opened.fetch_row(*SWEEP))
     assert piece["swept"] <= MAX_SWEPT_ROWS
-    sweeping(database, sweep)
+    sweeping(database)
     assert kept(database, alice) == []
 
 
@@ -592,9 +595,9 @@ def test_the_sweeper_waits_for_nobody(database: DatabaseUrl, alice: Person) -> N
     keep_many(database, alice, 3, "25 hours", "old-")
     lock = "SELECT 1 FROM kept_answers WHERE user_id = $1 AND key = 'old-2' FOR UPDATE"
     with held(database, lock, int(alice.id)):
-        sweeping(database, sweep)
+        sweeping(database)
         assert kept(database, alice) == ["old-2"]
-    sweeping(database, sweep)
+    sweeping(database)
     assert kept(database, alice) == []
 
 

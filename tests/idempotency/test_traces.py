@@ -11,7 +11,7 @@ from support.calls import REPEATABLE
 from support.own_database import OwnDatabase, own_database
 from support.people import Person, token_for
 from support.retries import BATCH, CREATE, Write
-from support.service import client_for, settings_for
+from support.service import client_for, prepare, settings_for
 from taskapi.database.url import DatabaseUrl
 from taskapi.idempotency.models import MAX_KEY_CHARACTERS
 
@@ -36,7 +36,7 @@ def operations(number: int, task_id: object) -> list[Json]:
 def own(database: DatabaseUrl) -> Iterator[OwnDatabase]:
     """A database in which everything is counted."""
     with own_database(database) as own:
-        own.migrate()
+        prepare(own.address)
         yield own
 
 

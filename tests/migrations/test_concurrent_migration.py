@@ -30,9 +30,10 @@ BUILDERS = """
 """
 OTHERS = """
     SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND query LIKE '%pg_try_advisory_xact_lock%'
-      AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+      AND query SIMILAR TO '(BEGIN|ROLLBACK|%pg_try_advisory_xact_lock)%'
 """
+"""Those that try to get the lock again and again."""
 ADD = "INSERT INTO tasks (title, user_id) VALUES ('Buy milk', 1)"
 BUSY = "UPDATE tasks SET title = 'Buy bread' WHERE id = 1 RETURNING id"
 

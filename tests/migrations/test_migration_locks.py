@@ -21,6 +21,8 @@ BRIEF = {
     ("001", "users", "ShareRowExclusiveLock"): "a foreign key to it; the new table is empty",
     ("002", "users", "ShareRowExclusiveLock"): "likewise",
     ("003", "kept_answers", "AccessExclusiveLock"): "new columns without a default, rows stay",
+    ("004", "tasks", "AccessExclusiveLock"): "a policy is a row of the catalogue; no task is read",
+    ("004", "kept_answers", "AccessExclusiveLock"): "likewise",
     ("005", "users", "ShareRowExclusiveLock"): "foreign keys to it; the new tables are empty",
     ("005", "tasks", "ShareRowExclusiveLock"): "triggers, which read no row",
     ("006", "tasks", "AccessExclusiveLock"): "the index of the new key is there already",
@@ -33,8 +35,8 @@ LOCKS = """
 """
 OLDEST_FIRST = revisions()[::-1]
 
-BEFORE_006 = OLDEST_FIRST[OLDEST_FIRST.index("006") - 1]
-"""The last revision whose migrations wait for no transaction that only reads and writes tasks."""
+BEFORE_POLICIES = OLDEST_FIRST[OLDEST_FIRST.index("004") - 1]
+"""The last revision before that lock on `tasks`."""
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
@@ -101,14 +103,14 @@ def behind(empty: OwnDatabase) -> OwnDatabase:
     return empty
 
 
-async def migrate_beside(behind: OwnDatabase, statement: str) -> None:
+async def migrate_beside(behind: OwnDatabase, statement: str, revision: str = "head") -> None:
     """Migrate while a transaction that did this is open."""
     connection = await asyncpg.connect(behind.address.dsn)
     try:
         async with connection.transaction():
             await connection.execute(statement)
             settings = settings_for(behind.address)
-            await asyncio.to_thread(migrate, settings, behind.address, BEFORE_006)
+            await asyncio.to_thread(migrate, settings, behind.address, revision)
     finally:
         await connection.close()
 
@@ -124,15 +126,21 @@ async def migrate_beside(behind: OwnDatabase, statement: str) -> None:
 def test_a_migration_does_not_wait_for_requests_nor_they_for_it(
     statement: str, behind: OwnDatabase
 ) -> None:
-    asyncio.run(migrate_beside(behind, statement))
-    assert revision_of(behind) == BEFORE_006
+    asyncio.run(migrate_beside(behind, statement, BEFORE_POLICIES))
+    version = execute(behind.address, "SELECT version_num FROM alembic_version")[0][0]
+    assert version == BEFORE_POLICIES
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["INSERT INTO users (id) VALUES (2)", "SELECT * FROM tasks"],
+    ids=["foreign key", "policy"],
+)
 def test_a_migration_that_has_to_wait_gives_up_rather_than_hold_others_up(
-    behind: OwnDatabase,
+    statement: str, behind: OwnDatabase
 ) -> None:
-    """A transaction that signs somebody up and stays open, as an auth server's may."""
+    """A transaction that stays open, as one that signs somebody up, or a backup of all tables."""
     with pytest.raises(MigrationError, match="canceling statement due to lock timeout"):
-        asyncio.run(migrate_beside(behind, "INSERT INTO users (id) VALUES (2)"))
+        asyncio.run(migrate_beside(behind, statement))
     assert execute(behind.address, "SELECT version_num FROM alembic_version")[0][0] == "001"
     migrate(settings_for(behind.address), behind.address)

@@ -16,7 +16,7 @@ from support.machine import PROGRAMS, ROOT
 from support.own_database import OwnDatabase
 from support.people import SECRET, Person, token_for
 from support.programs import environment, run, started
-from support.service import client_of, serving, settings_for
+from support.service import client_of, prepare, serving, settings_for
 from taskapi.config import Settings
 from taskapi.database.schema import MIGRATIONS, MigrationError, migrate, revisions
 
@@ -56,9 +56,8 @@ def settings_of(empty: OwnDatabase, **changed: object) -> Settings:
 
 
 def up(empty: OwnDatabase, **changed: object) -> Settings:
-    settings = settings_of(empty, **changed)
-    migrate(settings, empty.address)
-    return settings
+    prepare(empty.address, **changed)
+    return settings_of(empty, **changed)
 
 
 def tables(empty: OwnDatabase) -> set[str]:
@@ -168,6 +167,7 @@ def test_eight_replicas_that_migrate_an_empty_database_at_once_all_succeed(
     ]
     said = [replica.communicate()[0] for replica in replicas]
     assert said == ["The schema is current.\n"] * 8
+    prepare(empty.address)
     with service_for("1", settings_for(empty.address)) as alice:
         alice.create()
 
@@ -225,12 +225,19 @@ def test_alembic_in_a_checkout_does_the_same_and_says_what_it_does(empty: OwnDat
     assert tables(empty) == set()
 
 
+def statements_of(script: str) -> list[str]:
+    """Its statements. A semicolon between two dollar signs belongs to a function."""
+    parts = script.split("$$")
+    parts[1::2] = [part.replace(";", "\0") for part in parts[1::2]]
+    return [each.replace("\0", ";") for each in "$$".join(parts).split(";") if each.strip()]
+
+
 def test_the_printed_sql_does_the_same(empty: OwnDatabase) -> None:
     """`alembic upgrade head --sql`, for those who let nothing but a reviewed file near theirs."""
     empty.run(f"CREATE TABLE users ({SERIAL_ID}, {BETTER_AUTH_COLUMNS})")
     printed = run("alembic", "upgrade", "head", "--sql", folder=ROOT)
     # One by one, as psql sends them: an index that is built concurrently allows no transaction.
-    empty.run_script(*(each for each in printed.stdout.split(";") if each.strip()))
+    empty.run_script(*statements_of(printed.stdout))
     command.check(alembic(settings_of(empty), empty))
     assert tables(empty) >= {"users", "tasks"}
 

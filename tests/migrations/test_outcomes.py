@@ -17,7 +17,7 @@ from support.calls import REPEATABLE
 from support.own_database import OwnDatabase
 from support.people import Person, token_for
 from support.retries import BATCH, Write, assert_same, assert_took_effect_once
-from support.service import client_for, settings_for
+from support.service import client_for, prepare, settings_for
 
 KEPT = "SELECT * FROM kept_answers ORDER BY key"
 
@@ -41,7 +41,7 @@ MANY = """
 def config(empty: OwnDatabase) -> Config:
     settings = settings_for(empty.address)
     config = alembic(settings, empty)
-    command.upgrade(config, "003")
+    prepare(empty.address)
     return config
 
 
@@ -86,7 +86,7 @@ def test_the_way_up_removes_the_texts_and_keeps_the_outcomes(
     first = write()
     command.downgrade(config, "002")
     as_before(empty, first)
-    command.upgrade(config, "003")
+    prepare(empty.address)
     [row] = empty.run(KEPT)
     assert b"Buy" not in row["body"]
     assert_same(write(), first)
@@ -100,7 +100,7 @@ def test_the_way_down_and_up_again_forgets_no_key(
     command.downgrade(config, "002")
     [row] = empty.run(KEPT)
     assert (b'"results"' in row["body"]) is (write.operation == BATCH)
-    command.upgrade(config, "003")
+    prepare(empty.address)
     assert_same(write(), first)
     assert_took_effect_once(write, write.person.get().json()["tasks"])
 
@@ -116,7 +116,7 @@ def test_a_deletion_of_a_batch_is_known_again_after_each_way(
     first = alice.post("/batch", **request)
     for _ in range(2):
         command.downgrade(config, "002")
-        command.upgrade(config, "003")
+        prepare(empty.address)
     assert_same(alice.post("/batch", **request), first)
 
 
@@ -124,7 +124,7 @@ def test_rows_of_many_pieces_are_converted(empty: OwnDatabase, config: Config) -
     command.downgrade(config, "002")
     empty.run("INSERT INTO users (id) VALUES (1)")
     empty.run(MANY)
-    command.upgrade(config, "003")
+    prepare(empty.address)
     rows = empty.run(KEPT)
     assert len(rows) == 2500
     assert [row for row in rows if b"Secret" in row["body"]] == []

@@ -7,18 +7,15 @@ import pytest
 from support.batches import create, done, idempotent, statuses
 from support.calls import REPEATABLE, assert_refused
 from support.own_database import OwnDatabase
-from support.people import SECRET, Person, token_for
+from support.people import Person, token_for
 from support.retries import Write, assert_same, assert_took_effect_once
-from support.service import client_of, serving, settings_for
-from taskapi.config import Settings
-from taskapi.database.schema import migrate
+from support.service import client_of, prepare, serving, settings_for
 
 
 @pytest.fixture
 def alice(empty: OwnDatabase) -> Iterator[Person]:
     """A user with an id as Better Auth makes it, of a service whose ids are text."""
-    told = {"database_url": empty.address.dsn, "better_auth_secret": SECRET, "user_id_type": "text"}
-    migrate(Settings.model_validate(told), empty.address)
+    prepare(empty.address, user_id_type="text")
     with (
         serving(settings_for(empty.address, user_id_type="text")) as address,
         client_of(address) as http,

@@ -9,8 +9,7 @@ import pytest
 from support.calls import CALLS, assert_refused, call
 from support.people import Person, token_for
 from support.rows import execute
-from support.service import client_of, serving, settings_for
-from taskapi.database.schema import migrate
+from support.service import client_of, prepare, serving, settings_for
 from taskapi.database.url import DatabaseUrl
 
 USERS = """
@@ -30,7 +29,7 @@ def better_auth(database: DatabaseUrl) -> DatabaseUrl:
     address = DatabaseUrl(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
     execute(address, USERS)
     execute(address, "INSERT INTO users (name, email) VALUES ('Alice', 'alice@example.com')")
-    migrate(settings_for(address), address)
+    prepare(address)
     return address
 
 

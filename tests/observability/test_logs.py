@@ -16,10 +16,8 @@ import pytest
 
 from support.people import SECRET, Person, token_for
 from support.programs import ADDRESS, READY, run_script, started
-from support.service import client_of
+from support.service import as_service, client_of, prepare
 from support.wire import connected, exchange, request
-from taskapi.config import DatabaseSettings
-from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
 
 LAST = "Connection: close"
@@ -79,8 +77,7 @@ def text_database(database: DatabaseUrl) -> Iterator[DatabaseUrl]:
     name = f"logs_{os.getpid()}"
     asyncio.run(_run_sql(database, f"CREATE DATABASE {name}"))
     address = DatabaseUrl(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
-    settings = {"database_url": address.dsn, "user_id_type": "text"}
-    migrate(DatabaseSettings.model_validate(settings), address)
+    prepare(address, user_id_type="text")
     yield address
     asyncio.run(_run_sql(database, f"DROP DATABASE {name} WITH (FORCE)"))
 
@@ -102,7 +99,7 @@ def told(
         "API_HOST": "127.0.0.1",
         "BETTER_AUTH_SECRET": SECRET,
         "CREATE_UNKNOWN_USERS": True,
-        "DATABASE_URL": text_database.dsn,
+        "DATABASE_URL": as_service(text_database).dsn,
         "LOG_FORMAT": request.param,
         "LOG_LEVEL": "debug",
         "USER_ID_TYPE": "text",

@@ -12,7 +12,7 @@ import pytest
 from support.metrics import Series, figures, value
 from support.people import SECRET
 from support.programs import ADDRESS, READY, Service, members_of, started
-from support.service import client_of
+from support.service import as_service, client_of
 from support.waiting import PATIENCE, eventually
 from taskapi.database.url import DatabaseUrl
 from taskapi.observability.metrics import DIRECTORY
@@ -87,7 +87,7 @@ def fleet(database: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> It
     """Several workers, each of which has started."""
     folder = tmp_path_factory.mktemp("fleet")
     settings = {
-        "DATABASE_URL": database.dsn,
+        "DATABASE_URL": as_service(database).dsn,
         "BETTER_AUTH_SECRET": SECRET,
         "API_HOST": "127.0.0.1",
         "WORKERS": WORKERS,

@@ -16,7 +16,7 @@ from support.balancer import Balancer
 from support.people import SECRET, Person, token_for
 from support.postgres import Postgres
 from support.programs import ADDRESS, READY, Service, started
-from support.service import client_of
+from support.service import as_service, client_of
 from support.waiting import PATIENT, eventually
 
 
@@ -34,7 +34,7 @@ def running(postgres: Postgres, folder: Path, **settings: object) -> Iterator[Ru
     """`taskapi serve` on the database of the faults."""
     usual: dict[str, object] = {
         **PATIENT,
-        "database_url": postgres.address.dsn,
+        "database_url": as_service(postgres.address).dsn,
         "better_auth_secret": SECRET,
         "create_unknown_users": True,
         "database_pool_size": 5,

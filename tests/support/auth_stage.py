@@ -14,8 +14,7 @@ import pytest
 from support.auth_server import SERVER, Account, AuthServer, running
 from support.people import SECRET, Person
 from support.rows import execute
-from support.service import client_for, settings_for
-from taskapi.database.schema import migrate
+from support.service import client_for, prepare, settings_for
 from taskapi.database.url import DatabaseUrl
 
 _numbers = itertools.count(1)
@@ -106,12 +105,12 @@ def staged(mode: Mode, server: DatabaseUrl) -> Iterator[Stage]:
     """
     database = create_database(server)
     if mode.ours_first:
-        migrate(settings_for(database, **settings_of(mode, "http://127.0.0.1")), database)
+        prepare(database, **settings_of(mode, "http://127.0.0.1"))
     with running(mode.configuration, database, **mode.environment) as auth:
         told = settings_of(mode, auth.url)
         settings = settings_for(database, **told)
         if not mode.ours_first:
-            migrate(settings, database)
+            prepare(database, **told)
         with client_for(settings) as http:
             yield Stage(auth, database, http, told)
 

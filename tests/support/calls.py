@@ -18,10 +18,12 @@ class Call:
         success: the status of its answer.
         body: what it sends as JSON, about the task with a given id; None for an operation that is
             called without a body.
+        streams: whether its answer need not end.
     """
 
     success: int
     body: Callable[[object], object] | None = None
+    streams: bool = False
 
 
 CALLS = {
@@ -30,6 +32,8 @@ CALLS = {
     "POST /api/{user_id}/tasks/batch": Call(
         200, lambda task_id: {"operations": [{"op": "update", "id": task_id, "title": "Sent"}]}
     ),
+    "GET /api/{user_id}/tasks/changes": Call(200),
+    "GET /api/{user_id}/tasks/events": Call(200, streams=True),
     "GET /api/{user_id}/tasks/{task_id}": Call(200),
     "PUT /api/{user_id}/tasks/{task_id}": Call(200, lambda _: {"title": "Sent"}),
     "PATCH /api/{user_id}/tasks/{task_id}": Call(200, lambda _: {"title": "Sent"}),
@@ -81,7 +85,18 @@ def call(  # noqa: PLR0913 - each of them is what some test changes about a righ
     if body is not None and not options.keys() & {"content", "json"}:
         options["json"] = body(task_id)
     url = path.format(user_id=user_id, task_id=task_id) + query
+    if CALLS[operation].streams:
+        return _begun(http, method, url, headers=headers, **options)
     return http.request(method, url, headers=headers, **options)
+
+
+def _begun(http: httpx.Client, method: str, url: str, **options: Any) -> httpx.Response:
+    """A response that need not end: its first part, or the whole of an error."""
+    with http.stream(method, url, **options) as response:
+        content = response.read() if response.is_error else next(response.iter_bytes())
+    return httpx.Response(
+        response.status_code, headers=response.headers, content=content, request=response.request
+    )
 
 
 def assert_refused(response: httpx.Response, status: int, code: str) -> None:

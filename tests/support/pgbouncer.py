@@ -18,13 +18,16 @@ from taskapi.database.url import DatabaseUrl
 
 PORT = 6432
 
+POOLED = 3
+"""Connections to the server, for all clients of one role."""
+
 INI = """
 [databases]
 * = host={server} port=5432
 
 [pgbouncer]
 pool_mode = transaction
-default_pool_size = 3
+default_pool_size = {pooled}
 max_client_conn = 200
 server_login_retry = 1
 listen_port = 6432
@@ -45,8 +48,10 @@ class PgBouncer:
         if program is None:
             cannot("pgbouncer is not installed: apt-get install pgbouncer")
         self.directory = Path(tempfile.mkdtemp(prefix="taskapi-pgbouncer-"))
-        self._write("users.txt", '"taskapi" ""\n')
-        self._write("ini", INI.format(server=postgres.sockets, directory=self.directory))
+        self._write("users.txt", '"taskapi" ""\n"taskapi_service" ""\n')
+        self._write(
+            "ini", INI.format(server=postgres.sockets, directory=self.directory, pooled=POOLED)
+        )
         self._command = [*_unprivileged(), program, "--quiet", str(self.directory / "ini")]
 
     def __enter__(self) -> Self:

@@ -12,10 +12,8 @@ from typing import Any, Self
 import asyncpg
 
 from support.background import Background
-from support.people import SECRET
+from support.service import prepare
 from support.waiting import eventually
-from taskapi.config import Settings
-from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
 
@@ -57,8 +55,7 @@ class Postgres:
         with ExitStack() as leave:
             leave.callback(self.__exit__)
             self.address = self._server.start()
-            settings = Settings(database_url=self.address.dsn, better_auth_secret=SECRET)
-            migrate(settings, self.address)
+            prepare(self.address)
             leave.pop_all()
         return self
 

@@ -11,11 +11,22 @@ from support.waiting import eventually
 from taskapi.database.url import DatabaseUrl
 
 
-def execute(database: DatabaseUrl, statement: str, *arguments: object) -> list[Any]:
-    """Run a statement in a connection of its own; its rows."""
+def execute(
+    database: DatabaseUrl, statement: str, *arguments: object, moves_clock: bool = True
+) -> list[Any]:
+    """Run a statement in a connection of its own; its rows.
+
+    Args:
+        database: as the owner of the tables.
+        statement: with `$1`, `$2`, … for its arguments.
+        arguments: of the statement.
+        moves_clock: whether a change of tasks moves the clock of their user.
+    """
 
     async def run() -> list[Any]:
         connection = await asyncpg.connect(database.dsn)
+        if not moves_clock:
+            await connection.execute("SET taskapi.owner = 'tests'")
         try:
             rows: list[Any] = await connection.fetch(statement, *arguments)
         finally:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -13,14 +14,36 @@ from support.people import SECRET
 from support.waiting import PATIENCE, eventually
 from taskapi.app import Service, create_app
 from taskapi.config import Settings
+from taskapi.database.schema import migrate
 from taskapi.database.url import DatabaseUrl
+from taskapi.embedded.database import SERVICE_ROLE
+from taskapi.embedded.server import ROLE
+from taskapi.migrations.grants import grant_rights
 from taskapi.server.process import uvicorn_options
 
 
+def as_service(database: DatabaseUrl) -> DatabaseUrl:
+    """This database for the service's role; the tests' own look at it is the operator's."""
+    is_operators = urlsplit(database.dsn).username == ROLE
+    return database.as_role(SERVICE_ROLE) if is_operators else database
+
+
+def prepare(database: DatabaseUrl, **changed: object) -> None:
+    """Migrate a database, and give the service's role its rights, as an operator does."""
+    settings = settings_for(database, **changed)
+    migrate(settings, database)
+    # For services of both kinds: those that insert users, and those that do not.
+    settings = settings.model_copy(update={"create_unknown_users": True})
+    grant_rights(settings, database, SERVICE_ROLE, create_role=True)
+
+
 def settings_for(database: DatabaseUrl, **changed: object) -> Settings:
-    """Settings of a service on this database, as the tests want it unless told otherwise."""
+    """Settings of a service on this database, as the tests want it unless told otherwise.
+
+    It connects as a role that owns nothing, so all tests run under row security.
+    """
     usual: dict[str, object] = {
-        "database_url": database.dsn,
+        "database_url": as_service(database).dsn,
         "better_auth_secret": SECRET,
         "create_unknown_users": True,
         "database_pool_size": 5,

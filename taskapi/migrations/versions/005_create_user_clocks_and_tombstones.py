@@ -5,8 +5,16 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context, op
 
+from taskapi.database.statement import Constant
+from taskapi.migrations.row_security import (
+    clock_sweep_policy,
+    clock_watch_policy,
+    owner_policy,
+    sweep_policy,
+)
+
 revision = "005"
-down_revision = "003"
+down_revision = "004"
 branch_labels = None
 depends_on = None
 
@@ -16,9 +24,11 @@ UNDECLARED = "coalesce(current_setting('taskapi.owner', true), '') = ''"
 # PL/pgSQL, because SQLAlchemy has no expression for a trigger. It acts for a replica of the version
 # before, and for the SQL of other programs. It runs with the rights of the tables' owner, because
 # their role may have none on the clocks. In a user's own deletion, which cascades, it does nothing.
+# Its own update declares an owner, so that it moves no clock. Not in a SET clause of the function,
+# which PostgreSQL allows to superusers only.
 MOVE_CLOCK = """
 CREATE FUNCTION taskapi_move_clock() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path FROM CURRENT SET taskapi.owner = 'trigger' AS $$
+SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     row tasks := CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
     moved timestamptz;
@@ -34,7 +44,9 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         NEW.updated_at := coalesce(moved, NEW.updated_at);
     ELSIF moved IS NOT NULL AND TG_OP = 'UPDATE' THEN
+        PERFORM set_config('taskapi.owner', 'trigger', true);
         UPDATE tasks SET updated_at = moved WHERE id = row.id;
+        PERFORM set_config('taskapi.owner', '', true);
     ELSIF moved IS NOT NULL THEN
         INSERT INTO tombstones (user_id, deleted_at, task_id) VALUES (row.user_id, moved, row.id);
     END IF;
@@ -58,6 +70,7 @@ def upgrade() -> None:
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("max_task_count", sa.BigInteger),
+        sa.Column("swept_at", sa.DateTime(timezone=True)),
     )
     op.create_table(
         "tombstones",
@@ -65,6 +78,13 @@ def upgrade() -> None:
         sa.Column("deleted_at", sa.DateTime(timezone=True), primary_key=True),
         sa.Column("task_id", sa.BigInteger, primary_key=True, autoincrement=False),
     )
+    op.create_index("tombstones_by_age", "tombstones", ["deleted_at"])
+    for table in ("user_clocks", "tombstones"):
+        op.execute(owner_policy(table, _options()["user_id_type"]))
+    a_day = sa.cast(Constant("1 day"), sa.Interval())
+    op.execute(sweep_policy("tombstones", sa.column("deleted_at") <= sa.func.now() - a_day))
+    op.execute(clock_sweep_policy())
+    op.execute(clock_watch_policy())
     quoted = context.get_context().dialect.identifier_preparer.quote(_options()["users_table"])
     op.execute(MOVE_CLOCK.format(users=quoted))
     for name, moment in TRIGGERS.items():

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import context, op
 
+from taskapi.migrations.row_security import owner_policy
+
 revision = "007"
 down_revision = "006"
 branch_labels = None
@@ -20,6 +22,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(64), primary_key=True),
         sa.Column("task_id", sa.BigInteger, nullable=False),
     )
+    op.execute(owner_policy("task_keys", options["user_id_type"]))
     op.create_index("task_keys_by_task", "task_keys", ["user_id", "task_id"], unique=True)
 
 

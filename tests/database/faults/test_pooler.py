@@ -14,10 +14,10 @@ import pytest
 from support.background import Background
 from support.doctor import examined
 from support.people import Person, token_for
-from support.pgbouncer import PgBouncer
+from support.pgbouncer import POOLED, PgBouncer
 from support.postgres import Postgres
 from support.programs import run
-from support.service import client_of, serving, settings_for
+from support.service import as_service, client_of, serving, settings_for
 from support.waiting import HASTY, PATIENCE, PATIENT, eventually
 from taskapi.database.url import DatabaseUrl
 
@@ -68,7 +68,7 @@ def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
 def test_the_doctor_works_through_a_pooler_and_says_that_it_is_there(
     said: dict[str, str], good: bool | None, words: str, pgbouncer: PgBouncer
 ) -> None:
-    found = examined(DatabaseUrl.parse(pgbouncer.address(**said).dsn))
+    found = examined(as_service(DatabaseUrl.parse(pgbouncer.address(**said).dsn)))
     pooler = found.pop("connected to")
     assert pooler.good is good
     assert pooler.text.startswith(words)
@@ -136,6 +136,30 @@ class _Caller:
         assert answer.is_success, answer.text
         self._statuses[answer.status_code] += 1
         return answer
+
+
+def test_no_owner_stays_on_a_connection_that_others_get_next(
+    pgbouncer: PgBouncer, alice: Person, background: Background
+) -> None:
+    """Each statement declares its owner until its end, and a transaction until its own."""
+    task = alice.create()
+    alice.patch(f"/{task['id']}/complete", headers={"Idempotency-Key": "once"})
+    alice.post("/batch", json={"operations": [{"op": "create", "title": "Buy bread"}]})
+    found = background.run(_declared_on_each(as_service(pgbouncer.address())))
+    assert "" in found, "one of them served a statement of the service"
+    assert found <= {"", None}
+
+
+async def _declared_on_each(address: DatabaseUrl) -> set[str | None]:
+    """What is declared on each connection of the pooler's to the server."""
+    async with AsyncExitStack() as stack:
+        found = set()
+        for _ in range(POOLED):
+            connection = await asyncpg.connect(address.dsn, statement_cache_size=0)
+            stack.push_async_callback(connection.close)
+            await connection.execute("BEGIN")  # takes a connection to the server for itself
+            found.add(await connection.fetchval("SELECT current_setting('taskapi.owner', true)"))
+    return found
 
 
 def test_the_schema_is_brought_up_to_date_through_a_pooler(

@@ -21,6 +21,7 @@ from support.machine import free_ports
 from support.people import SECRET
 from support.postgres import OURS, Postgres
 from support.programs import ADDRESS, started
+from support.service import as_service
 from support.waiting import eventually
 
 USUAL = Attack("none", lambda _: None)
@@ -112,7 +113,9 @@ class Stage:
         self._postgres = postgres
         self._folder = folder
         self._shared: Server | None = None
-        self._settings = {**SETTINGS, **settings} | {"DATABASE_URL": postgres.address.dsn}
+        self._settings = {**SETTINGS, **settings} | {
+            "DATABASE_URL": as_service(postgres.address).dsn
+        }
 
     @contextmanager
     def sharing(self) -> Iterator[Self]:

@@ -1,0 +1,1 @@
+"""What has changed: a feed in pages, by waiting, or as events."""

@@ -1,0 +1,48 @@
+"""The sweeper deletes rows that have expired, a few at a time."""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from taskapi.database.executor import Executor
+from taskapi.database.statement import Statement
+from taskapi.errors import Unavailable
+
+MAX_SWEPT_ROWS = 1000
+
+SWEEP_SECONDS = 600.0
+"""Between two sweeps of one process, give or take half, so that a fleet does not sweep at once."""
+
+
+class Sweep(NamedTuple):
+    """What is swept.
+
+    Attributes:
+        statement: deletes up to `MAX_SWEPT_ROWS` expired rows, and none that a request or another
+            replica holds; its column `swept` says how many.
+        values: its parameters.
+    """
+
+    statement: Statement
+    values: Mapping[str, object]
+
+
+async def keep_sweeping(executor: Executor, sweeps: Sequence[Sweep]) -> None:
+    """Sweep now and then, until cancelled."""
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        for each in sweeps:
+            try:
+                await sweep(executor, each)
+            except Unavailable:
+                continue  # it has been logged, and the next sweep finds the same rows
+
+
+async def sweep(executor: Executor, what: Sweep) -> int:
+    """Delete all rows that have expired; returns how many there were."""
+    total, swept = 0, MAX_SWEPT_ROWS
+    while swept == MAX_SWEPT_ROWS:
+        swept = (await executor.fetch_row(what.statement, what.values))["swept"]
+        total += swept
+    return total

@@ -1,0 +1,33 @@
+"""The tables that this package declares, and how PostgreSQL's catalogue names them."""
+
+from functools import cache
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, Text, column, exists, func, table
+from sqlmodel import SQLModel
+
+import taskapi
+from taskapi.database.statement import Constant
+
+_policies = table("pg_policy", column("polrelid"), column("polname", Text))
+
+
+@cache
+def own_tables() -> dict[str, Table]:
+    """The tables that this package declares, by their names: those of every module `models`."""
+    for module in walk_packages(taskapi.__path__, "taskapi."):
+        if module.name.endswith(".models"):
+            import_module(module.name)
+    return dict(SQLModel.metadata.tables)
+
+
+def table_oid(name: str) -> ColumnElement[Any]:
+    """The table of this name, or null. Quoted, because Better Auth's `user` is a reserved word."""
+    return func.to_regclass(func.quote_ident(Constant(name)))
+
+
+def has_policy(oid: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+    """Whether a table has a policy of this name."""
+    return exists().where(_policies.c.polrelid == oid, _policies.c.polname == Constant(name))

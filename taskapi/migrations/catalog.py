@@ -1,0 +1,145 @@
+"""What PostgreSQL's catalogue says about our tables and about a role."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    and_,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+    table,
+)
+
+from taskapi.config import DatabaseSettings
+from taskapi.database.schema import OWNER_POLICY
+from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.database.tables import has_policy, own_tables, table_oid
+from taskapi.migrations.rights import READ_AND_WRITE, Right, needed_rights
+
+_roles = table(
+    "pg_roles",
+    column("oid"),
+    column("rolname", Text),
+    column("rolsuper", Boolean),
+    column("rolbypassrls", Boolean),
+)
+_tables = table(
+    "pg_class",
+    column("oid"),
+    column("relowner"),
+    column("relnamespace"),
+    column("relrowsecurity", Boolean),
+    column("relacl"),
+)
+_schemas = table("pg_namespace", column("oid"), column("nspname", Text))
+
+
+class Role(NamedTuple):
+    """A role: its number in the catalogue, and whether policies never apply to it."""
+
+    oid: int
+    bypasses: bool
+
+
+class TableState(NamedTuple):
+    """A table, as the caller and a role find it.
+
+    Attributes:
+        name: its name.
+        owner: the role that owns it.
+        is_callers: whether the caller may act as that role.
+        is_roles: whether the role may.
+        has_policy: whether it has the policy of every table of ours.
+        is_secured: whether row security is enabled.
+        schema: its schema.
+        sees_schema: whether the role may use that schema.
+    """
+
+    name: str
+    owner: str
+    is_callers: bool
+    is_roles: bool
+    has_policy: bool
+    is_secured: bool
+    schema: str
+    sees_schema: bool
+
+
+def read_role(connection: Connection, name: str) -> Role | None:
+    """The role of this name, if there is one."""
+    bypasses = or_(_roles.c.rolsuper, _roles.c.rolbypassrls)
+    query = select(cast(_roles.c.oid, Integer), bypasses).where(_roles.c.rolname == name)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Role(*row)
+
+
+def read_tables(connection: Connection, names: Iterable[str], role: Role) -> list[TableState]:
+    """Those of these tables that exist."""
+    rows = (connection.execute(_state_of(name, role)).one_or_none() for name in names)
+    return [TableState(*row) for row in rows if row is not None]
+
+
+def _state_of(name: str, role: Role) -> Any:
+    tables, oid = _tables.c, Constant(role.oid)
+    return (
+        select(
+            Constant(name),
+            func.pg_get_userbyid(tables.relowner),
+            func.pg_has_role(tables.relowner, Constant("USAGE")),
+            func.pg_has_role(oid, tables.relowner, Constant("MEMBER")),
+            has_policy(tables.oid, OWNER_POLICY),
+            tables.relrowsecurity,
+            _schemas.c.nspname,
+            func.has_schema_privilege(oid, _schemas.c.oid, Constant("USAGE")),
+        )
+        .join_from(_tables, _schemas, _schemas.c.oid == tables.relnamespace)
+        .where(tables.oid == table_oid(name))
+    )
+
+
+def read_granted_roles(connection: Connection, name: str) -> list[str]:
+    """The roles that may read and write a table, except its owner."""
+    tables = _tables.c
+    entries = func.aclexplode(tables.relacl).table_valued("grantee", "privilege_type")
+    needed = entries.c.privilege_type.in_([Constant(right) for right in READ_AND_WRITE])
+    query = (
+        select(_roles.c.rolname)
+        .select_from(_tables)
+        .join(entries, needed)
+        .join(_roles, _roles.c.oid == entries.c.grantee)
+        .where(tables.oid == table_oid(name), entries.c.grantee != tables.relowner)
+        .group_by(_roles.c.rolname)
+        .having(func.count() == Constant(len(READ_AND_WRITE)))
+    )
+    return list(connection.scalars(query))
+
+
+def has_rights(connection: Connection, role: Role, rights: Iterable[Right]) -> bool:
+    """Whether a role has all of these rights."""
+    return all(connection.execute(select(*(it.held_by(Constant(role.oid)) for it in rights))).one())
+
+
+def is_secured(name: str) -> ColumnElement[bool]:
+    """Whether row security is enabled on a table; null where there is no such table."""
+    secured = select(_tables.c.relrowsecurity).where(_tables.c.oid == table_oid(name))
+    return secured.scalar_subquery()
+
+
+def readiness_of(settings: DatabaseSettings, role: str) -> Statement:
+    """A statement whose one row has `ready`: whether `taskapi grant` was run for a role.
+
+    It has no row where there is no such role.
+    """
+    oid = _roles.c.oid
+    rights = [right.held_by(oid) for right in needed_rights(settings)]
+    secured = [is_secured(name) for name in own_tables()]
+    ready = and_(*rights, *secured).label("ready")
+    return compiled(select(ready).where(_roles.c.rolname == Constant(role)))

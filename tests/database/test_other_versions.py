@@ -1,0 +1,33 @@
+"""PostgreSQL of other versions than the wheel's: isolation under row security holds there, too."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.machine import ROOT, cannot
+from support.other_postgres import installed, running
+
+TESTS = ["tests/tasks/test_row_security.py", "tests/tasks/test_isolation.py"]
+
+
+@pytest.mark.parametrize("programs", installed() or [None], ids=str)
+def test_users_are_isolated_on_another_version(programs: Path | None) -> None:
+    """Of the other test of row security, all but the two that run this one's second file."""
+    if programs is None:
+        cannot("no other PostgreSQL is installed: apt-get install postgresql")
+    with running(programs) as server:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS),
+                *("-k", "not statement_forgets and not such_statements"),
+            ],
+            cwd=ROOT,
+            env=os.environ | {"TEST_DATABASE_URL": server.dsn},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,46 @@
+"""The JavaScript of docs/clients.md, which tests run as it stands on the page."""
+
+import re
+import shutil
+from pathlib import Path
+
+from support.machine import ROOT, cannot
+
+TEXT = (ROOT / "docs" / "clients.md").read_text()
+
+_LINES = r"(?:(?!```).*\n)*"
+_BLOCK = re.compile(
+    rf"^```js\n// (?P<name>\S+\.mjs)\n(?P<code>{_LINES})```\n"
+    rf"(?:\n```text\n(?P<printed>{_LINES})```\n)?",
+    re.MULTILINE,
+)
+"""A file, and what it prints where it is a program."""
+
+_BLOCKS = list(_BLOCK.finditer(TEXT))
+FILES = {block["name"]: block["code"] for block in _BLOCKS}
+PROGRAMS = {block["name"]: block["printed"] for block in _BLOCKS if block["printed"] is not None}
+
+PACKAGES = ROOT / "tests" / "clients" / "packages"
+INSTALL = "npm ci --prefix tests/clients/packages --no-audit --no-fund"
+
+
+def node() -> str:
+    """The path of Node; where it is missing, the test is skipped, and fails in CI."""
+    found = shutil.which("node")
+    if found is None:
+        cannot("Node is not installed: the examples of docs/clients.md are not run")
+    return found
+
+
+def write_files(folder: Path) -> None:
+    """Write the page's files into a folder, where they find no packages."""
+    for name, code in FILES.items():
+        (folder / name).write_text(code)
+
+
+def add_packages(folder: Path) -> None:
+    """Let files in a folder import the packages; where they are missing as for `node`."""
+    installed = PACKAGES / "node_modules"
+    if not (installed / "rxdb").is_dir() or not (installed / "@tanstack" / "db").is_dir():
+        cannot(f"RxDB and TanStack DB are not installed: {INSTALL}")
+    (folder / "node_modules").symlink_to(installed)
