@@ -200,9 +200,11 @@ def test_a_user_can_be_deleted_with_everything_of_theirs(
     for _ in range(2):
         task = alice.create()
     alice.post(json={"title": "x"}, headers={"Idempotency-Key": "once"})
+    keyed = {"op": "create", "key": "c-1", "title": "x"}
+    alice.post("/batch", json={"operations": [keyed]})
     alice.delete(f"/{task['id']}")
     execute(database, "DELETE FROM users WHERE id = $1", int(alice.id))
-    for table in ("tasks", "kept_answers", "user_clocks", "tombstones"):
+    for table in ("tasks", "kept_answers", "user_clocks", "tombstones", "task_keys"):
         left = f"SELECT FROM {table} WHERE user_id = $1"
         assert execute(database, left, int(alice.id)) == [], table
     assert alice.get().json()["total"] == 0

@@ -25,7 +25,7 @@ NARROWED = [
     *(frozenset([name]) for name in TASKS.filters),
 ]
 
-TABLES = ("tasks", "kept_answers", "user_clocks", "tombstones")
+TABLES = ("tasks", "kept_answers", "user_clocks", "tombstones", "task_keys")
 
 OF_NOBODY = {"SWEEP"}
 """Removes what nobody can ask for any more, whoever it belonged to."""

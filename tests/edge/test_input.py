@@ -168,7 +168,7 @@ def test_a_body_is_refused_with_the_true_reason(alice: Person, body: bytes, said
 @pytest.mark.parametrize("operation", WITH_BODY)
 def test_a_byte_order_mark_is_ignored(alice: Person, operation: str) -> None:
     """RFC 8259, 8.1."""
-    body = b'\xef\xbb\xbf{"title": "x", "is_completed": true, "operations": []}'
+    body = b'\xef\xbb\xbf{"title": "x", "is_completed": true}'
     if "batch" in operation:
         body = b'\xef\xbb\xbf{"operations": [{"op": "create", "title": "x"}]}'
     response = sent(alice, operation, alice.create(), content=body, headers=JSON)

@@ -26,6 +26,7 @@ BRIEF = {
     ("005", "users", "ShareRowExclusiveLock"): "foreign keys to it; the new tables are empty",
     ("005", "tasks", "ShareRowExclusiveLock"): "triggers, which read no row",
     ("006", "tasks", "AccessExclusiveLock"): "the index of the new key is there already",
+    ("007", "users", "ShareRowExclusiveLock"): "a foreign key to it; the new table is empty",
 }
 """Locks that somebody may have to wait for, and why they are held for a catalogue change only."""
 

@@ -13,7 +13,7 @@ from support.calls import assert_refused, at_once
 from support.own_database import OwnDatabase, own_database
 from support.people import Person, token_for
 from support.rows import execute, held, wait_for_waiters
-from support.service import client_for, settings_for
+from support.service import client_for, prepare, settings_for
 from taskapi.database.url import DatabaseUrl
 
 Json = dict[str, Any]
@@ -218,7 +218,7 @@ def test_a_create_that_finds_its_task_needs_no_room(frugal: Person) -> None:
 def own(database: DatabaseUrl) -> Iterator[OwnDatabase]:
     """A database in which everything is counted."""
     with own_database(database) as own:
-        own.migrate()
+        prepare(own.address)
         yield own
 
 

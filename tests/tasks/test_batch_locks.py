@@ -11,7 +11,7 @@ import pytest
 from support.batches import batch, create, idempotent
 from support.own_database import OwnDatabase, own_database
 from support.people import Person, token_for
-from support.service import client_for, settings_for
+from support.service import client_for, prepare, settings_for
 from taskapi.database.url import DatabaseUrl
 
 Json = dict[str, Any]
@@ -26,7 +26,7 @@ DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_data
 def own(database: DatabaseUrl) -> Iterator[OwnDatabase]:
     """A database whose deadlocks are counted."""
     with own_database(database) as own:
-        own.migrate()
+        prepare(own.address)
         yield own
 
 
