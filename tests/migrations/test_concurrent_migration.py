@@ -34,7 +34,7 @@ OTHERS = """
       AND query SIMILAR TO '(BEGIN|ROLLBACK|%pg_try_advisory_xact_lock)%'
 """
 """Those that try to get the lock again and again."""
-ADD = "INSERT INTO tasks (title, user_id) VALUES ('Buy milk', 1)"
+ADD = "INSERT INTO tasks (title, user_id) VALUES ('Buy milk', 2)"
 BUSY = "UPDATE tasks SET title = 'Buy bread' WHERE id = 1 RETURNING id"
 
 
@@ -42,7 +42,7 @@ BUSY = "UPDATE tasks SET title = 'Buy bread' WHERE id = 1 RETURNING id"
 def behind(empty: OwnDatabase) -> OwnDatabase:
     """A database that is one migration behind, with tasks in it."""
     migrate(settings_for(empty.address), empty.address, BEFORE)
-    empty.run("INSERT INTO users (id) VALUES (1)")
+    empty.run("INSERT INTO users (id) VALUES (1), (2)")
     empty.run("INSERT INTO tasks (title, user_id) SELECT 'x', 1 FROM generate_series(1, 1000)")
     return empty
 
