@@ -25,7 +25,6 @@ BRIEF = {
     ("004", "kept_answers", "AccessExclusiveLock"): "likewise",
     ("005", "users", "ShareRowExclusiveLock"): "foreign keys to it; the new tables are empty",
     ("005", "tasks", "ShareRowExclusiveLock"): "triggers, which read no row",
-    ("007", "users", "ShareRowExclusiveLock"): "a foreign key to it; the new table is empty",
     ("006", "tasks", "AccessExclusiveLock"): "the index of the new key is there already",
     ("007", "users", "ShareRowExclusiveLock"): "a foreign key to it; the new table is empty",
 }
