@@ -1,6 +1,7 @@
 """Anything that people do, one after another and at once, against a model in memory.
 
-After every step each user's list is what the model says, and at the end every task by itself. What
+After every step each user's list is what the model says, and so is a copy that follows the changes
+feed; at the end every task by itself. What
 happens at once must be explained by some order in which it could have happened (linearizability).
 """
 
@@ -22,6 +23,7 @@ from hypothesis.stateful import (
 
 from support.calls import NO_TASK, at_once
 from support.effort import effort
+from support.feed import Copy, changes
 from support.model import ROUTES, Impossible, Model, Owner, Request, tag_of
 from support.people import Person
 
@@ -124,6 +126,7 @@ class Life(RuleBasedStateMachine):
         self.people = [someone() for _ in range(PEOPLE)]
         self.model = Model([Owner(int(person.id)) for person in self.people])
         self.older: dict[int, str] = {}
+        self.copies = [Copy() for _ in range(PEOPLE)]
 
     @initialize()
     def everybody_has_something_to_do(self) -> None:
@@ -150,6 +153,16 @@ class Life(RuleBasedStateMachine):
         for number in range(PEOPLE):
             look = Request(number, number, "page")
             self.model.apply(look, look.send(self.people))
+
+    @invariant()
+    def every_copy_that_follows_the_changes_is_in_step(self) -> None:
+        for person, copy, owner in zip(self.people, self.copies, self.model.owners, strict=True):
+            has_more = True
+            while has_more:
+                page = changes(person, copy.since, limit=2).json()
+                copy.apply(page)
+                has_more = page["has_more"]
+            assert copy.tasks == owner.tasks
 
     def teardown(self) -> None:
         for number, owner in enumerate(self.model.owners):
