@@ -27,7 +27,7 @@ ROW_HEADER, VALUE_HEADER = 8, 8
 
 
 def indexes_of(table: Table) -> list[Index | PrimaryKeyConstraint]:
-    return [*table.indexes, table.primary_key]
+    return [*sorted(table.indexes, key=lambda index: str(index.name)), table.primary_key]
 
 
 INDEXES = {
