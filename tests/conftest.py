@@ -18,7 +18,9 @@ from support.background import Background
 from support.people import SECRET, Person, token_for
 from support.postgres import Postgres
 from support.programs import Service, development_service
-from support.service import client_for, client_of, prepare, serving, settings_for
+from support.service import client_for, client_of, prepare, settings_for
+from taskapi.app import create_app
+from taskapi.auth import refusals
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
@@ -53,8 +55,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseUrl]:
 
 @pytest.fixture(scope="session")
 def service(database: DatabaseUrl) -> Iterator[str]:
-    """The base address of a running service."""
-    with serving(settings_for(database)) as address:
+    """The base address of a running service.
+
+    It takes more refused tokens from one address than others do, because all tests send them.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refusals, "MAX_REFUSALS", 1_000_000)
+        app = create_app(settings_for(database))
+    with serving_app(app) as address:
         yield address
 
 

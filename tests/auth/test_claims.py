@@ -30,7 +30,7 @@ def refusal_of(policy: ClaimsPolicy, claims: dict[str, object]) -> str:
 def test_an_integer_id_is_kept_as_it_stands_in_the_path_and_as_the_database_has_it(
     subject: str,
 ) -> None:
-    assert INTEGER.user_of(claims(sub=subject)) == User(subject, int(subject))
+    assert INTEGER.user(subject) == User(subject, int(subject))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_is_no_integer_id_is_refused_with_the_setting_to_look_at(subject: s
     ["7", "007", "Kx3mQ9vT2bLw8sDf5gHj1kZx4cVb6nMq", "a@b.example", "日本", "a/b", " ", "x" * 255],
 )
 def test_a_text_id_is_any_printable_text(subject: str) -> None:
-    assert TEXT.user_of(claims(sub=subject)) == User(subject, subject)
+    assert TEXT.user(subject) == User(subject, subject)
 
 
 @pytest.mark.parametrize(
