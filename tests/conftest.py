@@ -18,7 +18,7 @@ from support.background import Background
 from support.people import SECRET, Person, token_for
 from support.postgres import Postgres
 from support.programs import Service, development_service
-from support.service import client_for, client_of, prepare, settings_for
+from support.service import client_for, client_of, prepare, serving_app, settings_for
 from taskapi.app import create_app
 from taskapi.auth import refusals
 from taskapi.config import Settings
