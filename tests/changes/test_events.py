@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -279,7 +280,12 @@ def test_a_client_that_does_not_read_is_sent_little_and_then_everything(
     alice.create()
     reads: list[object] = []
     read = ChangeFeed.read
-    monkeypatch.setattr(ChangeFeed, "read", lambda *what: (reads.append(what), read(*what))[1])
+
+    def counted(*what: Any) -> Any:
+        reads.append(what)
+        return read(*what)
+
+    monkeypatch.setattr(ChangeFeed, "read", counted)
     head = request(
         "GET", f"{alice.tasks}/events?since={since}", f"Authorization: Bearer {alice.token}"
     )
