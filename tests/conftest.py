@@ -62,6 +62,7 @@ def service(database: DatabaseUrl) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refusals, "MAX_REFUSALS", 1_000_000)
         app = create_app(settings_for(database))
+        app.middleware_stack = app.build_middleware_stack()
     with serving_app(app) as address:
         yield address
 
