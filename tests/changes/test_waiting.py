@@ -1,5 +1,6 @@
 """`Prefer: wait`: an answer with nothing new waits for something."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -65,7 +66,7 @@ def test_a_write_ends_the_wait_of_its_user_and_of_nobody_else(alice: Person, bob
 @pytest.fixture
 def deaf(database: DatabaseUrl, alice: Person, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     """Alice, at a service that never asks the database what others have written."""
-    monkeypatch.setattr(notifier, "ASK_SECONDS", 3600)
+    monkeypatch.setattr(notifier.Notifier, "keep_asking", lambda _: asyncio.Event().wait())
     with client_for(settings_for(database)) as client:
         yield Person(alice.id, alice.token, client)
 
