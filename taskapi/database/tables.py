@@ -5,11 +5,30 @@ from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Text, column, exists, func, table
+from sqlalchemy import Boolean, ColumnElement, Table, Text, column, exists, func, table
 from sqlmodel import SQLModel
 
 import taskapi
 from taskapi.database.statement import Constant
+
+ROLES = table(
+    "pg_roles",
+    column("oid"),
+    column("rolname", Text),
+    column("rolsuper", Boolean),
+    column("rolbypassrls", Boolean),
+)
+CLASSES = table(
+    "pg_class",
+    column("oid"),
+    column("relname", Text),
+    column("relkind"),
+    column("relnamespace"),
+    column("relowner"),
+    column("relrowsecurity", Boolean),
+    column("relacl"),
+)
+SCHEMAS = table("pg_namespace", column("oid"), column("nspname", Text))
 
 _policies = table("pg_policy", column("polrelid"), column("polname", Text))
 

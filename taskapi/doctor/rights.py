@@ -22,27 +22,10 @@ from sqlalchemy.dialects.postgresql import array
 
 from taskapi.config import Settings
 from taskapi.database.statement import Constant, Statement, compiled
-from taskapi.database.tables import own_tables, table_oid
+from taskapi.database.tables import CLASSES, ROLES, SCHEMAS, own_tables, table_oid
 from taskapi.doctor.findings import Finding
 from taskapi.migrations.catalog import is_secured
 from taskapi.migrations.rights import excessive_rights, needed_rights
-
-_roles = table(
-    "pg_roles",
-    column("rolname", Text),
-    column("rolsuper", Boolean),
-    column("rolbypassrls", Boolean),
-)
-_tables = table(
-    "pg_class",
-    column("oid"),
-    column("relname", Text),
-    column("relkind"),
-    column("relnamespace"),
-    column("relowner"),
-)
-_schemas = table("pg_namespace", column("oid"), column("nspname", Text))
-
 
 ROLE = compiled(select(cast(func.current_user(), Text)))
 
@@ -86,17 +69,17 @@ def row_security_statement(settings: Settings) -> Statement:
     return compiled(
         select(
             cast(role, Text).label("role"),
-            _roles.c.rolsuper.label("is_superuser"),
-            _roles.c.rolbypassrls.label("bypasses"),
+            ROLES.c.rolsuper.label("is_superuser"),
+            ROLES.c.rolbypassrls.label("bypasses"),
             _names_of(owned).label("owned"),
             _names_of(unsecured).label("unsecured"),
             _names_of(excessive).label("excessive"),
-        ).where(_roles.c.rolname == role)
+        ).where(ROLES.c.rolname == role)
     )
 
 
 def _owner_of(name: str) -> ColumnElement[Any]:
-    owner = select(_tables.c.relowner).where(_tables.c.oid == table_oid(name))
+    owner = select(CLASSES.c.relowner).where(CLASSES.c.oid == table_oid(name))
     return owner.scalar_subquery()
 
 
@@ -147,13 +130,13 @@ def elsewhere_statement() -> Statement:
     Columns: `schema`, and `is_usable`, whether the role may use it.
     """
     names = [Constant(name) for name in own_tables()]
-    usable = func.has_schema_privilege(_schemas.c.oid, Constant("USAGE"))
+    usable = func.has_schema_privilege(SCHEMAS.c.oid, Constant("USAGE"))
     return compiled(
-        select(_schemas.c.nspname.label("schema"), usable.label("is_usable"))
-        .join_from(_tables, _schemas, _schemas.c.oid == _tables.c.relnamespace)
+        select(SCHEMAS.c.nspname.label("schema"), usable.label("is_usable"))
+        .join_from(CLASSES, SCHEMAS, SCHEMAS.c.oid == CLASSES.c.relnamespace)
         .where(*(table_oid(name).is_(None) for name in own_tables()))
-        .where(_tables.c.relname.in_(names), _tables.c.relkind.in_([Constant("r"), Constant("p")]))
-        .group_by(_schemas.c.oid, _schemas.c.nspname)
+        .where(CLASSES.c.relname.in_(names), CLASSES.c.relkind.in_([Constant("r"), Constant("p")]))
+        .group_by(SCHEMAS.c.oid, SCHEMAS.c.nspname)
         .having(func.count() == Constant(len(names)))
         .limit(Constant(1))
     )

@@ -8,11 +8,11 @@ from sqlmodel import Field, SQLModel
 MAX_KEY_CHARACTERS = 255
 
 
-class StoredResponse(SQLModel, table=True):
+class StoredOutcome(SQLModel, table=True):
     """The outcome of a request with an `Idempotency-Key`, stored in the transaction of its write.
 
     It holds no text, so nothing that a user deletes comes back, and a request of 2.5 kB leaves less
-    than that behind (2.1 MB, when responses were stored).
+    than that behind (2.1 MB, when whole responses were stored).
 
     Attributes:
         request: the fingerprint of the request.

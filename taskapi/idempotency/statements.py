@@ -33,7 +33,7 @@ from taskapi.clock.statements import tick
 from taskapi.database.owner import SWEEPING, owned
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.sweeper import MAX_SWEPT_ROWS, Sweep
-from taskapi.idempotency.models import StoredResponse
+from taskapi.idempotency.models import StoredOutcome
 
 EMPTY = cast(Constant(""), LargeBinary())
 
@@ -42,9 +42,9 @@ A_DAY_AGO = func.now() - cast(Constant("24 hours"), Interval())
 KEY = cast(bindparam("key"), Text())
 FINGERPRINT = cast(bindparam("fingerprint"), LargeBinary())
 
-_table: Table = StoredResponse.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+_table: Table = StoredOutcome.__table__  # type: ignore[attr-defined]  # SQLModel makes it
 
-_own_key = and_(owned(_table.c.user_id), col(StoredResponse.key) == KEY)
+_own_key = and_(owned(_table.c.user_id), col(StoredOutcome.key) == KEY)
 
 
 def looking() -> CTE:
@@ -54,9 +54,9 @@ def looking() -> CTE:
     """
     return (
         select(
-            col(StoredResponse.request).label("fingerprint"),
-            col(StoredResponse.task_id).label("row_id"),
-            (col(StoredResponse.kept_at) <= A_DAY_AGO).label("expired"),
+            col(StoredOutcome.request).label("fingerprint"),
+            col(StoredOutcome.task_id).label("row_id"),
+            (col(StoredOutcome.kept_at) <= A_DAY_AGO).label("expired"),
         )
         .where(_own_key)
         .cte("kept")
@@ -74,8 +74,8 @@ def storing(written: CTE) -> CTE:
     """
     outcome = select(written.c.user_id, KEY, FINGERPRINT, written.c.id, written.c.updated_at)
     columns = ["user_id", "key", "request", "task_id", "version"]
-    store = insert(StoredResponse).from_select(columns, outcome, include_defaults=False)
-    return store.returning(col(StoredResponse.key)).cte("stored")
+    store = insert(StoredOutcome).from_select(columns, outcome, include_defaults=False)
+    return store.returning(col(StoredOutcome.key)).cte("stored")
 
 
 _NO_OUTCOMES: dict[str, ColumnElement[Any]] = {
@@ -91,12 +91,12 @@ def claim() -> Statement:
     """
     claimed = select(tick().c.user_id, KEY, FINGERPRINT, *_NO_OUTCOMES.values())
     columns = ["user_id", "key", "request", *_NO_OUTCOMES]
-    taken = upsert(StoredResponse).from_select(columns, claimed, include_defaults=False)
+    taken = upsert(StoredOutcome).from_select(columns, claimed, include_defaults=False)
     single = {"task_id": null(), "version": null(), "body": EMPTY}
     renewed = {"request": taken.excluded.request, "kept_at": func.now(), **_NO_OUTCOMES, **single}
-    expired = col(StoredResponse.kept_at) <= A_DAY_AGO
+    expired = col(StoredOutcome.kept_at) <= A_DAY_AGO
     taken = taken.on_conflict_do_update(constraint=_table.primary_key, set_=renewed, where=expired)
-    return compiled(taken.returning(col(StoredResponse.key)))
+    return compiled(taken.returning(col(StoredOutcome.key)))
 
 
 def _array(name: str, of: TypeEngine[Any]) -> ColumnElement[Any]:
@@ -109,21 +109,21 @@ def _array(name: str, of: TypeEngine[Any]) -> ColumnElement[Any]:
 
 
 STORE = compiled(
-    update(StoredResponse)
+    update(StoredOutcome)
     .where(_own_key)
     .values(
         statuses=_array("statuses", SmallInteger()),
         task_ids=_array("row_ids", BigInteger()),
         versions=_array("versions", DateTime(timezone=True)),
     )
-    .returning(col(StoredResponse.key))
+    .returning(col(StoredOutcome.key))
 )
 
 APPEND = compiled(
-    update(StoredResponse)
+    update(StoredOutcome)
     .where(
         _own_key,
-        func.cardinality(col(StoredResponse.statuses)) == cast(bindparam("number"), Integer()),
+        func.cardinality(col(StoredOutcome.statuses)) == cast(bindparam("number"), Integer()),
     )
     .values(
         {
@@ -134,39 +134,39 @@ APPEND = compiled(
             )
         }
     )
-    .returning(col(StoredResponse.key))
+    .returning(col(StoredOutcome.key))
 )
 """Add the outcome of an operation, if it is the one whose turn it is; otherwise no row returns."""
 
 FETCH = compiled(
     select(
-        col(StoredResponse.request).label("fingerprint"),
-        cast(col(StoredResponse.statuses), ARRAY(Text())).label("statuses"),
-        cast(col(StoredResponse.task_ids), ARRAY(Text())).label("row_ids"),
-        col(StoredResponse.body),
+        col(StoredOutcome.request).label("fingerprint"),
+        cast(col(StoredOutcome.statuses), ARRAY(Text())).label("statuses"),
+        cast(col(StoredOutcome.task_ids), ARRAY(Text())).label("row_ids"),
+        col(StoredOutcome.body),
     ).where(_own_key)
 )
 
 DELETE_EXPIRED = compiled(
-    delete(StoredResponse)
-    .where(_own_key, col(StoredResponse.kept_at) <= A_DAY_AGO)
-    .returning(col(StoredResponse.key))
+    delete(StoredOutcome)
+    .where(_own_key, col(StoredOutcome.kept_at) <= A_DAY_AGO)
+    .returning(col(StoredOutcome.key))
 )
 
 
 # The one statement without an owner: it deletes what no request can use any more. Few rows at a
 # time, and none that another replica is deleting, so that no request waits for it.
 _expired = (
-    select(col(StoredResponse.user_id), col(StoredResponse.key))
-    .where(col(StoredResponse.kept_at) <= A_DAY_AGO, SWEEPING)
-    .order_by(col(StoredResponse.kept_at))
+    select(col(StoredOutcome.user_id), col(StoredOutcome.key))
+    .where(col(StoredOutcome.kept_at) <= A_DAY_AGO, SWEEPING)
+    .order_by(col(StoredOutcome.kept_at))
     .limit(Constant(MAX_SWEPT_ROWS))
     .with_for_update(skip_locked=True)
 )
 _swept = (
-    delete(StoredResponse)
-    .where(tuple_(col(StoredResponse.user_id), col(StoredResponse.key)).in_(_expired), SWEEPING)
-    .returning(col(StoredResponse.key))
+    delete(StoredOutcome)
+    .where(tuple_(col(StoredOutcome.user_id), col(StoredOutcome.key)).in_(_expired), SWEEPING)
+    .returning(col(StoredOutcome.key))
     .cte("swept")
 )
 SWEEP = Sweep(compiled(select(func.count().label("swept")).select_from(_swept)), {})

@@ -4,42 +4,21 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
     Integer,
-    Text,
     and_,
     cast,
-    column,
     func,
     or_,
     select,
-    table,
 )
 
 from taskapi.config import DatabaseSettings
 from taskapi.database.schema import OWNER_POLICY
 from taskapi.database.statement import Constant, Statement, compiled
-from taskapi.database.tables import has_policy, own_tables, table_oid
+from taskapi.database.tables import CLASSES, ROLES, SCHEMAS, has_policy, own_tables, table_oid
 from taskapi.migrations.rights import READ_AND_WRITE, Right, needed_rights
-
-_roles = table(
-    "pg_roles",
-    column("oid"),
-    column("rolname", Text),
-    column("rolsuper", Boolean),
-    column("rolbypassrls", Boolean),
-)
-_tables = table(
-    "pg_class",
-    column("oid"),
-    column("relowner"),
-    column("relnamespace"),
-    column("relrowsecurity", Boolean),
-    column("relacl"),
-)
-_schemas = table("pg_namespace", column("oid"), column("nspname", Text))
 
 
 class Role(NamedTuple):
@@ -75,8 +54,8 @@ class TableState(NamedTuple):
 
 def read_role(connection: Connection, name: str) -> Role | None:
     """The role of this name, if there is one."""
-    bypasses = or_(_roles.c.rolsuper, _roles.c.rolbypassrls)
-    query = select(cast(_roles.c.oid, Integer), bypasses).where(_roles.c.rolname == name)
+    bypasses = or_(ROLES.c.rolsuper, ROLES.c.rolbypassrls)
+    query = select(cast(ROLES.c.oid, Integer), bypasses).where(ROLES.c.rolname == name)
     row = connection.execute(query).one_or_none()
     return None if row is None else Role(*row)
 
@@ -88,7 +67,7 @@ def read_tables(connection: Connection, names: Iterable[str], role: Role) -> lis
 
 
 def _state_of(name: str, role: Role) -> Any:
-    tables, oid = _tables.c, Constant(role.oid)
+    tables, oid = CLASSES.c, Constant(role.oid)
     return (
         select(
             Constant(name),
@@ -97,26 +76,26 @@ def _state_of(name: str, role: Role) -> Any:
             func.pg_has_role(oid, tables.relowner, Constant("MEMBER")),
             has_policy(tables.oid, OWNER_POLICY),
             tables.relrowsecurity,
-            _schemas.c.nspname,
-            func.has_schema_privilege(oid, _schemas.c.oid, Constant("USAGE")),
+            SCHEMAS.c.nspname,
+            func.has_schema_privilege(oid, SCHEMAS.c.oid, Constant("USAGE")),
         )
-        .join_from(_tables, _schemas, _schemas.c.oid == tables.relnamespace)
+        .join_from(CLASSES, SCHEMAS, SCHEMAS.c.oid == tables.relnamespace)
         .where(tables.oid == table_oid(name))
     )
 
 
 def read_granted_roles(connection: Connection, name: str) -> list[str]:
     """The roles that may read and write a table, except its owner."""
-    tables = _tables.c
+    tables = CLASSES.c
     entries = func.aclexplode(tables.relacl).table_valued("grantee", "privilege_type")
     needed = entries.c.privilege_type.in_([Constant(right) for right in READ_AND_WRITE])
     query = (
-        select(_roles.c.rolname)
-        .select_from(_tables)
+        select(ROLES.c.rolname)
+        .select_from(CLASSES)
         .join(entries, needed)
-        .join(_roles, _roles.c.oid == entries.c.grantee)
+        .join(ROLES, ROLES.c.oid == entries.c.grantee)
         .where(tables.oid == table_oid(name), entries.c.grantee != tables.relowner)
-        .group_by(_roles.c.rolname)
+        .group_by(ROLES.c.rolname)
         .having(func.count() == Constant(len(READ_AND_WRITE)))
     )
     return list(connection.scalars(query))
@@ -129,7 +108,7 @@ def has_rights(connection: Connection, role: Role, rights: Iterable[Right]) -> b
 
 def is_secured(name: str) -> ColumnElement[bool]:
     """Whether row security is enabled on a table; null where there is no such table."""
-    secured = select(_tables.c.relrowsecurity).where(_tables.c.oid == table_oid(name))
+    secured = select(CLASSES.c.relrowsecurity).where(CLASSES.c.oid == table_oid(name))
     return secured.scalar_subquery()
 
 
@@ -138,8 +117,8 @@ def readiness_of(settings: DatabaseSettings, role: str) -> Statement:
 
     It has no row where there is no such role.
     """
-    oid = _roles.c.oid
+    oid = ROLES.c.oid
     rights = [right.held_by(oid) for right in needed_rights(settings)]
     secured = [is_secured(name) for name in own_tables()]
     ready = and_(*rights, *secured).label("ready")
-    return compiled(select(ready).where(_roles.c.rolname == Constant(role)))
+    return compiled(select(ready).where(ROLES.c.rolname == Constant(role)))
