@@ -6,7 +6,6 @@ with a queue; here a stream is one task, and a page stays the bytes that the dat
 """
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -19,6 +18,7 @@ from taskapi.changes.notifier import Listener, Notifier
 from taskapi.changes.places import Places
 from taskapi.changes.reader import FeedReader
 from taskapi.errors import ApiError, Unavailable
+from taskapi.jitter import jittered
 from taskapi.observability import metrics
 
 EVENT_STREAM = "text/event-stream"
@@ -107,7 +107,7 @@ class EventStream(Response):
         try:
             return await self._reader.next_page_for(listener)
         except Unavailable:
-            await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            await asyncio.sleep(jittered(RETRY_SECONDS))
             listener.wake()
             return page._replace(is_empty=True)
 

@@ -1,7 +1,6 @@
 """The executor runs statements: a result, or a named error that says why there is none."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +14,7 @@ from taskapi.database.pool import ConnectionPool
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated, TimedOut
+from taskapi.jitter import jittered
 from taskapi.observability import metrics, tracing
 
 log = structlog.get_logger("taskapi.database")
@@ -244,7 +244,7 @@ async def _fetch_row(
 async def _back_off(fault: Fault, retries: int) -> None:
     """Wait twice as long before each retry, with jitter, so that clients do not retry in step."""
     metrics.DATABASE_RETRIES.labels(fault.kind).inc()
-    await asyncio.sleep((fault.backoff or 0) * 2**retries * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+    await asyncio.sleep(jittered((fault.backoff or 0) * 2**retries))
 
 
 def _unavailable(fault: Fault, error: Exception) -> DatabaseUnavailable:

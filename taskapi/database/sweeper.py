@@ -1,13 +1,13 @@
 """The sweeper deletes rows that have expired, a few at a time."""
 
 import asyncio
-import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from taskapi.database.executor import Executor
 from taskapi.database.statement import Statement
 from taskapi.errors import Unavailable
+from taskapi.jitter import jittered
 
 MAX_SWEPT_ROWS = 1000
 
@@ -31,7 +31,7 @@ class Sweep(NamedTuple):
 async def keep_sweeping(executor: Executor, sweeps: Sequence[Sweep]) -> None:
     """Sweep now and then, until cancelled."""
     while True:
-        await asyncio.sleep(SWEEP_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+        await asyncio.sleep(jittered(SWEEP_SECONDS))
         for each in sweeps:
             try:
                 await sweep(executor, each)

@@ -1,10 +1,10 @@
 """The outermost layer: an id for every request, headers for every response, one log line."""
 
-import random
 import re
 import time
 from collections.abc import Callable, MutableMapping
 from functools import cache
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -25,6 +25,8 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 """May be labels of metrics. Any other is counted as `other`, because clients can invent them."""
+
+_IDS = Random()  # noqa: S311 - no secret. Its own, as a seed of the shared one would repeat ids
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 NO_FIELDS: dict[str, str] = {}
@@ -74,7 +76,7 @@ def _request_id(scope: Scope) -> str:
     values = [value for name, value in scope["headers"] if name == b"x-request-id"]
     if len(values) == 1 and REQUEST_ID.fullmatch(values[0]):
         return bytes(values[0]).decode()
-    return f"{random.getrandbits(128):032x}"
+    return f"{_IDS.getrandbits(128):032x}"
 
 
 def _caller(scope: Scope) -> Caller | None:
