@@ -58,7 +58,7 @@ def _updates_fail(postgres: Postgres, sqlstate: str, times: int) -> Iterator[Non
     with postgres.session() as session:
         session.run("CREATE SEQUENCE tries")
         session.run(
-            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN "
             f"IF nextval('tries') <= {times} THEN "
             f"RAISE EXCEPTION 'on purpose' USING ERRCODE = '{sqlstate}'; "
             "END IF; RETURN new; END $$"
