@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import Column, Connection, Index
 from sqlalchemy.schema import SchemaItem
 
 from taskapi.config import DatabaseSettings, SettingsError, load
@@ -37,9 +37,14 @@ if context.config.config_file_name is not None:  # `alembic …` by itself: prin
     logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
 
 
-def only_ours(item: SchemaItem, name: str | None, kind: str, *_: object) -> bool:
-    """Whether an object is of our tables. Every other table belongs to other programs."""
-    del item
+def is_compared(item: SchemaItem, name: str | None, kind: str, *_: object) -> bool:
+    """Whether Alembic compares an object with the models.
+
+    Tables that are not ours belong to other programs. An index of an expression never equals its
+    model, because PostgreSQL stores expressions in a spelling of its own.
+    """
+    if isinstance(item, Index):
+        return all(isinstance(each, Column) for each in item.expressions)
     return kind != "table" or name in own_tables()
 
 
@@ -50,7 +55,7 @@ def configure(connection: Connection | None = None) -> None:
         dialect_name="postgresql",
         literal_binds=connection is None,
         target_metadata=metadata_for(settings.user_id_type, settings.users_table),
-        include_object=only_ours,
+        include_object=is_compared,
         compare_server_default=True,
         user_id_type=settings.user_id_type,
         users_table=settings.users_table,

@@ -26,11 +26,13 @@ from sqlalchemy import (
     true,
     tuple_,
 )
+from sqlmodel import AutoString
 
 from taskapi.clock.statements import shown
 from taskapi.database.owner import Users, owned
 from taskapi.database.rendering import as_bytes, json_object
 from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.resource.collation import sort_key
 from taskapi.resource.columns import value_of
 from taskapi.resource.definition import Resource
 
@@ -69,7 +71,7 @@ class Shape:
 
 
 class Order:
-    """The order of a list: by one column, and by id where that is equal.
+    """The order of a list: by one column, text as people sort it, and by id where that is equal.
 
     Args:
         table: what is listed.
@@ -81,21 +83,33 @@ class Order:
 
     def __init__(self, table: Table, sort: str) -> None:
         self.value = table.c[sort.removeprefix("-")]
-        self._key = (self.value, table.c.id)
+        self._id = table.c.id
         self._descending = sort.startswith("-")
 
     def clauses(self) -> list[ColumnElement[Any]]:
         """For `ORDER BY`."""
-        return [part.desc() if self._descending else part.asc() for part in self._key]
+        parts = self._key(self.value, self._id)
+        return [part.desc() if self._descending else part.asc() for part in parts]
 
-    def beyond(self, *position: ColumnElement[Any]) -> ColumnElement[bool]:
+    def beyond(self, value: ColumnElement[Any], row_id: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether a row comes behind this position."""
-        here, there = tuple_(*self._key), tuple_(*position)
+        here, there = tuple_(*self._key(self.value, self._id)), tuple_(*self._key(value, row_id))
         return here < there if self._descending else here > there
 
     def beyond_given(self) -> ColumnElement[bool]:
         """Whether a row comes behind the parameters `after_value` and `after_id`."""
         return self.beyond(value_of(self.value, "after_value"), bindparam("after_id"))
+
+    def _key(
+        self, value: ColumnElement[Any], row_id: ColumnElement[Any]
+    ) -> tuple[ColumnElement[Any], ...]:
+        if not isinstance(self.value.type, AutoString):
+            return value, row_id
+        key = sort_key(value)
+        if value is not self.value:
+            # A query of its own, so that PostgreSQL makes it once and not for each row.
+            key = select(key).correlate_except(self.value.table).scalar_subquery()
+        return key, value.collate("C"), row_id
 
 
 @lru_cache(maxsize=1024)

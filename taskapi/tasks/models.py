@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, false
+from sqlalchemy import BigInteger, CheckConstraint, Index, Table, false
 from sqlmodel import Field, SQLModel
 
+from taskapi.resource.collation import sort_key
 from taskapi.resource.columns import id_column, owner_column, timestamp_column
 
 MAX_TITLE_CHARACTERS = 500
@@ -21,7 +22,6 @@ class Task(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("char_length(title) > 0", name="tasks_title_not_empty"),
         Index("tasks_by_age", "user_id", "created_at", "id"),
-        Index("tasks_by_title", "user_id", "title"),
     )
 
     id: int = id_column()
@@ -33,6 +33,11 @@ class Task(SQLModel, table=True):
     created_at: datetime = timestamp_column()
     updated_at: datetime = timestamp_column()
     user_id: int = owner_column()
+
+
+_tasks: Table = Task.__table__  # type: ignore[attr-defined]  # SQLModel makes it
+
+Index("tasks_by_title_order", _tasks.c.user_id, sort_key(_tasks.c.title))
 
 
 class TaskKey(SQLModel, table=True):

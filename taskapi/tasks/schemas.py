@@ -1,6 +1,5 @@
 """What clients send and receive, as types that validate and describe themselves."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -19,6 +18,7 @@ from taskapi.config import MAX_ID
 from taskapi.openapi.responses import EXAMPLE_CURSOR
 from taskapi.resource.fields import UNCHANGED, Timestamp, without_nul
 from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
+from taskapi.resource.search import search_pattern
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
 # Unicode's White_Space. A pattern's \s is something else in every language.
@@ -40,10 +40,6 @@ Description = Annotated[
     AfterValidator(without_nul),
     Field(description="Kept as sent.", json_schema_extra={"pattern": r"^[^\u0000]*$"}),
 ]
-
-LIKE_SPECIAL = re.compile(r"([%_\\])")
-ESCAPED = r"\\\1"
-"""`%`, `_` and the backslash are literal in `q`."""
 
 SEARCH_WEIGHT = 10
 """As a list of 1000, because a search may read all of a user's tasks."""
@@ -136,10 +132,10 @@ class TaskQuery(ListQuery):
     ] = None
     q: Annotated[
         str | None,
-        StringConstraints(min_length=1, max_length=MAX_TITLE_CHARACTERS),
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE_CHARACTERS),
         AfterValidator(without_nul),
         Field(
-            description="Text in title or description, in upper or lower case. No wildcards.",
+            description="Text in title or description, in any case and spelling. No wildcards.",
             examples=["milk"],
         ),
     ] = None
@@ -163,7 +159,7 @@ class TaskQuery(ListQuery):
         if self.is_completed is not None:
             given["is_completed"] = self.is_completed == "true"
         if self.q is not None:
-            given["q"] = f"%{LIKE_SPECIAL.sub(ESCAPED, self.q)}%"
+            given["q"] = search_pattern(self.q)
         return given
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from taskapi.clock.models import Tombstone, UserClock
@@ -30,6 +31,12 @@ from taskapi.resource.statements import adding, composed, once, updating
 from taskapi.tasks.models import Task, TaskKey
 from taskapi.tasks.schemas import TaskCreate, TaskPatch, TaskRead
 
+
+def _matches(text: Mapped[str]) -> ColumnElement[bool]:
+    # In any other collation, PostgreSQL asks the server's locale about every character.
+    return text.collate("C").regexp_match(bindparam("q"))
+
+
 TASKS = Resource(
     model=Task,
     editable=(Task.title, Task.description, Task.is_completed),
@@ -40,9 +47,7 @@ TASKS = Resource(
     deleted=TaskDeleted,
     filters={
         "is_completed": col(Task.is_completed) == bindparam("is_completed"),
-        "q": or_(
-            col(Task.title).ilike(bindparam("q")), col(Task.description).ilike(bindparam("q"))
-        ),
+        "q": or_(_matches(col(Task.title)), _matches(col(Task.description))),
         "created_since": col(Task.created_at) >= bindparam("created_since"),
         "created_before": col(Task.created_at) < bindparam("created_before"),
         "updated_since": col(Task.updated_at) >= bindparam("updated_since"),

@@ -1,4 +1,4 @@
-"""PostgreSQL of other versions than the wheel's: isolation under row security holds there, too."""
+"""PostgreSQL of other versions than the wheel's: row security, search and order hold there, too."""
 
 import os
 import subprocess
@@ -10,11 +10,18 @@ import pytest
 from support.machine import ROOT, cannot
 from support.other_postgres import installed, running
 
-TESTS = ["tests/tasks/test_row_security.py", "tests/tasks/test_isolation.py"]
+TESTS = [
+    "tests/tasks/test_row_security.py",
+    "tests/tasks/test_isolation.py",
+    "tests/resource/test_search.py",
+    "tests/resource/test_sort.py",
+]
 
 
 @pytest.mark.parametrize("programs", installed() or [None], ids=str)
-def test_users_are_isolated_on_another_version(programs: Path | None) -> None:
+def test_users_are_isolated_and_titles_are_in_order_on_another_version(
+    programs: Path | None,
+) -> None:
     """Of the other test of row security, all but the two that run this one's second file."""
     if programs is None:
         cannot("no other PostgreSQL is installed: apt-get install postgresql")

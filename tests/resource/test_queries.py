@@ -72,7 +72,6 @@ def test_tasks_that_are_done_and_tasks_to_be_done(alice: Person) -> None:
         ("ÄPFEL", ["Äpfel"]),
         ("ХЛЕБ", ["хлеб"]),
         ("🎂", ["Cake"]),
-        (" ", ["100% sure", "Buy MILK", "Cook"]),
         ("x" * 500, []),
     ],
 )
@@ -251,9 +250,11 @@ def written(value: object) -> object:
     return (DAWN + value * MICROSECOND).isoformat() if isinstance(value, int) else value
 
 
-def place(task: Json, by: str) -> tuple[Any, Any]:
-    """Where a task stands in a list in this order."""
-    return (task[by] if by == "title" else moment(task[by]), task["id"])
+def place(task: Json, by: str) -> tuple[Any, ...]:
+    """Where a task stands in a list in this order. These titles are ASCII."""
+    if by == "title":
+        return (task["title"].lower(), task["title"], task["id"])
+    return (moment(task[by]), task["id"])
 
 
 def upside_down(question: Json) -> bool:
@@ -268,7 +269,7 @@ def upside_down(question: Json) -> bool:
 def test_any_question_gets_what_a_reader_of_the_whole_list_would_pick(
     alice: Person, orchard: list[Json], question: Json, order: str, limit: int
 ) -> None:
-    """In one piece, by cursors, and by offsets. Titles are in the order of their code points."""
+    """In one piece, by cursors, and by offsets."""
     query = {"sort": order} | {name: written(value) for name, value in question.items()}
     if upside_down(question):
         assert_refused(alice.get(params=query), 422, "validation_failed")

@@ -45,7 +45,7 @@ def running(programs: Path, superuser: str = "taskapi") -> Iterator[DatabaseUrl]
                 "--no-sync",
             ),
         )
-        options = f"-k {folder} -c listen_addresses="
+        options = f"-k {folder} -c listen_addresses= -c fsync=off -c jit=off"
         _run(*pg_ctl, "start", "--wait", f"--log={folder / 'log'}", f"--options={options}")
         try:
             yield DatabaseUrl(f"postgresql://{superuser}@/postgres?host={folder}", pooler=False)

@@ -47,9 +47,14 @@ async def _run(address: DatabaseUrl, texts: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def own_database(server: DatabaseUrl) -> Iterator[OwnDatabase]:
-    """A new database on this server, with nothing in it at first; dropped at the end."""
+def own_database(server: DatabaseUrl, options: str = "") -> Iterator[OwnDatabase]:
+    """A new database on this server, with nothing in it at first; dropped at the end.
+
+    Args:
+        server: the address of one of its databases.
+        options: of `CREATE DATABASE`.
+    """
     name = f"test_{secrets.token_hex(8)}"
-    execute(server, f"CREATE DATABASE {name}")
+    execute(server, f"CREATE DATABASE {name} {options}")
     yield OwnDatabase(DatabaseUrl(server.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
     execute(server, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,173 @@
+"""Search as people type it: a regular expression that finds a text in all its spellings.
+
+PostgreSQL's own ways depend on the server. `ILIKE` and `lower` know the letters of the database's
+locale, which in the locale C are A to Z; no locale's `lower` is Unicode's case folding; and ICU's
+collations are missing where PostgreSQL was built without ICU. So Unicode's rules are applied here,
+to what is searched for, and the expression lists the spellings of every letter
+(docs/decisions/0029).
+"""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, lru_cache
+from itertools import permutations
+from typing import NamedTuple
+
+MAX_PERMUTED_MARKS = 3
+"""Marks on one letter whose orders are all tried. Vietnamese has two, pointed Hebrew three."""
+
+MAX_RUN = 8
+"""Letters whose divisions into ligatures are all listed: `ssss` may be `ßß`, `ßss`, `sßs`, …"""
+
+CASED_OR_COMPOSED = (range(0x80, 0x20000), range(0x2F800, 0x2FA20))
+"""Where all characters are that differ from themselves folded, or have marks."""
+
+Letters = tuple[str, ...]
+"""Characters, each with the marks that stand on it."""
+
+
+def search_pattern(text: str) -> str:
+    """The regular expression, as PostgreSQL reads it, of texts that contain this one.
+
+    A text contains this one if it does so with both of them `folded`. Every character is literal.
+
+    Args:
+        text: at least one character.
+    """
+    letters = _letters(folded(text))
+    return _spelled(_steps(letters)) + _end(letters[-1])
+
+
+def folded(text: str) -> str:
+    """A text without the differences that a search ignores: case, and how letters are composed.
+
+    As The Unicode Standard defines it in D145, default caseless matching of canonical equivalents;
+    in form C, so that a letter with a mark does not contain the letter without it.
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
+class _Tables(NamedTuple):
+    """What Unicode says about single characters.
+
+    Attributes:
+        cases: for a folded letter, the characters that are folded to it.
+        ligatures: the same for several letters: of `ss`, the characters are `ß` and `ẞ`.
+        marks: the characters that compose with one before them.
+    """
+
+    cases: Mapping[str, list[str]]
+    ligatures: Mapping[Letters, list[str]]
+    marks: set[str]
+
+
+@cache
+def _tables() -> _Tables:
+    tables = _Tables(defaultdict(list), defaultdict(list), set())
+    for character in (chr(code) for codes in CASED_OR_COMPOSED for code in codes):
+        tables.marks.update(unicodedata.normalize("NFD", character)[1:])
+        letters = _letters(folded(character))
+        if len(letters) > 1:
+            tables.ligatures[letters].append(character)
+        elif letters[0] != character:
+            tables.cases[letters[0]].append(character)
+    for upper in map(chr, range(ord("A"), ord("Z") + 1)):
+        tables.cases[upper.lower()].append(upper)
+    return tables
+
+
+def _letters(text: str) -> Letters:
+    letters: list[str] = []
+    for character in text:
+        if letters and unicodedata.combining(character):
+            letters[-1] += character
+        else:
+            letters.append(character)
+    return tuple(letters)
+
+
+@lru_cache(maxsize=1024)
+def _spellings(letter: str) -> frozenset[str]:
+    """All ways to write a folded letter: in both cases, composed, decomposed, and partly so."""
+    decomposed = unicodedata.normalize("NFD", letter)
+    base, marks = decomposed[0], [*decomposed[1:]]
+    orders = list(permutations(marks)) if len(marks) <= MAX_PERMUTED_MARKS else [marks]
+    cases = _tables().cases
+    written = {
+        unicodedata.normalize("NFC", "".join((first, *order[:composed])))
+        + "".join(order[composed:])
+        for first in (base, *cases.get(base, ()))
+        for order in orders
+        for composed in range(len(order) + 1)
+    }
+    return frozenset(each for each in written if folded(each) == letter) | {*cases.get(letter, ())}
+
+
+Steps = list[dict[int, set[str]]]
+"""For each letter of what is searched for: what may be written there, by the letter behind it."""
+
+
+def _steps(letters: Letters) -> Steps:
+    """Of a ligature, what is searched for may also begin or end in the middle."""
+    steps: Steps = [{at + 1: {*_spellings(letter)}} for at, letter in enumerate(letters)]
+    for ligature, characters in _tables().ligatures.items():
+        if not set(ligature).isdisjoint(letters):
+            for start in range(1 - len(ligature), len(letters)):
+                first, behind = max(start, 0), min(start + len(ligature), len(letters))
+                if letters[first:behind] == ligature[first - start : behind - start]:
+                    steps[first].setdefault(behind, set()).update(characters)
+    return steps
+
+
+def _spelled(steps: Steps) -> str:
+    pattern, start = "", 0
+    while start < len(steps):
+        end = _end_of_run(steps, start)
+        pattern += _any(list(_divisions(steps, start, end)))
+        start = end
+    return pattern
+
+
+def _end_of_run(steps: Steps, start: int) -> int:
+    """Behind the letters that ligatures join to this one."""
+    at, end = start, start + 1
+    while at < end:
+        end = max(end, *steps[at])
+        at += 1
+    return min(end, start + MAX_RUN)
+
+
+def _divisions(steps: Steps, start: int, end: int) -> Iterator[str]:
+    if start == end:
+        yield ""
+    for behind, spellings in steps[start].items() if start < end else ():
+        for rest in _divisions(steps, behind, end):
+            yield _one_of(spellings) + rest
+
+
+def _one_of(spellings: set[str]) -> str:
+    characters = _class(each for each in spellings if len(each) == 1)
+    longer = sorted(re.escape(each) for each in spellings if len(each) > 1)
+    return _any([characters, *longer] if characters else longer)
+
+
+def _any(patterns: list[str]) -> str:
+    return patterns[0] if len(patterns) == 1 else f"(?:{'|'.join(patterns)})"
+
+
+def _class(characters: Iterable[str]) -> str:
+    escaped = [re.escape(each) for each in sorted(characters)]
+    return f"[{''.join(escaped)}]" if len(escaped) > 1 else "".join(escaped)
+
+
+@lru_cache(maxsize=1024)
+def _end(letter: str) -> str:
+    """Behind the last letter: no mark that would make another letter of it."""
+    marks = [
+        mark
+        for mark in _tables().marks
+        if not unicodedata.normalize("NFC", letter + mark).startswith(letter)
+    ]
+    return f"(?:[^{''.join(sorted(marks))}]|$)" if marks else ""
