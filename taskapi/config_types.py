@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from taskapi.origins import check_listed
+
 MIN_SECRET_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 is at least as long as the output of its hash."""
 
@@ -99,11 +101,15 @@ def _check_http_url(value: str) -> str:
 
 
 def _check_origins(value: tuple[str, ...]) -> tuple[str, ...]:
-    for item in value:
+    for number, item in enumerate(value, start=1):
         if item == "*":
             raise ValueError("must list origins: * would let every site call the API")
-        if item != origin(_check_http_url(item)):
-            raise ValueError("must list origins such as https://app.example.com, without a path")
+        try:
+            check_listed(item)
+        except ValueError as reason:
+            raise ValueError(
+                f"must list origins such as https://app.example.com: number {number} {reason}"
+            ) from None
     return value
 
 
