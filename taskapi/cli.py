@@ -17,7 +17,14 @@ from taskapi.auth.claims import ClaimsPolicy
 from taskapi.auth.development import mint
 from taskapi.auth.secret import secret_of
 from taskapi.clock.epoch import begin_epoch, count_clocks
-from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
+from taskapi.config import (
+    LOCAL_DIRECTORY,
+    DatabaseSettings,
+    DocumentSettings,
+    Settings,
+    SettingsError,
+    load,
+)
 from taskapi.database.executor import Executor
 from taskapi.database.schema import MigrationError
 from taskapi.database.schema import migrate as migrate_schema
@@ -234,5 +241,6 @@ async def _begin_epoch(settings: DatabaseSettings, url: DatabaseUrl) -> int:
 @cli.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
-    document = openapi_document(API_ROUTES, load(DatabaseSettings).user_id_type)
+    settings = load(DocumentSettings)
+    document = openapi_document(API_ROUTES, settings.user_id_type, settings.public_url)
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

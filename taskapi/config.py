@@ -14,6 +14,7 @@ from taskapi.config_types import (
     Networks,
     Origins,
     PostgresUrl,
+    PublicUrl,
     Seconds,
     Secret,
     TableName,
@@ -68,7 +69,15 @@ class DatabaseSettings(BaseSettings):
         return self.embedded if self.create_unknown_users is None else self.create_unknown_users
 
 
-class Settings(DatabaseSettings):
+class DocumentSettings(DatabaseSettings):
+    """What the OpenAPI document depends on."""
+
+    public_url: PublicUrl | None = None
+    """How clients reach the service, without a slash at the end: what `Location`, `Link` and the
+    OpenAPI document lead to. None: they are relative to the host."""
+
+
+class Settings(DocumentSettings):
     """Every setting of the service. `.env.example` and the README explain them to its users."""
 
     better_auth_url: HttpUrl | None = None

@@ -57,7 +57,7 @@ def test_the_printed_openapi_document_is_the_served_one(tmp_path: Path, http: ht
 
 
 def test_printing_the_document_makes_nothing_and_needs_no_auth_server(tmp_path: Path) -> None:
-    """The document is of the code, and only `USER_ID_TYPE` changes it."""
+    """The document is of the code, and only `USER_ID_TYPE` and `PUBLIC_URL` change it."""
     settings = {"DATABASE_URL": "postgresql://db/tasks", "USER_ID_TYPE": "text"}
     for chosen in ({}, settings):
         assert run("taskapi", "openapi", folder=tmp_path, settings=chosen).returncode == 0

@@ -63,6 +63,7 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "MAX_BODY_BYTES",
         "MAX_CONNECTIONS",
         "MAX_TASKS_PER_USER",
+        "PUBLIC_URL",
         "REQUEST_TIMEOUT",
         "TRUSTED_PROXIES",
         "USERS_TABLE",
@@ -83,6 +84,7 @@ def test_without_any_setting_the_service_is_local_and_has_its_own_database(given
     assert settings.cors_origins is None
     for port in ("", ":3000", ":5173"):
         assert settings.allowed_origins.allow(f"http://localhost{port}".encode())
+    assert settings.public_url is None
     assert settings.docs_enabled
     assert (settings.key_set_url, settings.issuer, settings.audience) == (None, None, None)
 
@@ -109,6 +111,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
         DATABASE_POOL_SIZE="10",
         CREATE_UNKNOWN_USERS="true",
         CORS_ORIGINS="https://a.example.com, http://localhost:5173 ,",
+        PUBLIC_URL="https://API.example.com:443/tasks/",
         REQUEST_TIMEOUT="2.5",
         DATABASE_CONNECT_TIMEOUT="1",
         MAX_BODY_BYTES="2048",
@@ -132,6 +135,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
     assert settings.pool_size == 3  # ten shared out among three workers
     assert settings.creates_unknown_users
     assert settings.cors_origins == ("https://a.example.com", "http://localhost:5173")
+    assert settings.public_url == "https://api.example.com/tasks"
     assert (settings.request_timeout, settings.database_connect_timeout) == (2.5, 1)
     assert (settings.max_body_bytes, settings.max_connections) == (2048, 50)
     assert settings.max_tasks_per_user == 10
@@ -264,6 +268,20 @@ def is_text(statement: ast.stmt | None) -> bool:
         ("CORS_ORIGINS", "https://a.example.com/app", "number 1 has a path"),
         ("CORS_ORIGINS", "https://a.example.com,https://b.example.com/", "number 2 has a path"),
         ("CORS_ORIGINS", "https://me:hunter2@a.example.com", "number 1 has a user"),
+        ("PUBLIC_URL", "api.example.com", "http:// or https://"),
+        ("PUBLIC_URL", "capacitor://localhost", "http:// or https://"),
+        ("PUBLIC_URL", "https://me:hunter2@api.example.com", "must not contain a user"),
+        ("PUBLIC_URL", "https://api.example.com/tasks?", "a query or a fragment"),
+        ("PUBLIC_URL", "https://api.example.com/#", "a query or a fragment"),
+        ("PUBLIC_URL", "https://api.example.com//tasks", "nothing empty"),
+        ("PUBLIC_URL", "https://api.example.com/../tasks", "a path such as"),
+        ("PUBLIC_URL", "https://api.example.com/a/./b", "a path such as"),
+        ("PUBLIC_URL", "https://api.example.com/%2e%2e", "encoded"),
+        ("PUBLIC_URL", "https://api.example.com/<b>", "a path such as"),
+        ("PUBLIC_URL", "https://api.example.com/t\u00e4sks", "a path such as"),
+        ("PUBLIC_URL", "https://*.example.com", "no valid host"),
+        ("PUBLIC_URL", "https://b\u00fccher.example", "xn--"),
+        ("PUBLIC_URL", "https://127.1", "IP address"),
         ("REQUEST_TIMEOUT", "-1", "must be more than 0"),
         ("REQUEST_TIMEOUT", "inf", "must be a finite number"),
         ("MAX_BODY_BYTES", "10", "must be at least 1024"),
