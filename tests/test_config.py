@@ -86,6 +86,7 @@ def test_without_any_setting_the_service_is_local_and_has_its_own_database(given
         assert settings.allowed_origins.allow(f"http://localhost{port}".encode())
     assert settings.public_url is None
     assert settings.docs_enabled
+    assert settings.keep_alive_timeout > 60, "for which nginx keeps a connection to the service"
     assert (settings.key_set_url, settings.issuer, settings.audience) == (None, None, None)
 
 

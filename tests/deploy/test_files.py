@@ -82,7 +82,7 @@ def pods() -> dict[str, dict[str, Any]]:
 
 def settings_from(environment: dict[str, str]) -> Settings:
     """What the service makes of these variables, all of which it must know."""
-    names = {name.lower(): value for name, value in environment.items()}
+    names = {name.lower(): value for name, value in environment.items() if value}
     assert names.keys() <= Settings.model_fields.keys()
     return Settings.model_validate(names)
 
