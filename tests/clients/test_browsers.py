@@ -3,6 +3,7 @@
 They send what browsers' monitoring and shared wrappers add to each request, and credentials.
 """
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from support.machine import ROOT, cannot
 from support.people import Person
 from support.service import client_of, serving, settings_for
 from taskapi.database.url import DatabaseUrl
+from taskapi.origins import check_origin
 
 RUN = """
 const [name, given, done] = arguments;
@@ -124,3 +126,37 @@ def test_a_page_of_another_origin_reads_nothing(browser: Chrome, port: int, alic
         assert page.call(wrapper, "POST", json={"title": wrapper}).keys() == {"failed"}
     assert "Failed to fetch" in page.listen()
     assert alice.get().json()["total"] == 0
+
+
+# How a browser writes an origin
+
+ORIGIN_OF = """
+const origin = (text) => { try { return new URL(text).origin; } catch { return null; } };
+return arguments[0].map(origin);
+"""
+
+HOSTS = (
+    *("a.example", "A.example", "localhost", "my_host", "-a.b-", "a.b.", "a..b", "%61.b", "a:b@c"),
+    *("9.a", "a.9", "a.0x", "a.0xg", "9", "1.2.3.4", "1.2.3.4.", "01.2.3.4", "127.1", "256.1.1.1"),
+    *("[::1]", "[0::1]", "[::]", "[1:0:0:2:0:0:0:3]", "[1:0:0:2::3]", "[1::2::3]", "[fe80::1%25e]"),
+    *("xn--bcher-kva.de", "b\u00fccher.de", "a\u3002b", "\uff11.2.3.4", "a\u00adb.c"),
+)
+PORTS = ("", ":", ":0", ":80", ":080", ":443", ":8080", ":65535", ":65536", ":+80", ":\uff18")
+
+
+def test_an_origin_that_chromium_writes_otherwise_cannot_be_listed(browser: Chrome) -> None:
+    made = itertools.product(("http", "https", "HTTP"), HOSTS, PORTS, ("", "/", "?"))
+    texts = [f"{scheme}://{host}{port}{end}" for scheme, host, port, end in made]
+    written = browser.execute_script(ORIGIN_OF, texts)
+    listable = [(text, origin) for text, origin in zip(texts, written, strict=True) if fits(text)]
+    assert len(listable) > 50
+    assert [(text, origin) for text, origin in listable if text != origin] == []
+
+
+def fits(text: str) -> bool:
+    """Whether a setting may list this."""
+    try:
+        check_origin(text)
+    except ValueError:
+        return False
+    return True
