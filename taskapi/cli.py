@@ -101,7 +101,8 @@ def print_banner(settings: Settings, url: DatabaseUrl, port: int) -> None:
     console.print(f"  [dim]database[/]  {embedded if settings.embedded else url}")
     console.print(f"  [dim]URL[/]       {base_url}")
     if settings.docs_enabled:
-        console.print(f"  [dim]docs[/]      {base_url}/docs")
+        # Where PUBLIC_URL is another origin, the page must not call it from this one.
+        console.print(f"  [dim]docs[/]      {settings.public_url or base_url}/docs")
     secret = secret_of(settings)
     # BETTER_AUTH_SECRET signs for real users, and what is printed here may be kept in a log.
     if secret is not None and settings.embedded and settings.better_auth_secret is None:
