@@ -36,6 +36,8 @@ EXPOSED_HEADERS = (
 )
 """Besides those that a page may read anyway (Fetch, 2.2.2), such as `Content-Type`."""
 
+EXPOSED = (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode())
+
 MAX_AGE_SECONDS = 24 * 60 * 60
 """For how long a browser may remember a preflight: Firefox takes this, Chromium two hours of it.
 An origin that is not allowed any more is kept out at once, because responses then lack the header.
@@ -161,9 +163,6 @@ def _granted(origin: bytes) -> Headers:
         # Wrappers of fetch ask for it. The service reads and sets no cookie.
         (b"access-control-allow-credentials", b"true"),
     )
-
-
-EXPOSED = (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode())
 
 
 def _all_that_is_asked(scope: Scope) -> Headers:
