@@ -84,7 +84,7 @@ class Service(FastAPI):
             lifespan=_lifespan,
             middleware=[
                 Middleware(RequestLogMiddleware),
-                Middleware(CorsMiddleware, origins=settings.cors_origins),
+                Middleware(CorsMiddleware, origins=settings.allowed_origins),
                 Middleware(ErrorMiddleware, is_draining=lambda: drain.begun),
                 Middleware(
                     DeadlineMiddleware,

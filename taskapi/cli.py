@@ -17,7 +17,14 @@ from taskapi.auth.claims import ClaimsPolicy
 from taskapi.auth.development import mint
 from taskapi.auth.secret import secret_of
 from taskapi.clock.epoch import begin_epoch, count_clocks
-from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, Settings, SettingsError, load
+from taskapi.config import (
+    LOCAL_DIRECTORY,
+    DatabaseSettings,
+    DocumentSettings,
+    Settings,
+    SettingsError,
+    load,
+)
 from taskapi.database.executor import Executor
 from taskapi.database.schema import MigrationError
 from taskapi.database.schema import migrate as migrate_schema
@@ -94,7 +101,8 @@ def print_banner(settings: Settings, url: DatabaseUrl, port: int) -> None:
     console.print(f"  [dim]database[/]  {embedded if settings.embedded else url}")
     console.print(f"  [dim]URL[/]       {base_url}")
     if settings.docs_enabled:
-        console.print(f"  [dim]docs[/]      {base_url}/docs")
+        # Where PUBLIC_URL is another origin, the page must not call it from this one.
+        console.print(f"  [dim]docs[/]      {settings.public_url or base_url}/docs")
     secret = secret_of(settings)
     # BETTER_AUTH_SECRET signs for real users, and what is printed here may be kept in a log.
     if secret is not None and settings.embedded and settings.better_auth_secret is None:
@@ -234,5 +242,6 @@ async def _begin_epoch(settings: DatabaseSettings, url: DatabaseUrl) -> int:
 @cli.command()
 def openapi() -> None:
     """Print the OpenAPI document."""
-    document = openapi_document(API_ROUTES, load(DatabaseSettings).user_id_type)
+    settings = load(DocumentSettings)
+    document = openapi_document(API_ROUTES, settings.user_id_type, settings.public_url)
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

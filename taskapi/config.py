@@ -14,11 +14,13 @@ from taskapi.config_types import (
     Networks,
     Origins,
     PostgresUrl,
+    PublicUrl,
     Seconds,
     Secret,
     TableName,
     origin,
 )
+from taskapi.origins import AllowedOrigins
 
 LOCAL_DIRECTORY = Path(".taskapi")
 """Where a service without `DATABASE_URL` keeps its database and its secret."""
@@ -67,7 +69,15 @@ class DatabaseSettings(BaseSettings):
         return self.embedded if self.create_unknown_users is None else self.create_unknown_users
 
 
-class Settings(DatabaseSettings):
+class DocumentSettings(DatabaseSettings):
+    """What the OpenAPI document depends on."""
+
+    public_url: PublicUrl | None = None
+    """How clients reach the service, without a slash at the end: what `Location`, `Link` and the
+    OpenAPI document lead to. None: they are relative to the host."""
+
+
+class Settings(DocumentSettings):
     """Every setting of the service. `.env.example` and the README explain them to its users."""
 
     better_auth_url: HttpUrl | None = None
@@ -94,8 +104,8 @@ class Settings(DatabaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that serve."""
 
-    cors_origins: Origins = ("http://localhost:3000",)
-    """The origins whose pages may call the API from a browser."""
+    cors_origins: Origins | None = None
+    """The origins whose pages may call the API from a browser. None: see `allowed_origins`."""
 
     max_tasks_per_user: Annotated[int, Field(ge=0, le=MAX_ID)] = 100_000
     """How many tasks a user may have. 0: any number."""
@@ -158,6 +168,13 @@ class Settings(DatabaseSettings):
     def host(self) -> str:
         """The host to listen on: this machine alone with the embedded database, else everybody."""
         return self.api_host or ("127.0.0.1" if self.embedded else "0.0.0.0")  # noqa: S104 - a deployed service is reached from outside
+
+    @property
+    def allowed_origins(self) -> AllowedOrigins:
+        """Those of `CORS_ORIGINS`, else with the embedded database this machine's, else none."""
+        return AllowedOrigins(
+            self.cors_origins or (), local=self.embedded and self.cors_origins is None
+        )
 
     @property
     def changes_retention(self) -> timedelta:

@@ -15,11 +15,18 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from taskapi.origins import check_listed, check_origin
+
 MIN_SECRET_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 is at least as long as the output of its hash."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 """A name of SQL: PostgreSQL truncates a longer one."""
+
+
+PUBLIC_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
+"""Segments of a path (RFC 3986, 3.3) without those that clients remove. Nothing is encoded, because
+each path then has one spelling."""
 
 
 def origin(url: str) -> str:
@@ -98,12 +105,30 @@ def _check_http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _check_public_url(value: str) -> str:
+    url = _check_http_url(value)
+    if {"?", "#"} & set(value):
+        raise ValueError("must not contain a query or a fragment")
+    path = urlsplit(url).path
+    if not PUBLIC_PATH.fullmatch(path):
+        raise ValueError("must have a path such as /tasks, with nothing empty or encoded in it")
+    try:
+        check_origin(origin(url))
+    except ValueError as reason:
+        raise ValueError(f"must be a URL such as https://example.com/tasks: it {reason}") from None
+    return origin(url) + path
+
+
 def _check_origins(value: tuple[str, ...]) -> tuple[str, ...]:
-    for item in value:
+    for number, item in enumerate(value, start=1):
         if item == "*":
             raise ValueError("must list origins: * would let every site call the API")
-        if item != origin(_check_http_url(item)):
-            raise ValueError("must list origins such as https://app.example.com, without a path")
+        try:
+            check_listed(item)
+        except ValueError as reason:
+            raise ValueError(
+                f"must list origins such as https://app.example.com: number {number} {reason}"
+            ) from None
     return value
 
 
@@ -138,6 +163,7 @@ def _lower(value: object) -> object:
 PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+PublicUrl = Annotated[str, AfterValidator(_check_public_url)]
 Origins = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_split_list), AfterValidator(_check_origins)
 ]

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 from hypothesis import settings
+from selenium.webdriver import Chrome
 
 from support.background import Background
+from support.browser import chromium
 from support.people import SECRET, Person, token_for
 from support.postgres import Postgres
 from support.programs import Service, development_service
@@ -117,6 +119,7 @@ def stranded() -> Iterator[httpx.Client]:
             {
                 "database_url": f"postgresql://nobody@127.0.0.1:{closed.getsockname()[1]}/nothing",
                 "better_auth_secret": SECRET,
+                "cors_origins": "http://localhost:3000",
                 "log_level": "error",
             }
         )
@@ -129,6 +132,13 @@ def development(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Serv
     """`taskapi serve` with no settings at all, and the person whose token it prints."""
     with development_service(tmp_path_factory.mktemp("development")) as both:
         yield both
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    """A Chromium."""
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
 
 
 # A PostgreSQL to be broken

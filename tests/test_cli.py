@@ -1,12 +1,17 @@
-"""`taskapi token` and `taskapi openapi`."""
+"""`taskapi token`, `taskapi openapi`, and what `taskapi serve` prints first."""
 
 import json
+import re
 from pathlib import Path
 
 import httpx
+import pytest
 
 from support.people import SECRET, Person
 from support.programs import Service, run
+from taskapi.cli import print_banner
+from taskapi.config import Settings
+from taskapi.database.url import DatabaseUrl
 
 OPERATORS = {"BETTER_AUTH_SECRET": SECRET}
 
@@ -57,8 +62,24 @@ def test_the_printed_openapi_document_is_the_served_one(tmp_path: Path, http: ht
 
 
 def test_printing_the_document_makes_nothing_and_needs_no_auth_server(tmp_path: Path) -> None:
-    """The document is of the code, and only `USER_ID_TYPE` changes it."""
-    settings = {"DATABASE_URL": "postgresql://db/tasks", "USER_ID_TYPE": "text"}
-    for chosen in ({}, settings):
-        assert run("taskapi", "openapi", folder=tmp_path, settings=chosen).returncode == 0
+    """The document is of the code, and only `USER_ID_TYPE` and `PUBLIC_URL` change it."""
+    settings = {
+        "DATABASE_URL": "postgresql://db/tasks",
+        "PUBLIC_URL": "https://example.com/tasks/",
+        "USER_ID_TYPE": "text",
+    }
+    for chosen, server in (({}, "."), (settings, "https://example.com/tasks")):
+        printed = run("taskapi", "openapi", folder=tmp_path, settings=chosen)
+        assert json.loads(printed.stdout)["servers"] == [{"url": server}]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_banner_leads_to_the_docs_where_clients_find_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = "postgresql://db/tasks"
+    settings = Settings.model_validate(
+        {"database_url": url, "better_auth_secret": SECRET, "public_url": "https://example.com/t"}
+    )
+    print_banner(settings, DatabaseUrl(url, pooler=False), 8000)
+    assert re.search(r"docs +https://example\.com/t/docs\n", capsys.readouterr().out)

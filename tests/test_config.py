@@ -63,6 +63,7 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "MAX_BODY_BYTES",
         "MAX_CONNECTIONS",
         "MAX_TASKS_PER_USER",
+        "PUBLIC_URL",
         "REQUEST_TIMEOUT",
         "TRUSTED_PROXIES",
         "USERS_TABLE",
@@ -80,8 +81,12 @@ def test_without_any_setting_the_service_is_local_and_has_its_own_database(given
     assert (settings.host, settings.api_port, settings.workers) == ("127.0.0.1", 8000, 1)
     assert (settings.pool_size, settings.max_body_bytes) == (20, 128 * 1024)
     assert (settings.user_id_type, settings.users_table) == ("integer", "users")
-    assert settings.cors_origins == ("http://localhost:3000",)
+    assert settings.cors_origins is None
+    for port in ("", ":3000", ":5173"):
+        assert settings.allowed_origins.allow(f"http://localhost{port}".encode())
+    assert settings.public_url is None
     assert settings.docs_enabled
+    assert settings.keep_alive_timeout > 60, "for which nginx keeps a connection to the service"
     assert (settings.key_set_url, settings.issuer, settings.audience) == (None, None, None)
 
 
@@ -92,6 +97,8 @@ def test_with_a_database_the_service_is_reached_from_outside_and_knows_its_users
     settings = load(Settings)
     assert not settings.embedded
     assert not settings.creates_unknown_users
+    assert not settings.allowed_origins
+    assert not settings.allowed_origins.allow(b"http://localhost:3000")
     assert settings.host == "0.0.0.0"  # noqa: S104 - that is the point
 
 
@@ -105,6 +112,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
         DATABASE_POOL_SIZE="10",
         CREATE_UNKNOWN_USERS="true",
         CORS_ORIGINS="https://a.example.com, http://localhost:5173 ,",
+        PUBLIC_URL="https://API.example.com:443/tasks/",
         REQUEST_TIMEOUT="2.5",
         DATABASE_CONNECT_TIMEOUT="1",
         MAX_BODY_BYTES="2048",
@@ -128,6 +136,7 @@ def test_every_setting_takes_effect(given: Given) -> None:
     assert settings.pool_size == 3  # ten shared out among three workers
     assert settings.creates_unknown_users
     assert settings.cors_origins == ("https://a.example.com", "http://localhost:5173")
+    assert settings.public_url == "https://api.example.com/tasks"
     assert (settings.request_timeout, settings.database_connect_timeout) == (2.5, 1)
     assert (settings.max_body_bytes, settings.max_connections) == (2048, 50)
     assert settings.max_tasks_per_user == 10
@@ -257,11 +266,23 @@ def is_text(statement: ast.stmt | None) -> bool:
         ("WORKERS", "0", "must be at least 1"),
         ("CORS_ORIGINS", "*", "every site"),
         ("CORS_ORIGINS", "http://localhost:3000,*", "every site"),
-        ("CORS_ORIGINS", "https://a.example.com/app", "without a path"),
-        ("CORS_ORIGINS", "https://a.example.com/", "without a path"),
-        ("CORS_ORIGINS", "https://A.example.com", "origins such as"),
-        ("CORS_ORIGINS", "a.example.com", "http:// or https://"),
-        ("CORS_ORIGINS", "null", "http:// or https://"),
+        ("CORS_ORIGINS", "https://a.example.com/app", "number 1 has a path"),
+        ("CORS_ORIGINS", "https://a.example.com,https://b.example.com/", "number 2 has a path"),
+        ("CORS_ORIGINS", "https://me:hunter2@a.example.com", "number 1 has a user"),
+        ("PUBLIC_URL", "api.example.com", "http:// or https://"),
+        ("PUBLIC_URL", "capacitor://localhost", "http:// or https://"),
+        ("PUBLIC_URL", "https://me:hunter2@api.example.com", "must not contain a user"),
+        ("PUBLIC_URL", "https://api.example.com/tasks?", "a query or a fragment"),
+        ("PUBLIC_URL", "https://api.example.com/#", "a query or a fragment"),
+        ("PUBLIC_URL", "https://api.example.com//tasks", "nothing empty"),
+        ("PUBLIC_URL", "https://api.example.com/../tasks", "a path such as"),
+        ("PUBLIC_URL", "https://api.example.com/a/./b", "a path such as"),
+        ("PUBLIC_URL", "https://api.example.com/%2e%2e", "encoded"),
+        ("PUBLIC_URL", "https://api.example.com/<b>", "a path such as"),
+        ("PUBLIC_URL", "https://api.example.com/t\u00e4sks", "a path such as"),
+        ("PUBLIC_URL", "https://*.example.com", "no valid host"),
+        ("PUBLIC_URL", "https://b\u00fccher.example", "xn--"),
+        ("PUBLIC_URL", "https://127.1", "IP address"),
         ("REQUEST_TIMEOUT", "-1", "must be more than 0"),
         ("REQUEST_TIMEOUT", "inf", "must be a finite number"),
         ("MAX_BODY_BYTES", "10", "must be at least 1024"),

@@ -124,7 +124,11 @@ def reason_phrase(status: int) -> str:
 
 def error_response(error: Exception, scope: Scope) -> Response:
     """The response to an error, in the shape that the client accepts."""
-    problem = problem_of(error)
+    return problem_response(problem_of(error), scope)
+
+
+def problem_response(problem: Problem, scope: Scope) -> Response:
+    """The response that says this, in the shape that the client accepts."""
     rfc_9457 = PROBLEM_JSON in Headers(scope=scope).get("accept", "")
     body = problem_body if rfc_9457 else error_body
     content = json.dumps(body(problem, scope["state"]["request_id"])).encode()

@@ -17,7 +17,7 @@ from taskapi.openapi.document import openapi_document
 from taskapi.state import state_of
 
 START = """SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayRequestDuration: true,
@@ -33,21 +33,22 @@ def integrity_of(content: bytes) -> str:
     return f"sha384-{base64.b64encode(hashlib.sha384(content).digest()).decode()}"
 
 
+# Its URLs are relative to the page, so that they stay below the prefix of a proxy.
 PAGE = f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>taskapi</title>
-<link rel="stylesheet" href="/docs/assets/swagger-ui.css" crossorigin
+<link rel="stylesheet" href="docs/assets/swagger-ui.css" crossorigin
   integrity="{ASSETS["swagger-ui.css"].integrity}">
-<link rel="icon" href="/docs/assets/favicon.png">
+<link rel="icon" href="docs/assets/favicon.png">
 </head>
 <body>
 <div id="swagger-ui"></div>
-<script src="/docs/assets/swagger-ui-bundle.js" crossorigin
+<script src="docs/assets/swagger-ui-bundle.js" crossorigin
   integrity="{ASSETS["swagger-ui-bundle.js"].integrity}"></script>
-<script src="/docs/start.js" crossorigin
+<script src="docs/start.js" crossorigin
   integrity="{integrity_of(START.encode())}"></script>
 </body>
 </html>
@@ -75,7 +76,8 @@ router = Router(include_in_schema=False)
 @router.get("/openapi.json")
 async def openapi_json(request: Request) -> Response:
     """The OpenAPI document."""
-    return JSONResponse(_document_once(request.app, state_of(request).settings.user_id_type))
+    settings = state_of(request).settings
+    return JSONResponse(_document_once(request.app, settings.user_id_type, settings.public_url))
 
 
 @router.get("/docs")
@@ -104,8 +106,10 @@ async def asset(name: str, known: KnownTags) -> Response:
 
 
 @cache
-def _document_once(app: FastAPI, user_id_type: UserIdType) -> dict[str, Any]:
-    return openapi_document(app.routes, user_id_type)
+def _document_once(
+    app: FastAPI, user_id_type: UserIdType, public_url: str | None
+) -> dict[str, Any]:
+    return openapi_document(app.routes, user_id_type, public_url)
 
 
 def add_docs_page(app: FastAPI) -> None:

@@ -25,13 +25,26 @@ USER_ID_SCHEMAS: dict[UserIdType, dict[str, Any]] = {
 }
 
 
-def openapi_document(routes: Sequence[BaseRoute], user_id_type: UserIdType) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of these routes, with user ids of this type."""
+BESIDE_THE_DOCUMENT = "."
+"""Relative to where a client has read the document (OpenAPI 3.1, 4.8.5), below whatever prefix."""
+
+
+def openapi_document(
+    routes: Sequence[BaseRoute], user_id_type: UserIdType, public_url: str | None = None
+) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of these routes.
+
+    Args:
+        routes: with their operations.
+        user_id_type: the type of user ids.
+        public_url: how clients reach the service. None: the document is served beside the API.
+    """
     document = get_openapi(
         title="taskapi",
         version=__version__,
         description=DESCRIPTION.strip(),
         routes=routes,
+        servers=[{"url": public_url or BESIDE_THE_DOCUMENT}],
         license_info={"name": "MIT", "identifier": "MIT"},
         tags=[
             {"name": "tasks", "description": "A user's own tasks."},

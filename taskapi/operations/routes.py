@@ -21,19 +21,19 @@ METRICS_TEXT = {
 }
 
 
-@router.get("/", responses=returns(200, example={"name": "taskapi", "ready": "/readyz"}))
+@router.get("/", responses=returns(200, example={"name": "taskapi", "ready": "readyz"}))
 async def index(request: Request) -> dict[str, str]:
-    """What this is, and where to go from here."""
+    """What this is, and where to go from here: relative URLs, below whatever prefix."""
     links = {
         "name": "taskapi",
         "version": __version__,
-        "tasks": "/api/{user_id}/tasks",
-        "live": "/livez",
-        "ready": "/readyz",
-        "metrics": "/metrics",
+        "tasks": "api/{user_id}/tasks",
+        "live": "livez",
+        "ready": "readyz",
+        "metrics": "metrics",
     }
     if state_of(request).settings.docs_enabled:
-        links |= {"documentation": "/docs", "openapi": "/openapi.json"}
+        links |= {"documentation": "docs", "openapi": "openapi.json"}
     return links
 
 

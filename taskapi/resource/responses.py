@@ -74,7 +74,7 @@ def created_response(request: Request, row: RenderedRow) -> Response:
     """A row that was created under the URL of the request."""
     response = row_response(row)
     response.status_code = 201
-    response.headers["Location"] = f"{quote(request.scope['path'])}/{row.id}"
+    response.headers["Location"] = f"{_url(request)}/{row.id}"
     return response
 
 
@@ -152,7 +152,12 @@ def _link(request: Request, page: Page) -> dict[str, str]:
         return {}
     query = dict(request.query_params) | {"cursor": page.next_cursor}
     query.pop("offset", None)
-    return {"Link": f'<{quote(request.scope["path"])}?{urlencode(query)}>; rel="next"'}
+    return {"Link": f'<{_url(request)}?{urlencode(query)}>; rel="next"'}
+
+
+def _url(request: Request) -> str:
+    """The URL of the request without its query, relative to the host if nobody said which."""
+    return (state_of(request).settings.public_url or "") + quote(request.scope["path"])
 
 
 def _question(request: Request) -> str:

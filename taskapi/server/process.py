@@ -23,7 +23,7 @@ from taskapi.observability import metrics
 from taskapi.server.connections import Connections, max_connections
 from taskapi.server.drain import DRAIN_SECONDS
 from taskapi.server.listener import BACKLOG, CLOSING_SECONDS, drop_new_connections
-from taskapi.server.protocol import HttpProtocol
+from taskapi.server.protocol import HttpProtocol, overloaded
 
 GRACE_SECONDS = 5
 """Added to `REQUEST_TIMEOUT`, for requests that were accepted before the stop."""
@@ -65,6 +65,7 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
         "http": partial(
             HttpProtocol,
             connections=Connections(max_connections(settings)),
+            overloaded=overloaded(settings.allowed_origins),
             timeout=settings.request_timeout,
         ),
         "timeout_keep_alive": settings.keep_alive_timeout,

@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 import httptools
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from taskapi.edge.cors import CorsMiddleware
 from taskapi.edge.memory import WHEN_TAKEN
 from taskapi.edge.problem import error_response
 from taskapi.edge.request_log import RequestLogMiddleware
@@ -25,6 +26,7 @@ from taskapi.errors import (
     RequestTimedOut,
 )
 from taskapi.observability import metrics
+from taskapi.origins import AllowedOrigins
 from taskapi.server.connections import FULL, Connections
 from taskapi.server.framing import MAX_HEAD_BYTES, MAX_HEADERS, body_parser, check_head
 from taskapi.server.lingering import LingeringTransport
@@ -53,13 +55,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     Args:
         connections: of this process.
+        overloaded: the application for a connection above their bound.
         timeout: seconds for a whole head to arrive, and for a client to read any of its response.
         options: uvicorn's.
     """
 
-    def __init__(self, *, connections: Connections, timeout: float, **options: Any) -> None:
+    def __init__(
+        self, *, connections: Connections, overloaded: ASGIApp, timeout: float, **options: Any
+    ) -> None:
         super().__init__(**options)
         self._all = connections
+        self._overloaded = overloaded
         self._is_reserved = False
         self._extensions: dict[str, Any] = {}
         self._when_taken: list[Callable[[], None]] = []
@@ -151,7 +157,7 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:
             raise MalformedRequest("Too many requests at once on one connection.")
         if self._is_reserved and self.url not in RESERVED_PATHS:
-            self.app = RequestLogMiddleware(partial(_respond, Overloaded()))
+            self.app = self._overloaded
         super().on_headers_complete()
         if self._stopping or self._is_reserved:
             self.cycle.keep_alive = False
@@ -328,6 +334,15 @@ def _error_of(error: httptools.HttpParserError) -> ApiError:
     if isinstance(cause, ApiError):
         return cause  # raised here, in one of the parser's callbacks
     return MalformedRequest()
+
+
+def overloaded(origins: AllowedOrigins) -> ASGIApp:
+    """An application that responds to every request with 503.
+
+    Args:
+        origins: whose pages may read the response.
+    """
+    return RequestLogMiddleware(CorsMiddleware(partial(_respond, Overloaded()), origins))
 
 
 async def _respond(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -23,7 +23,7 @@ UNDOCUMENTED = {
     "httptools": {"set_dangerous_leniencies"},
     "joserfc": {"JWSRegistry.algorithms"},
     "sqlalchemy": {"dialects.postgresql.base.PGDialect", "positiontup"},
-    "starlette": {"build_middleware_stack", "path_regex", "preflight_response", "routing.Match"},
+    "starlette": {"build_middleware_stack", "path_regex", "routing.Match"},
     "uvicorn": {
         "_start_asgi_task",
         "config.STARTUP_FAILURE",

@@ -46,6 +46,12 @@ GIVEN = {
 }
 """What compose.yaml takes from outside."""
 
+OPTIONAL = {
+    "CORS_ORIGINS": "https://app.example.com",
+    "PUBLIC_URL": "https://tasks.example.com",
+}
+"""What it takes if it is there."""
+
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
@@ -57,7 +63,7 @@ def services() -> dict[str, Any]:
 
 def _filled_in(variable: re.Match[str]) -> str:
     name, default = variable.groups()
-    return GIVEN[name] if default is None else default
+    return GIVEN[name] if default is None else OPTIONAL.get(name, default)
 
 
 def manifests() -> Iterator[dict[str, Any]]:
@@ -109,6 +115,8 @@ def test_compose_takes_secrets_from_outside_only() -> None:
 def test_compose_gives_the_service_settings_that_it_takes(services: dict[str, Any]) -> None:
     settings = settings_from(services["taskapi"]["environment"])
     assert settings.host == "0.0.0.0", "reached from other containers"  # noqa: S104 - a container
+    assert settings.public_url == OPTIONAL["PUBLIC_URL"]
+    assert settings.cors_origins == (OPTIONAL["CORS_ORIGINS"],)
     create_app(settings)
 
 

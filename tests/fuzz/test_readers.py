@@ -26,8 +26,9 @@ from taskapi.auth.keys import shared_secret
 from taskapi.auth.verifier import Verifier
 from taskapi.edge.body import BoundedRequest, json_object
 from taskapi.errors import InvalidToken
+from taskapi.origins import AllowedOrigins
 from taskapi.server.connections import Connections
-from taskapi.server.protocol import HttpProtocol
+from taskapi.server.protocol import HttpProtocol, overloaded
 
 # HTTP
 
@@ -93,7 +94,11 @@ async def understood(parts: list[bytes]) -> list[tuple[int, bytes]]:
     """Status and body of every answer to bytes that come in these parts."""
     config = uvicorn.Config(echo, ws="none", lifespan="off", access_log=False, log_config=None)
     config.load()
-    limits: dict[str, Any] = {"connections": Connections(1), "timeout": PATIENCE}
+    limits: dict[str, Any] = {
+        "connections": Connections(1),
+        "overloaded": overloaded(AllowedOrigins(())),
+        "timeout": PATIENCE,
+    }
     state, wire = ServerState(), Wire()
     protocol = HttpProtocol(config=config, server_state=state, app_state={}, **limits)
     protocol.connection_made(wire)

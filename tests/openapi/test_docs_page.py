@@ -5,22 +5,19 @@ policy blocks, the browser reports on its console, and any such line fails the t
 """
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
+import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import element_to_be_clickable
 from selenium.webdriver.support.wait import WebDriverWait
 
-from support.machine import cannot
+from support.haproxy import Balancer, strip
 from support.people import Person
 from support.service import serving, settings_for
 from support.waiting import PATIENCE
@@ -31,34 +28,6 @@ from taskapi.openapi.assets import ASSETS, asset_file
 OWN = {"chrome", "data"}
 """What is no request: the browser's own pages, and pictures that stand in a page."""
 
-QUIET = (
-    "--headless=new",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-dev-shm-usage",
-    "--disable-gpu",
-    "--disable-sync",
-    "--no-first-run",
-    "--window-size=1200,1600",
-)
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        cannot("Debian's chromium and chromium-driver are not installed")
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for option in (*QUIET, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(option)
-    if os.geteuid() == 0:
-        options.add_argument("--no-sandbox")  # which root cannot have
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = Chrome(options, Service(driver))
-    yield browser
-    browser.quit()
-
 
 class Page:
     """What is on the page, found as a person finds it."""
@@ -66,6 +35,8 @@ class Page:
     def __init__(self, browser: Chrome, address: str) -> None:
         self._browser = browser
         self._wait = WebDriverWait(browser, PATIENCE)
+        self.requested()  # what the pages before this one did
+        self.complaints()
         browser.get(address)
 
     def click(self, selector: str) -> None:
@@ -104,11 +75,11 @@ class Page:
         return int(shown.text.split()[0])
 
     def requested(self) -> set[str]:
-        """The origins of everything that the browser asked for so far."""
+        """Everything that the browser asked for so far."""
         entries = (json.loads(line["message"])["message"] for line in self._log("performance"))
         sent = (entry for entry in entries if entry["method"] == "Network.requestWillBeSent")
-        urls = (urlsplit(entry["params"]["request"]["url"]) for entry in sent)
-        return {f"{url.scheme}://{url.netloc}" for url in urls if url.scheme not in OWN}
+        urls = {entry["params"]["request"]["url"] for entry in sent}
+        return {url for url in urls if urlsplit(url).scheme not in OWN}
 
     def run(self, script: str) -> None:
         """Run a script as the page would."""
@@ -141,7 +112,27 @@ def test_the_page_authorizes_and_tries_out(
     page.picture(tmp_path / "docs.png")
     assert [task["title"] for task in alice.get().json()["tasks"]] == ["Buy milk"]
     assert page.complaints() == []
-    assert page.requested() == {service}
+    assert all(url.startswith(f"{service}/") for url in page.requested())
+
+
+def test_the_page_works_below_a_prefix_that_a_proxy_strips(
+    browser: Chrome, service: str, alice: Person, tmp_path: Path
+) -> None:
+    """Of which the service knows nothing."""
+    port = urlsplit(service).port
+    assert port is not None
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}/some/backend"
+        with Balancer(tmp_path, [port], listener, strip("/some/backend")).running():
+            page = Page(browser, f"{proxy}/docs")
+            page.authorize(alice.token)
+            assert page.try_out("post", alice.id) == 201
+            assert page.try_out("get", alice.id) == 200
+            assert page.complaints() == []
+            requested = page.requested()
+    assert f"{proxy}/openapi.json" in requested
+    assert f"{proxy}{alice.tasks}" in requested
+    assert [url for url in requested if not url.startswith(f"{proxy}/")] == []
 
 
 def test_the_page_shows_a_refusal_without_a_token(

@@ -65,10 +65,14 @@ def test_400_idle_connections_with_256_files_keep_nobody_out(
         assert [(line["level"], line["max_connections"]) for line in told] == [("warning", most)]
 
 
+PAGE = "http://localhost:3000"
+"""An origin whose pages may call."""
+
+
 @pytest.fixture(scope="module")
 def narrow(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client, without a kept connection, of a service that has four."""
-    with client_for(settings_for(database, max_connections=4)) as client:
+    with client_for(settings_for(database, max_connections=4, cors_origins=PAGE)) as client:
         client.headers["Connection"] = "close"
         yield client
 
@@ -95,8 +99,9 @@ def test_when_all_connections_are_in_use_probes_are_answered_and_others_refused(
         after = value(figures(narrow), "taskapi_client_connections_cut_total", reason="full")
         assert after > before
         for path in ("/", "/api/1/tasks", "/readyz?x", "//readyz"):
-            [answer] = exchange(narrow, request("GET", path))
+            [answer] = exchange(narrow, request("GET", path, f"Origin: {PAGE}"))
             assert_refused(answer, 503, "overloaded")
+            assert answer.headers["access-control-allow-origin"] == PAGE
             assert (answer.headers["retry-after"], answer.headers["connection"]) == ("1", "close")
     eventually(lambda: narrow.get("/readyz").status_code == 200, "it is ready again")
 

@@ -112,13 +112,23 @@ class Balancer:
         return {int(port) for port in re.findall(up, text)}
 
 
+def strip(prefix: str) -> str:
+    """Lines with which it takes only paths below a prefix, and passes them on without it."""
+    return "\n".join(
+        (
+            f"    http-request return status 404 unless {{ path_beg {prefix}/ }}",
+            rf"    http-request replace-path {prefix}(/.*) \1",
+        )
+    )
+
+
 def _for_tests(folder: Path, ports: Sequence[int], inherited: Sequence[int], added: str) -> str:
     """The configuration with these replicas, listening in this folder and on these sockets."""
     binds = [f"    bind unix@{folder}/public.sock", *(f"    bind fd@{it}" for it in inherited)]
     servers = "\n".join(f"    server replica{port} 127.0.0.1:{port}" for port in ports)
     text = CONFIG.read_text()
     for pattern, replacement in (
-        (r"^    bind :8080$", "\n".join([*binds, added])),
+        (r"^    bind :8080$", "\n".join([*binds, added]).replace("\\", r"\\")),
         (r"^    bind :8405$", f"    bind unix@{folder}/figures.sock"),
         (r"^    server-template .*$", servers),
         (r"^    log stdout .*$", ""),

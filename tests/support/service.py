@@ -46,6 +46,7 @@ def settings_for(database: DatabaseUrl, **changed: object) -> Settings:
         "database_url": as_service(database).dsn,
         "better_auth_secret": SECRET,
         "create_unknown_users": True,
+        "cors_origins": "http://localhost:3000",
         "database_pool_size": 5,
         "log_level": "warning",
     }
