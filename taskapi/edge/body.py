@@ -21,9 +21,11 @@ class BoundedRequest(Request):
 
     Attributes:
         value: the JSON object that `json_object` has read; None if there was no body.
+        query: the parameters that `read_query` has read.
     """
 
     value: dict[str, Any] | None = None
+    query: dict[str, str]
     _max_body_bytes = 0
 
     def limit_body(self, max_bytes: int) -> None:
@@ -110,7 +112,7 @@ def _refuse_half_pairs(value: Any) -> None:
 
 
 MAX_NAME_CHARACTERS = 64
-"""Of an unknown member that an error names."""
+"""Of a member or parameter that an error names."""
 
 
 def invalid(loc: tuple[str, ...], kind: str, message: str) -> RequestValidationError:

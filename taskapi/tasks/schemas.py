@@ -17,7 +17,7 @@ from pydantic import (
 
 from taskapi.config import MAX_ID
 from taskapi.openapi.responses import EXAMPLE_CURSOR
-from taskapi.resource.fields import UNCHANGED, Timestamp, without_nul
+from taskapi.resource.fields import UNCHANGED, Flag, Timestamp, without_nul
 from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
@@ -131,8 +131,7 @@ class TaskQuery(ListQuery):
     """Which tasks are wanted, in which order, and which part of them."""
 
     is_completed: Annotated[
-        Literal["true", "false"] | None,
-        Field(description="Only those done, or to be done.", examples=["false"]),
+        Flag | None, Field(description="Only those done, or to be done.", examples=[False])
     ] = None
     q: Annotated[
         str | None,
@@ -160,8 +159,6 @@ class TaskQuery(ListQuery):
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""
         given = super().filters()
-        if self.is_completed is not None:
-            given["is_completed"] = self.is_completed == "true"
         if self.q is not None:
             given["q"] = f"%{LIKE_SPECIAL.sub(ESCAPED, self.q)}%"
         return given
