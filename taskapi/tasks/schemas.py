@@ -17,8 +17,9 @@ from pydantic import (
 
 from taskapi.config import MAX_ID
 from taskapi.openapi.responses import EXAMPLE_CURSOR
+from taskapi.resource.definition import SERVER_COLUMNS
 from taskapi.resource.fields import UNCHANGED, Flag, Timestamp, without_nul
-from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
+from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch, StrictBody
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
 # Unicode's White_Space. A pattern's \s is something else in every language.
@@ -40,6 +41,9 @@ Description = Annotated[
     AfterValidator(without_nul),
     Field(description="Kept as sent.", json_schema_extra={"pattern": r"^[^\u0000]*$"}),
 ]
+
+DescriptionOrNull = Annotated[Description | None, AfterValidator(lambda text: text or "")]
+"""Null means the empty one."""
 
 LIKE_SPECIAL = re.compile(r"([%_\\])")
 ESCAPED = r"\\\1"
@@ -67,7 +71,7 @@ class TaskCreate(Create):
     )
 
     title: Title
-    description: Description = ""
+    description: DescriptionOrNull = ""
     is_completed: StrictBool = False
 
 
@@ -100,10 +104,12 @@ class TaskUpdate(BaseModel):
         return self
 
 
-class Completion(BaseModel):
+class Completion(StrictBody):
     """The state to set. Without a body, completion is toggled."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"is_completed": True}]})
+
+    ignored = frozenset(SERVER_COLUMNS | TaskCreate.model_fields.keys())
 
     is_completed: StrictBool
 
@@ -116,15 +122,8 @@ class TaskPatch(Patch):
     )
 
     title: Title = UNCHANGED
-    description: Description | None = UNCHANGED
+    description: DescriptionOrNull = UNCHANGED
     is_completed: StrictBool = UNCHANGED
-
-    def changes(self) -> dict[str, object]:
-        """The new values of the members that were sent; a description that is cleared is empty."""
-        changes = super().changes()
-        if "description" in changes:
-            changes["description"] = self.description or ""
-        return changes
 
 
 class TaskQuery(ListQuery):
