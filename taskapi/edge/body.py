@@ -83,7 +83,8 @@ async def json_object(request: BoundedRequest) -> None:
     if not body:
         return
     _check_type(request)
-    if set(request.headers.getlist("content-encoding")) - {"identity"}:
+    codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+    if {coding.strip() for coding in codings} - {"", "identity"}:
         raise NotJson("Send the body without a content encoding.")
     try:
         # RFC 8259, 8.1: a byte order mark may be ignored, and some programs for Windows write one.
@@ -174,6 +175,8 @@ def _check_type(request: Request) -> None:
     content_types = request.headers.getlist("content-type")
     # With two of them, another reader could choose the other one.
     if len(content_types) != 1 or len(content_types[0]) > MAX_CONTENT_TYPE_BYTES:
+        raise NotJson
+    if not content_types[0].isascii():  # which Python's email package passes over
         raise NotJson
     _check_json(content_types[0], is_patch=request.method == "PATCH")
 

@@ -380,6 +380,7 @@ def test_json_by_any_of_its_names_is_read(alice: Person, content_type: str) -> N
         "application/json; charset=nonsense",
         "application/json, text/plain",
         "application/json charset=utf-8",
+        "application/json; charset=\xff",
         "/",
         ";",
     ],
@@ -390,7 +391,11 @@ def test_what_does_not_call_itself_json_in_utf_8_is_415(
     body = b'{"title": "x", "is_completed": true}'
     for operation in WITH_BODY:
         response = sent(
-            alice, operation, task, content=body, headers={"Content-Type": content_type}
+            alice,
+            operation,
+            task,
+            content=body,
+            headers={"Content-Type": content_type.encode("latin-1")},
         )
         assert_refused(response, 415, "unsupported_media_type")
 
@@ -426,7 +431,7 @@ def test_a_merge_patch_is_one_for_patch_alone(alice: Person) -> None:
         assert response.status_code == (200 if operation.startswith("PATCH") else 415)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "aes128gcm", "nonsense"])
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "zstd", "identity, gzip", "nonsense"])
 def test_an_encoded_body_is_415(alice: Person, task: dict[str, Any], encoding: str) -> None:
     body = b'{"title": "x", "is_completed": true}'
     headers = JSON | {"Content-Encoding": encoding}
@@ -435,8 +440,9 @@ def test_an_encoded_body_is_415(alice: Person, task: dict[str, Any], encoding: s
         assert_refused(response, 415, "unsupported_media_type")
 
 
-def test_the_identity_encoding_is_none(alice: Person) -> None:
-    headers = JSON | {"Content-Encoding": "identity"}
+@pytest.mark.parametrize("encoding", ["identity", "Identity", "identity, identity", ""])
+def test_the_identity_encoding_is_none(alice: Person, encoding: str) -> None:
+    headers = JSON | {"Content-Encoding": encoding}
     assert alice.post(content=b'{"title": "x"}', headers=headers).status_code == 201
 
 

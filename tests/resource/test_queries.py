@@ -236,6 +236,12 @@ def test_what_is_no_moment_of_rfc_3339_is_422(alice: Person, name: str, when: st
     assert response.json()["detail"][0]["loc"] == ["query", name]
 
 
+def test_a_leap_second_is_refused_in_the_words_for_all_that_is_no_time(alice: Person) -> None:
+    for time in ("2026-12-31T23:59:60Z", "tomorrow"):
+        [mistake] = alice.get(f"?created_since={time}").json()["detail"]
+        assert mistake["msg"].startswith("must be a time like 2026-01-31T09:30:00Z")
+
+
 @pytest.mark.parametrize("time", ["09:30:00+01:00", "09:30+01:00", "09:30:00%2001:00"])
 def test_the_plus_of_an_offset_that_became_a_space_is_explained(alice: Person, time: str) -> None:
     response = alice.get(f"?created_since=2026-01-31T{time}")
