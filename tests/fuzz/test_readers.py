@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 import uvicorn
@@ -25,6 +26,7 @@ from taskapi.auth.claims import ClaimsPolicy, User
 from taskapi.auth.keys import shared_secret
 from taskapi.auth.verifier import Verifier
 from taskapi.edge.body import BoundedRequest, json_object
+from taskapi.edge.query import read_query
 from taskapi.errors import InvalidToken
 from taskapi.server.connections import Connections
 from taskapi.server.protocol import HttpProtocol
@@ -248,6 +250,41 @@ def test_a_body_is_read_as_others_read_it_if_all_read_it_alike(body: bytes) -> N
     else:
         assert asyncio.run(read(body)) == expected
         assert from_json(body.removeprefix(b"\xef\xbb\xbf")) == expected  # a reader of other make
+
+
+# Queries
+
+PARAMETERS = frozenset({"q", "limit", "is_completed"})
+
+somewhat_percent = st.lists(
+    st.sampled_from(
+        [b"q", b"limit", b"=", b"&", b"%", b"%FF", b"%C3", b"%A9", b"+", b"%20", b"%00"]
+    )
+    | st.binary(max_size=2)
+).map(b"".join)
+
+
+@given(values=st.dictionaries(st.sampled_from(sorted(PARAMETERS)), st.text(max_size=20)))
+@effort(examples=300)
+def test_a_query_is_read_as_it_was_written_but_for_what_is_empty(values: dict[str, str]) -> None:
+    entered = {name: value for name, value in values.items() if value.strip()}
+    assert read_query(urlencode(values).encode(), PARAMETERS) == entered
+    assert read_query(urlencode(values, quote_via=quote).encode(), PARAMETERS) == entered
+
+
+@given(query=somewhat_percent)
+@effort(examples=500)
+def test_any_other_query_is_text_or_is_refused(query: bytes) -> None:
+    try:
+        values = read_query(query, PARAMETERS)
+    except RequestValidationError as refusal:
+        [mistake] = refusal.errors()
+        assert mistake["loc"][0] == "query"
+        json.dumps(mistake["loc"], ensure_ascii=False).encode()
+    else:
+        assert values.keys() <= PARAMETERS
+        for value in values.values():
+            assert value.encode().strip()
 
 
 # Tokens

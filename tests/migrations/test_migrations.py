@@ -138,6 +138,25 @@ def test_settings_that_do_not_fit_the_tasks_that_are_there_end_the_migration(
     assert tables(empty) == before
 
 
+@pytest.mark.parametrize("theirs", ["user", "User", "Users"])
+def test_no_second_table_of_users_is_made_beside_theirs(empty: OwnDatabase, theirs: str) -> None:
+    """Its users would be found in none of their tokens: each would be 404 `user_not_found`."""
+    empty.run(f'CREATE TABLE "{theirs}" ({SERIAL_ID}, {BETTER_AUTH_COLUMNS})')
+    with pytest.raises(
+        MigrationError, match=f"set USERS_TABLE={theirs}, or create the table users"
+    ):
+        up(empty)
+    assert tables(empty) == {theirs}
+    up(empty, users_table=theirs)
+    assert tables(empty) >= {theirs, "tasks"}
+
+
+def test_a_table_of_users_that_is_there_is_taken_whatever_is_beside_it(empty: OwnDatabase) -> None:
+    empty.run('CREATE TABLE "user" (id text PRIMARY KEY)')
+    empty.run(f"CREATE TABLE users ({SERIAL_ID})")
+    up(empty)
+
+
 def test_the_files_are_numbered_as_alembic_orders_them() -> None:
     steps = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
     assert [step.revision for step in steps] == list(revisions())
