@@ -151,8 +151,10 @@ def test_a_member_that_is_given_twice_is_422_at_any_depth(
     [
         (b'{"title": "\\ud83c"}', "half of a surrogate pair"),
         (b'{"title": NaN}', "NaN is not a JSON number: line 1 column 11"),
-        (b'{"a": "NaN \\" NaN",\n "\xc3\xa9": NaN}', "NaN is not a JSON number: line 2 column 7"),
-        (b'{"a": [1, -Infinity, Infinity]}', "-Infinity is not a JSON number: line 1 column 11"),
+        (b'{"a": "NaN \\" NaN",\n "\xc3\xa9": NaN}', "NaN is not a JSON number: line 2 column 8"),
+        (b'{"a": [1, Infinity, NaN]}', "Infinity is not a JSON number: line 1 column 11"),
+        (b'{"a": [1, -Infinity, NaN]}', "-Infinity is not a JSON number: line 1 column 1"),
+        (b'{"a": ' + b"[" * 300 + b"NaN" + b"]" * 300 + b"}", "NaN is not a JSON number"),
         (b'{"title": ' + b"7" * 5000 + b"}", "too many digits"),
         (b'{"title": "x", "a": {"b\\n": 1, "b\\n": 2}}', 'two members of one name, "b\\n"'),
         (b'{"title": "\xff"}', "invalid start byte of UTF-8 at byte 11"),
