@@ -191,6 +191,7 @@ def test_a_body_is_refused_with_the_true_reason(alice: Person, body: bytes, said
         (r'{"a": {"b": {"c": {"d": {"e": "\ud800"}}}}}', ["a", "b", "c", "d"]),
         (r'{"%s": "\ud800"}' % ("n" * 2000), ["n" * 64]),
         (r'{"operations": [{"op": "create", "key": "\ud800"}]}', ["operations", 0, "key"]),
+        ('{"a": ' + "[" * 499 + '"\\udfff"' + "]" * 499 + "}", ["a", 0, 0, 0]),
     ],
 )
 def test_half_of_a_surrogate_pair_is_refused_with_its_place(
