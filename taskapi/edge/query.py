@@ -29,7 +29,7 @@ def read_query(query: bytes, known: AbstractSet[str]) -> dict[str, str]:
         if name in values:
             raise invalid(("query", name), "repeated", "Query parameter given more than once")
         values[name] = _text(name, value)
-    return {name: value for name, value in values.items() if value and not value.isspace()}
+    return {name: value for name, value in values.items() if value}
 
 
 def _text(name: str, latin_1: str) -> str:

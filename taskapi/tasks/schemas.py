@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -24,6 +25,7 @@ from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTER
 
 # Unicode's White_Space. A pattern's \s is something else in every language.
 WHITE_SPACE = r"\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+BLANK = re.compile(rf"[{WHITE_SPACE}]*")
 
 Title = Annotated[
     str,
@@ -126,6 +128,11 @@ class TaskPatch(Patch):
     is_completed: StrictBool = UNCHANGED
 
 
+def _none_if_blank(q: object) -> object:
+    """Blanks around a search make no difference, so they alone are none."""
+    return None if isinstance(q, str) and BLANK.fullmatch(q) else q
+
+
 class TaskQuery(ListQuery):
     """Which tasks are wanted, in which order, and which part of them."""
 
@@ -133,9 +140,13 @@ class TaskQuery(ListQuery):
         Flag | None, Field(description="Only those done, or to be done.", examples=[False])
     ] = None
     q: Annotated[
-        str | None,
-        StringConstraints(min_length=1, max_length=MAX_TITLE_CHARACTERS),
-        AfterValidator(without_nul),
+        Annotated[
+            str,
+            StringConstraints(min_length=1, max_length=MAX_TITLE_CHARACTERS),
+            AfterValidator(without_nul),
+        ]
+        | None,
+        BeforeValidator(_none_if_blank),
         Field(
             description="Text in title or description, in upper or lower case. No wildcards.",
             examples=["milk"],

@@ -75,7 +75,7 @@ def test_the_last_event_id_wins(alice: Person) -> None:
         assert ids(next_event(events, "changes").page) == [second["id"]]
 
 
-@pytest.mark.parametrize("query", ["?since=", "?since", "?since=%20"])
+@pytest.mark.parametrize("query", ["?since=", "?since"])
 def test_an_empty_token_is_none(alice: Person, query: str) -> None:
     alice.create()
     with listening(alice, query, {"Last-Event-ID": ""}) as events:

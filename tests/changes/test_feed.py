@@ -194,7 +194,7 @@ def test_a_parameter_that_is_not_utf_8_is_422(alice: Person, name: str, value: s
     assert "UTF-8" in response.json()["detail"][0]["msg"]
 
 
-@pytest.mark.parametrize("query", ["since=", "since", "limit=", "since=%20&limit=+"])
+@pytest.mark.parametrize("query", ["since=", "since", "limit=", "since=&limit="])
 def test_an_empty_parameter_is_an_absent_one(alice: Person, query: str) -> None:
     alice.create()
     assert alice.get(f"/changes?{query}").json() == alice.get("/changes").json()

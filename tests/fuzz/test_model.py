@@ -96,7 +96,7 @@ queries = st.fixed_dictionaries(
     optional={
         "is_completed": st.sampled_from(["true", "false", "True", "0", ""]),
         "limit": st.sampled_from(["1", "2", "1000", ""]),
-        "offset": st.sampled_from(["0", "1", "5", " "]),
+        "offset": st.sampled_from(["0", "1", "5", ""]),
     },
 ).map(lambda query: tuple(query.items()))
 

@@ -6,7 +6,21 @@ from support.calls import assert_refused
 from support.forgery import position, with_position
 from support.people import Person
 
-NO_NUMBERS = ["x", "1.0", "1e1", "%2B1", "+1", "%201", "1%20", "01", "00", "-0", "0x1", "1_0"]
+NO_NUMBERS = [
+    "%20",
+    "x",
+    "1.0",
+    "1e1",
+    "%2B1",
+    "+1",
+    "%201",
+    "1%20",
+    "01",
+    "00",
+    "-0",
+    "0x1",
+    "1_0",
+]
 NO_NUMBERS += ["%D9%A1", "%C2%B2", "%00", "%FF", "NaN", "Infinity", "null", "9" * 5000, str(10**30)]
 
 

@@ -134,7 +134,7 @@ class Model:
 
     def page(self, owner: Owner, request: Request, answer: httpx.Response) -> None:
         """Look at a part of the list."""
-        asked = {name: value for name, value in request.query if value.strip()}
+        asked = {name: value for name, value in request.query if value}
         wanted = asked.get("is_completed")
         tasks = [
             task
