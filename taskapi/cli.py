@@ -26,7 +26,7 @@ from taskapi.config import (
     load,
 )
 from taskapi.database.executor import Executor
-from taskapi.database.schema import MigrationError
+from taskapi.database.schema import MigrationError, check_schema
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.examination import examine
@@ -105,7 +105,11 @@ def print_banner(settings: Settings, url: DatabaseUrl, port: int) -> None:
         console.print(f"  [dim]docs[/]      {settings.public_url or base_url}/docs")
     secret = secret_of(settings)
     # BETTER_AUTH_SECRET signs for real users, and what is printed here may be kept in a log.
-    if secret is not None and settings.embedded and settings.better_auth_secret is None:
+    if secret is None or not settings.embedded or settings.better_auth_secret is not None:
+        return
+    if not settings.creates_unknown_users:
+        console.print(f"  [dim]users[/]     those of the table {settings.users_table}, no others")
+    else:
         print_first_request(console, base_url, mint(secret, "1", ClaimsPolicy.of(settings), DAY))
 
 
@@ -230,6 +234,7 @@ async def _begin_epoch(settings: DatabaseSettings, url: DatabaseUrl) -> int:
     executor = Executor(url, pool_size=1, connect_timeout=settings.database_connect_timeout)
     done = 0
     try:
+        await check_schema(executor, settings)
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("Clocks", total=await count_clocks(executor))
             async for done in begin_epoch(executor, settings.user_id_type):

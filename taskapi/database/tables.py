@@ -30,6 +30,9 @@ CLASSES = table(
 )
 SCHEMAS = table("pg_namespace", column("oid"), column("nspname", Text))
 
+ATTRIBUTES = table("pg_attribute", column("attrelid"), column("attname", Text), column("atttypid"))
+CONSTRAINTS = table("pg_constraint", column("conrelid"), column("confrelid"), column("contype"))
+
 _policies = table("pg_policy", column("polrelid"), column("polname", Text))
 
 

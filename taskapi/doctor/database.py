@@ -26,7 +26,6 @@ from taskapi.doctor.rights import (
     unknown_users,
 )
 from taskapi.doctor.server import connections, read_server, server_findings
-from taskapi.embedded.database import EMPTY_START
 from taskapi.errors import ApiError, SchemaOutdated
 
 UNREACHABLE_REMEDIES: tuple[tuple[type[Exception], str], ...] = (
@@ -117,10 +116,9 @@ async def _schema(settings: Settings, url: DatabaseUrl, role: str) -> Finding:
     executor = Executor(url, pool_size=1, connect_timeout=settings.database_connect_timeout)
     await executor.open()
     try:
-        await check_schema(executor, settings.user_id_type)
+        await check_schema(executor, settings)
     except SchemaMismatch as error:
-        remedy = f"{error.remedy}, {EMPTY_START}" if settings.embedded else error.remedy
-        return Finding("schema", error.mismatch, good=False, remedy=remedy)
+        return Finding("schema", error.mismatch, good=False, remedy=error.remedy)
     except SchemaOutdated as error:
         return Finding("schema", error.detail, good=False, remedy=MIGRATE)
     except ApiError as error:

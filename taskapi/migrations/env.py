@@ -15,6 +15,7 @@ from taskapi.database.tables import own_tables
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
 from taskapi.embedded.errors import EmbeddedServerError
+from taskapi.migrations.catalog import refuse_misfit
 from taskapi.migrations.connection import run_on
 from taskapi.migrations.grants import repeat_grants
 from taskapi.migrations.metadata import metadata_for
@@ -67,6 +68,7 @@ def migrate(connection: Connection) -> None:
     configure(connection)
     with context.begin_transaction():
         limit_lock_waits(connection)
+        refuse_misfit(connection, settings)
         before = context.get_context().get_current_revision()
         context.config.attributes["revision_before"] = before
         context.run_migrations()

@@ -20,6 +20,7 @@ from taskapi.migrations.catalog import (
     read_granted_roles,
     read_role,
     read_tables,
+    refuse_misfit,
 )
 from taskapi.migrations.connection import run_on
 from taskapi.migrations.ddl import CreateRole, Grant, GrantUsage, RevokeAll, RowSecurity
@@ -61,6 +62,7 @@ def grant_rights(
 
     def work(connection: Connection) -> list[str]:
         limit_lock_waits(connection)
+        refuse_misfit(connection, settings)
         if create_role and read_role(connection, role) is None:
             connection.execute(CreateRole(role))
         return list(_grant(connection, settings, role, secure=secure))

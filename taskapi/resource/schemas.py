@@ -107,7 +107,8 @@ class ListQuery(BaseModel):
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""
         where = self.model_fields_set - set(ListQuery.model_fields)
-        return {name: getattr(self, name) for name in where}
+        given = {name: getattr(self, name) for name in where}
+        return {name: value for name, value in given.items() if value is not None}
 
     def page_request(self) -> PageRequest:
         """The same, as a store takes it."""

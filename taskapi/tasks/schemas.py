@@ -1,11 +1,13 @@
 """What clients send and receive, as types that validate and describe themselves."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -16,13 +18,15 @@ from pydantic import (
 
 from taskapi.config import MAX_ID
 from taskapi.openapi.responses import EXAMPLE_CURSOR
-from taskapi.resource.fields import UNCHANGED, Timestamp, without_nul
-from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
+from taskapi.resource.definition import SERVER_COLUMNS
+from taskapi.resource.fields import UNCHANGED, Flag, Timestamp, without_nul
+from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch, StrictBody
 from taskapi.resource.search import search_pattern
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
 # Unicode's White_Space. A pattern's \s is something else in every language.
 WHITE_SPACE = r"\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+BLANK = re.compile(rf"[{WHITE_SPACE}]*")
 
 Title = Annotated[
     str,
@@ -40,6 +44,9 @@ Description = Annotated[
     AfterValidator(without_nul),
     Field(description="Kept as sent.", json_schema_extra={"pattern": r"^[^\u0000]*$"}),
 ]
+
+DescriptionOrNull = Annotated[Description | None, AfterValidator(lambda text: text or "")]
+"""Null means the empty one."""
 
 SEARCH_WEIGHT = 10
 """As a list of 1000, because a search may read all of a user's tasks."""
@@ -63,7 +70,7 @@ class TaskCreate(Create):
     )
 
     title: Title
-    description: Description = ""
+    description: DescriptionOrNull = ""
     is_completed: StrictBool = False
 
 
@@ -96,10 +103,12 @@ class TaskUpdate(BaseModel):
         return self
 
 
-class Completion(BaseModel):
+class Completion(StrictBody):
     """The state to set. Without a body, completion is toggled."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"is_completed": True}]})
+
+    ignored = frozenset(SERVER_COLUMNS | TaskCreate.model_fields.keys())
 
     is_completed: StrictBool
 
@@ -112,28 +121,29 @@ class TaskPatch(Patch):
     )
 
     title: Title = UNCHANGED
-    description: Description | None = UNCHANGED
+    description: DescriptionOrNull = UNCHANGED
     is_completed: StrictBool = UNCHANGED
 
-    def changes(self) -> dict[str, object]:
-        """The new values of the members that were sent; a description that is cleared is empty."""
-        changes = super().changes()
-        if "description" in changes:
-            changes["description"] = self.description or ""
-        return changes
+
+def _none_if_blank(q: object) -> object:
+    """Blanks around a search make no difference, so they alone are none."""
+    return None if isinstance(q, str) and BLANK.fullmatch(q) else q
 
 
 class TaskQuery(ListQuery):
     """Which tasks are wanted, in which order, and which part of them."""
 
     is_completed: Annotated[
-        Literal["true", "false"] | None,
-        Field(description="Only those done, or to be done.", examples=["false"]),
+        Flag | None, Field(description="Only those done, or to be done.", examples=[False])
     ] = None
     q: Annotated[
-        str | None,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE_CHARACTERS),
-        AfterValidator(without_nul),
+        Annotated[
+            str,
+            StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE_CHARACTERS),
+            AfterValidator(without_nul),
+        ]
+        | None,
+        BeforeValidator(_none_if_blank),
         Field(
             description="Text in title or description, in any case and spelling. No wildcards.",
             examples=["milk"],
@@ -156,8 +166,6 @@ class TaskQuery(ListQuery):
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""
         given = super().filters()
-        if self.is_completed is not None:
-            given["is_completed"] = self.is_completed == "true"
         if self.q is not None:
             given["q"] = search_pattern(self.q)
         return given

@@ -80,6 +80,13 @@ def test_a_database_with_user_ids_of_another_type(own: OwnDatabase) -> None:
     assert finding.remedy == "set USER_ID_TYPE=integer"
 
 
+def test_a_database_whose_tasks_belong_to_another_table(own: OwnDatabase) -> None:
+    own.migrate()
+    finding = examined(own.address, users_table="user")["schema"]
+    assert finding.good is False
+    assert finding.remedy == "set USERS_TABLE=users"
+
+
 def test_a_database_in_another_encoding(database: DatabaseUrl) -> None:
     name = f"operations_{secrets.token_hex(4)}"
     operator = OwnDatabase(database)

@@ -1,6 +1,7 @@
 """The schema: made beside what Better Auth has or will have there, by many at once, and undone."""
 
 import io
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from support.programs import environment, run, started
 from support.service import client_of, prepare, serving, settings_for
 from taskapi.config import Settings
 from taskapi.database.schema import MIGRATIONS, MigrationError, migrate, revisions
+from taskapi.migrations.grants import GrantError, grant_rights
 
 BETTER_AUTH_COLUMNS = """
     "name" text NOT NULL,
@@ -110,6 +112,47 @@ def test_ids_of_another_type_than_the_settings_say_end_the_migration_with_a_reas
     with pytest.raises(MigrationError, match="incompatible types: bigint and text"):
         up(empty, user_id_type="integer")
     assert tables(empty) == {"users"}, "a migration is done whole or not at all"
+
+
+@pytest.mark.parametrize("revision", ["001", "head"])
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"user_id_type": "text"}, "is bigint: set USER_ID_TYPE=integer."),
+        ({"users_table": "user"}, "is users: set USERS_TABLE=users."),
+    ],
+    ids=str,
+)
+def test_settings_that_do_not_fit_the_tasks_that_are_there_end_the_migration(
+    empty: OwnDatabase, revision: str, changed: dict[str, object], said: str
+) -> None:
+    """Also from an older schema, whose migrations would make tables for other users."""
+    migrate(settings_of(empty), empty.address, revision)
+    before = tables(empty)
+    with pytest.raises(MigrationError, match=re.escape(said)):
+        up(empty, **changed)
+    with pytest.raises(GrantError, match=re.escape(said)):
+        grant_rights(settings_of(empty, **changed), empty.address, "nobody")
+    with pytest.raises(CommandError, match=re.escape(said)):
+        command.downgrade(alembic(settings_of(empty, **changed), empty), "base")
+    assert tables(empty) == before
+
+
+@pytest.mark.parametrize("theirs", ["user", "User", "Users"])
+def test_no_second_table_of_users_is_made_beside_theirs(empty: OwnDatabase, theirs: str) -> None:
+    """Its users would be found in none of their tokens: each would be 404 `user_not_found`."""
+    empty.run(f'CREATE TABLE "{theirs}" ({SERIAL_ID}, {BETTER_AUTH_COLUMNS})')
+    with pytest.raises(MigrationError, match=f"set USERS_TABLE={theirs}, or create"):
+        up(empty)
+    assert tables(empty) == {theirs}
+    up(empty, users_table=theirs)
+    assert tables(empty) >= {theirs, "tasks"}
+
+
+def test_a_table_of_users_that_is_there_is_taken_whatever_is_beside_it(empty: OwnDatabase) -> None:
+    empty.run('CREATE TABLE "user" (id text PRIMARY KEY)')
+    empty.run(f"CREATE TABLE users ({SERIAL_ID})")
+    up(empty)
 
 
 def test_the_files_are_numbered_as_alembic_orders_them() -> None:
