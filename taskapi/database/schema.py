@@ -23,7 +23,13 @@ import taskapi
 from taskapi.config import DatabaseSettings, UserIdType
 from taskapi.database.executor import Executor
 from taskapi.database.statement import Constant, Statement, compiled
-from taskapi.database.tables import has_policy, own_tables, table_oid
+from taskapi.database.tables import (
+    REVISION_PREFIX,
+    VERSION_TABLE,
+    has_policy,
+    own_tables,
+    table_oid,
+)
 from taskapi.database.url import DatabaseUrl
 from taskapi.errors import SchemaOutdated
 
@@ -69,7 +75,7 @@ def state_statement() -> Statement:
             func.array_remove(array([_hidden(name) for name in own_tables()]), null()).label(
                 "hidden"
             ),
-        ).select_from(table("alembic_version"))
+        ).select_from(table(VERSION_TABLE))
     )
 
 
@@ -84,7 +90,8 @@ def _hidden(name: str) -> ColumnElement[Any]:
 def revisions() -> tuple[str, ...]:
     """The revisions of this package's migrations, newest first, as their files are numbered."""
     files = (MIGRATIONS / "versions").glob("[0-9]*.py")
-    return tuple(sorted((file.stem.partition("_")[0] for file in files), reverse=True))
+    numbers = (file.stem.partition("_")[0] for file in files)
+    return tuple(sorted((f"{REVISION_PREFIX}{number}" for number in numbers), reverse=True))
 
 
 async def check_schema(database: Executor, user_id_type: UserIdType) -> None:

@@ -62,7 +62,7 @@ def up(empty: OwnDatabase, **changed: object) -> Settings:
 
 def tables(empty: OwnDatabase) -> set[str]:
     rows = empty.run("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    return {row["tablename"] for row in rows} - {"alembic_version"}
+    return {row["tablename"] for row in rows} - {"taskapi_version"}
 
 
 def test_better_auths_users_table_with_serial_ids_is_adopted(empty: OwnDatabase) -> None:
@@ -193,7 +193,7 @@ def process_settings(empty: OwnDatabase) -> dict[str, object]:
 def test_a_service_whose_schema_is_behind_does_not_serve_and_says_what_to_run(
     program: tuple[str, ...], empty: OwnDatabase, tmp_path: Path
 ) -> None:
-    migrate(settings_of(empty), empty.address, "001")
+    migrate(settings_of(empty), empty.address, "taskapi_001")
     with started(*program, folder=tmp_path, settings=process_settings(empty)) as service:
         assert service.wait() != 0
     said = {line for line in service.lines if "run 'taskapi migrate'" in line}
@@ -206,7 +206,7 @@ def test_a_newer_schema_is_served(empty: OwnDatabase) -> None:
     """While a fleet is replaced, the old code runs on the new schema for a while."""
     settings = up(empty)
     empty.run("ALTER TABLE tasks ADD COLUMN due_at timestamptz")
-    empty.run("UPDATE alembic_version SET version_num = 'newer'")
+    empty.run("UPDATE taskapi_version SET version_num = 'newer'")
     empty.run("INSERT INTO users (id) VALUES (1)")
     with service_for("1", settings) as alice:
         alice.create()
@@ -218,7 +218,7 @@ def test_alembic_in_a_checkout_does_the_same_and_says_what_it_does(empty: OwnDat
     settings = {"DATABASE_URL": empty.address.dsn}
     done = run("alembic", "upgrade", "head", folder=ROOT, settings=settings)
     assert done.returncode == 0
-    assert "Running upgrade  -> 001" in done.stderr
+    assert "Running upgrade  -> taskapi_001" in done.stderr
     command.check(alembic(settings_of(empty), empty))
     done = run("alembic", "downgrade", "base", folder=ROOT, settings=settings)
     assert done.returncode == 0

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import context, op
 
-revision = "001"
+revision = "taskapi_001"
 down_revision = None
 branch_labels = None
 depends_on = None
