@@ -1,6 +1,5 @@
 """`taskapi grant`: the service's role gets what it needs, and nothing else."""
 
-
 import pytest
 
 from support.doctor import examined

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from support.machine import PROGRAMS, ROOT
-from support.own_database import OwnDatabase
+from support.own_database import OwnDatabase, statements_of
 from support.people import SECRET, Person, token_for
 from support.programs import environment, run, started
 from support.service import client_of, prepare, serving, settings_for
@@ -225,18 +225,10 @@ def test_alembic_in_a_checkout_does_the_same_and_says_what_it_does(empty: OwnDat
     assert tables(empty) == set()
 
 
-def statements_of(script: str) -> list[str]:
-    """Its statements. A semicolon between two dollar signs belongs to a function."""
-    parts = script.split("$$")
-    parts[1::2] = [part.replace(";", "\0") for part in parts[1::2]]
-    return [each.replace("\0", ";") for each in "$$".join(parts).split(";") if each.strip()]
-
-
 def test_the_printed_sql_does_the_same(empty: OwnDatabase) -> None:
     """`alembic upgrade head --sql`, for those who let nothing but a reviewed file near theirs."""
     empty.run(f"CREATE TABLE users ({SERIAL_ID}, {BETTER_AUTH_COLUMNS})")
     printed = run("alembic", "upgrade", "head", "--sql", folder=ROOT)
-    # One by one, as psql sends them: an index that is built concurrently allows no transaction.
     empty.run_script(*statements_of(printed.stdout))
     command.check(alembic(settings_of(empty), empty))
     assert tables(empty) >= {"users", "tasks"}

@@ -7,7 +7,9 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from support.own_database import OwnDatabase
+from support.machine import ROOT
+from support.own_database import OwnDatabase, statements_of
+from support.programs import run
 from support.service import settings_for
 from taskapi.database.schema import MigrationError, migrate, revisions
 from taskapi.database.tables import own_tables
@@ -64,11 +66,15 @@ def neighbour(empty: OwnDatabase, tmp_path: Path) -> Config:
     return config
 
 
+def own_revision(empty: OwnDatabase) -> list[str]:
+    """Where we stand."""
+    return [row[0] for row in empty.run("SELECT version_num FROM taskapi_version")]
+
+
 def versions(empty: OwnDatabase) -> tuple[list[str], list[str]]:
     """Where the other program stands, and where we stand."""
     theirs = empty.run("SELECT version_num FROM alembic_version")
-    ours = empty.run("SELECT version_num FROM taskapi_version")
-    return [row[0] for row in theirs], [row[0] for row in ours]
+    return [row[0] for row in theirs], own_revision(empty)
 
 
 def migrate_to(empty: OwnDatabase, revision: str = "head") -> None:
@@ -149,3 +155,25 @@ def test_a_table_that_somebody_has_dropped_is_missed(empty: OwnDatabase, dropped
     empty.run(f"DROP TABLE {dropped} CASCADE")
     with pytest.raises(MigrationError, match=f"but there is no {dropped}: restore"):
         migrate_to(empty)
+
+
+def test_the_way_down_needs_no_checkout(empty: OwnDatabase) -> None:
+    """Nor does the SQL of it: an image has only the command."""
+    migrate_to(empty)
+    settings = {"DATABASE_URL": empty.address.dsn}
+    down = ("taskapi", "migrate", "--down", "--revision")
+    assert run(*down, "taskapi_005", folder=ROOT, settings=settings).stdout == (
+        "The schema is at taskapi_005.\n"
+    )
+    assert own_revision(empty) == ["taskapi_005"]
+    printed = run(*down, "taskapi_005:taskapi_004", "--sql", folder=ROOT, settings=settings)
+    empty.run_script(*statements_of(printed.stdout))
+    assert own_revision(empty) == ["taskapi_004"]
+    migrate_to(empty)
+    assert own_revision(empty) == [revisions()[0]]
+
+
+def test_a_revision_that_there_is_not_is_named(empty: OwnDatabase) -> None:
+    done = run("taskapi", "migrate", "--revision", "taskapi_999", folder=ROOT, settings={})
+    assert done.returncode == 1
+    assert "Can't locate revision identified by 'taskapi_999'" in done.stderr
