@@ -26,7 +26,7 @@ from taskapi.config import (
     load,
 )
 from taskapi.database.executor import Executor
-from taskapi.database.schema import MigrationError, check_schema
+from taskapi.database.schema import MigrationError, check_schema, sql_of_migrations
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.examination import examine
@@ -130,6 +130,14 @@ def migrate(
     grant_to: Annotated[
         str | None, typer.Option("--grant", metavar="ROLE", help="Then do as 'taskapi grant ROLE'.")
     ] = None,
+    *,
+    down: Annotated[
+        bool,
+        typer.Option("--down", help="Go down to it: this removes what later migrations created."),
+    ] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the statements, and do nothing.")
+    ] = False,
 ) -> None:
     """Migrate the database's schema. Any number of replicas may do so at once.
 
@@ -137,6 +145,14 @@ def migrate(
     owner, as they would find no rows.
     """
     settings = load(DatabaseSettings)
+    if sql:
+        sql_of_migrations(settings, revision, down=down)
+        return
+    if down:
+        with database_in_use(settings, as_owner=True) as url:
+            migrate_schema(settings, url, revision, down=True)
+        typer.echo(f"The schema is at {revision}.")
+        return
     with database_in_use(settings, as_owner=True) as url:
         before = migrate_schema(settings, url, revision)
         if settings.embedded and grant_to is None:

@@ -25,6 +25,8 @@ from taskapi.database.tables import (
     ATTRIBUTES,
     CLASSES,
     CONSTRAINTS,
+    REVISION_PREFIX,
+    VERSION_TABLE,
     has_policy,
     own_tables,
     table_oid,
@@ -76,7 +78,7 @@ def state_statement() -> Statement:
             func.array_remove(array([_hidden(name) for name in own_tables()]), null()).label(
                 "hidden"
             ),
-        ).select_from(table("alembic_version"))
+        ).select_from(table(VERSION_TABLE))
     )
 
 
@@ -139,7 +141,8 @@ def _hidden(name: str) -> ColumnElement[Any]:
 def revisions() -> tuple[str, ...]:
     """The revisions of this package's migrations, newest first, as their files are numbered."""
     files = (MIGRATIONS / "versions").glob("[0-9]*.py")
-    return tuple(sorted((file.stem.partition("_")[0] for file in files), reverse=True))
+    numbers = (file.stem.partition("_")[0] for file in files)
+    return tuple(sorted((f"{REVISION_PREFIX}{number}" for number in numbers), reverse=True))
 
 
 async def check_schema(database: Executor, settings: DatabaseSettings) -> None:
@@ -182,10 +185,18 @@ def _remedy(owner_type: str) -> str:
     return "name a database whose tasks table taskapi's migrations made"
 
 
-def migrate(settings: DatabaseSettings, url: DatabaseUrl, revision: str = "head") -> str | None:
+def migrate(
+    settings: DatabaseSettings, url: DatabaseUrl, revision: str = "head", *, down: bool = False
+) -> str | None:
     """Bring the database to a revision; several processes may try at once, and one does it.
 
     Must be called outside an event loop.
+
+    Args:
+        settings: name the users table, and the type of its ids.
+        url: the database, as the owner of the tables.
+        revision: to go up to; a database that is beyond it stays as it is.
+        down: go down to it instead, which removes what later migrations created.
 
     Returns:
         The revision before, None for a database without our tables.
@@ -193,15 +204,36 @@ def migrate(settings: DatabaseSettings, url: DatabaseUrl, revision: str = "head"
     Raises:
         MigrationError: it could not be done.
     """
+    return _run_migrations(revision, down=down, settings=settings, url=url)
+
+
+def sql_of_migrations(settings: DatabaseSettings, revision: str, *, down: bool = False) -> None:
+    """Print the statements that `migrate` would run, and reach no database.
+
+    Args:
+        settings: as for `migrate`.
+        revision: likewise; behind the revision where to begin, if it is not none:
+            `taskapi_007:head`.
+        down: likewise.
+
+    Raises:
+        MigrationError: there is no such revision.
+    """
+    _run_migrations(revision, down=down, sql=True, settings=settings)
+
+
+def _run_migrations(
+    revision: str, *, down: bool, sql: bool = False, **attributes: object
+) -> str | None:
     from alembic import command, util  # noqa: PLC0415 - 10 MB that serving does not need
     from alembic.config import Config  # noqa: PLC0415 - likewise
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes |= {"settings": settings, "url": url}
+    config.attributes |= attributes
     try:
-        command.upgrade(config, revision)
+        (command.downgrade if down else command.upgrade)(config, revision, sql=sql)
     except util.CommandError as error:
         raise MigrationError(str(error)) from error
-    before: str | None = config.attributes["revision_before"]
+    before: str | None = config.attributes.get("revision_before")
     return before

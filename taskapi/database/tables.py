@@ -11,6 +11,12 @@ from sqlmodel import SQLModel
 import taskapi
 from taskapi.database.statement import Constant
 
+VERSION_TABLE = "taskapi_version"
+"""Where the schema's revision stands. Not Alembic's default, which other programs use."""
+
+REVISION_PREFIX = "taskapi_"
+"""Of our revisions' ids, behind which the number of the migration's file stands."""
+
 ROLES = table(
     "pg_roles",
     column("oid"),

@@ -131,7 +131,7 @@ def test_the_rights_that_are_asked_for_are_enough(own: OwnDatabase, role: str) -
     own.run_script(
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(own_tables())} TO {role}",
         f"GRANT SELECT (id), INSERT (id) ON users TO {role}",
-        f"GRANT SELECT ON alembic_version TO {role}",
+        f"GRANT SELECT ON taskapi_version TO {role}",
     )
     assert examined(own.user(role))["rights"].good is True
     with (

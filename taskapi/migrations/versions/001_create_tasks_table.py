@@ -5,7 +5,7 @@ from alembic import context, op
 
 from taskapi.database.schema import MigrationError
 
-revision = "001"
+revision = "taskapi_001"
 down_revision = None
 branch_labels = None
 depends_on = None
