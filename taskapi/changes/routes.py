@@ -11,7 +11,7 @@ from taskapi.changes.schemas import (
     EXAMPLE_STREAM,
     EXAMPLE_TOKEN,
     USUAL_CHANGES,
-    Changes,
+    ChangeList,
     ChangesQuery,
     EventsQuery,
 )
@@ -42,7 +42,7 @@ def _described(example: str) -> Responses:
 
 @router.get(
     "/changes",
-    response_model=Changes,
+    response_model=ChangeList,
     responses=returns(200, "Preference-Applied") | errors(401, 403, 404, 410, 422, 429, 503),
     takes_turn=False,
 )
@@ -69,7 +69,7 @@ async def list_changes(
     responses=_described(EXAMPLE_STREAM) | errors(401, 403, 404, 410, 422, 429, 503),
     streams=True,
 )
-async def stream_changes(
+async def stream_events(
     request: Request,
     query: Annotated[EventsQuery, Query()],
     reader: OwnReader,
