@@ -35,8 +35,12 @@ LastEventId = Annotated[
 
 
 def _described(example: str) -> Responses:
-    """A response that is an event stream, with an example of one."""
-    content = {EVENT_STREAM: {"schema": {"type": "string"}, "example": example}}
+    """A response that is an event stream, with an example of one.
+
+    Its schema names no type: some generators take it for the whole text, some for an event's data.
+    """
+    schema = {"description": "Server-sent events (WHATWG HTML). The data of `changes` is a page."}
+    content = {EVENT_STREAM: {"schema": schema, "example": example}}
     return {200: returns(200)[200] | {"content": content}}
 
 

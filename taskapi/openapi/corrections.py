@@ -12,8 +12,6 @@ from taskapi.openapi.components import Json, operations_of
 
 MAX_INT32 = 2**31 - 1
 
-NULL = {"type": "null"}
-
 
 def correct_bodies(document: Json) -> None:
     """FastAPI describes a body that may be left out as one that may be null; it may not."""
@@ -73,9 +71,9 @@ def _with_parts(schema: Any) -> Iterator[Json]:
 def _use_type_null(schema: Json) -> None:
     """`type: [string, "null"]`, where pydantic writes a union of two schemas."""
     match schema.get("anyOf"):
-        case [{"type": str() as kind, **rest}, {"type": "null"}]:
+        case [{"type": str()} as kind, {"type": "null"}]:
             del schema["anyOf"]
-            schema |= rest | schema | {"type": [kind, "null"]}
+            schema |= kind | schema | {"type": [kind["type"], "null"]}
 
 
 def _correct_bounds(schema: Json) -> None:

@@ -32,23 +32,27 @@ USER_ID_SCHEMAS: dict[UserIdType, Json] = {
 }
 
 
+BESIDE_THE_DOCUMENT = "."
+"""Relative to where a client has read the document (OpenAPI 3.1, 4.8.5), below whatever prefix."""
+
+
 def openapi_document(
-    routes: Sequence[BaseRoute], user_id_type: UserIdType, server: str = "/"
+    routes: Sequence[BaseRoute], user_id_type: UserIdType, public_url: str | None = None
 ) -> Json:
-    """The OpenAPI 3.1 document.
+    """The OpenAPI 3.1 document of these routes.
 
     Args:
-        routes: which it describes.
+        routes: with their operations.
         user_id_type: the type of user ids.
-        server: the URL that its paths are relative to; itself relative to the document's.
+        public_url: how clients reach the service. None: the document is served beside the API.
     """
     document = get_openapi(
         title="taskapi",
         version=__version__,
         description=DESCRIPTION.strip(),
         routes=routes,
+        servers=[{"url": public_url or BESIDE_THE_DOCUMENT}],
         license_info={"name": "MIT", "identifier": "MIT"},
-        servers=[{"url": server}],
         tags=[
             {"name": "tasks", "description": "A user's own tasks."},
             {"name": "changes", "description": "What has changed, to keep a copy in step."},
@@ -69,7 +73,9 @@ def openapi_document(
 
 
 def _type_user_ids(document: Json, schema: Json) -> None:
-    document["components"]["schemas"]["TaskRead"]["properties"]["user_id"] = dict(schema)
+    for model in document["components"]["schemas"].values():
+        if "user_id" in model.get("properties", {}):
+            model["properties"]["user_id"] = dict(schema)
     for operation in operations_of(document):
         for parameter in operation.get("parameters", ()):
             if parameter["name"] == "user_id":

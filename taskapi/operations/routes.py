@@ -9,7 +9,7 @@ from taskapi import __version__
 from taskapi.edge.router import Router
 from taskapi.errors import Draining, Overloaded
 from taskapi.observability.metrics import exposition
-from taskapi.openapi.responses import errors, returns
+from taskapi.openapi.responses import Responses, errors, returns
 from taskapi.server.connections import is_full
 from taskapi.state import state_of
 
@@ -19,6 +19,8 @@ METRICS_TEXT = {
     "schema": {"type": "string"},
     "example": 'taskapi_requests_total{method="GET",route="/livez",status="200"} 1.0',
 }
+
+METRICS: Responses = {200: returns(200)[200] | {"content": {"text/plain": METRICS_TEXT}}}
 
 
 @router.get(
@@ -61,7 +63,7 @@ async def get_readiness(request: Request) -> dict[str, str]:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: returns(200)[200] | {"content": {"text/plain": METRICS_TEXT}}} | errors(422),
+    responses=METRICS | errors(422),
 )
 async def get_metrics(request: Request) -> Response:
     """Figures for Prometheus."""
