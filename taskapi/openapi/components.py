@@ -44,9 +44,8 @@ def name_schemas(document: Json) -> None:
     for part in (schemas, document["paths"]):
         for key, value in list(part.items()):
             part[key] = _without_named(value, schemas)
-    document["components"]["schemas"] = {
-        name.removesuffix(READ): schema for name, schema in sorted(schemas.items())
-    }
+    published = {name.removesuffix(READ): schema for name, schema in schemas.items()}
+    document["components"]["schemas"] = dict(sorted(published.items()))
 
 
 def _without_named(node: Any, named: Json) -> Any:

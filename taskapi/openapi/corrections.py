@@ -31,6 +31,27 @@ def correct_parameters(document: Json) -> None:
                 parameter["description"] = description
 
 
+def order_examples(document: Json) -> None:
+    """Members of examples in the order of their schema, as in responses; pydantic sorts them."""
+    models = document["components"]["schemas"].values()
+    orders = {frozenset(model.get("properties", ())): model.get("properties") for model in models}
+    for node in objects_of(document):
+        if order := orders.get(frozenset(node)):
+            ordered = {name: node[name] for name in order}
+            node.clear()
+            node.update(ordered)
+
+
+def objects_of(node: Any) -> Iterator[Json]:
+    """Every object in a part of the document, examples included."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list):
+        for value in node:
+            yield from objects_of(value)
+
+
 def correct_schemas(document: Json) -> None:
     """Correct each schema of the document, wherever it stands."""
     for schema in list(_schemas(document)):
@@ -86,7 +107,7 @@ def _correct_bounds(schema: Json) -> None:
 def _say_int64(schema: Json) -> None:
     """Without a format, Java and Kotlin take every integer to have 32 bits."""
     is_small = "enum" in schema or schema.get("maximum", MAX_ID) <= MAX_INT32
-    if schema.get("type") == "integer" and not is_small:
+    if schema.get("type") in ("integer", ["integer", "null"]) and not is_small:
         schema["format"] = "int64"
 
 

@@ -1,7 +1,6 @@
 """The OpenAPI document: what FastAPI makes of the routes, corrected, and without repetitions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
@@ -15,7 +14,13 @@ from taskapi.openapi.components import (
     name_schemas,
     operations_of,
 )
-from taskapi.openapi.corrections import correct_bodies, correct_parameters, correct_schemas
+from taskapi.openapi.corrections import (
+    correct_bodies,
+    correct_parameters,
+    correct_schemas,
+    objects_of,
+    order_examples,
+)
 from taskapi.openapi.error_bodies import Problem
 
 DESCRIPTION = """
@@ -68,6 +73,7 @@ def openapi_document(
     correct_parameters(document)
     name_schemas(document)
     correct_schemas(document)
+    order_examples(document)
     name_equal_parts(document)
     return document
 
@@ -80,18 +86,9 @@ def _type_user_ids(document: Json, schema: Json) -> None:
         for parameter in operation.get("parameters", ()):
             if parameter["name"] == "user_id":
                 parameter["schema"] = dict(schema)
-    _type_examples(document, schema["examples"][0])
-
-
-def _type_examples(node: Any, user_id: object) -> None:
-    """Examples of tasks name the user of the example of a user id."""
-    if isinstance(node, dict):
-        if isinstance(node.get("user_id"), int):
-            node["user_id"] = user_id
-        node = list(node.values())
-    if isinstance(node, list):
-        for value in node:
-            _type_examples(value, user_id)
+    for example in objects_of(document):
+        if isinstance(example.get("user_id"), int):
+            example["user_id"] = schema["examples"][0]
 
 
 def _say_where_no_token_is_needed(document: Json) -> None:

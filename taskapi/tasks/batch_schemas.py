@@ -127,7 +127,7 @@ class _OfOneTask(_Operation):
 
 
 class BatchUpdate(_OfOneTask, TaskPatch):
-    """Change a task, by the rules of a merge patch."""
+    """Change the task with this id, or this key, by the rules of a merge patch."""
 
     model_config = _naming(op="update", key="c-1", description="Two litres")
 
@@ -140,7 +140,7 @@ class BatchUpdate(_OfOneTask, TaskPatch):
 
 
 class BatchComplete(_OfOneTask):
-    """Set a task's completion, or toggle it where no state is given."""
+    """Set the completion of the task with this id, or this key; toggle it if no state is given."""
 
     model_config = _naming(op="complete", id=1, version=EXAMPLE_TAG, is_completed=True)
 
@@ -149,7 +149,7 @@ class BatchComplete(_OfOneTask):
 
 
 class BatchDelete(_OfOneTask):
-    """Delete a task."""
+    """Delete the task with this id, or this key."""
 
     model_config = _naming(op="delete", id=1)
 

@@ -12,6 +12,7 @@ from pydantic import (
     JsonValue,
     StrictBool,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -134,7 +135,7 @@ class TaskQuery(ListQuery):
     """Which tasks are wanted, in which order, and which part of them."""
 
     is_completed: Annotated[
-        bool | None,
+        Annotated[Literal["true", "false"], WithJsonSchema({"type": "boolean"})] | None,
         Field(description="Only those done, or to be done.", examples=[False]),
     ] = None
     q: Annotated[
@@ -163,6 +164,8 @@ class TaskQuery(ListQuery):
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""
         given = super().filters()
+        if self.is_completed is not None:
+            given["is_completed"] = self.is_completed == "true"
         if self.q is not None:
             given["q"] = f"%{LIKE_SPECIAL.sub(ESCAPED, self.q)}%"
         return given
