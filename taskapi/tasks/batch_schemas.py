@@ -89,9 +89,12 @@ class BatchCreate(_Operation, TaskCreate):
         return self.model_dump(include=set(TaskCreate.model_fields))
 
 
-def _without(name: str) -> JsonValue:
-    """The schema of an object without a member of this name."""
-    return {"propertyNames": {"not": {"const": name}}}
+def _having(name: str) -> JsonValue:
+    """The schema of an object with a member of this name.
+
+    Only `required` counts. Redocly wants to see the member, and to be told that there are others.
+    """
+    return {"required": [name], "properties": {name: {}}, "additionalProperties": True}
 
 
 def _naming(**example: JsonValue) -> ConfigDict:
@@ -100,9 +103,9 @@ def _naming(**example: JsonValue) -> ConfigDict:
     No oneOf: generators make a type of each alternative, which has no member but the id or the key.
     """
     rule: dict[str, JsonValue] = {
-        "if": _without("id"),
-        "then": {"not": _without("key")},
-        "else": _without("key"),
+        "if": _having("id"),
+        "then": {"not": _having("key")},
+        "else": _having("key"),
     }
     return ConfigDict(json_schema_extra=rule | {"examples": [example]})
 
