@@ -167,6 +167,15 @@ def test_members_that_are_ignored_are_allowed_and_not_offered(document: Json) ->
         assert not schema_of(document, name)["properties"].keys() & {"user_id", "updated_at"}
 
 
+def test_no_two_values_of_an_enumeration_have_one_name(document: Json) -> None:
+    """Generators make names of the values, without what no name can have, or take these."""
+    enumerations = [part for part in parts_of(document) if isinstance(part.get("enum"), list)]
+    assert len(enumerations) > 4
+    for part in enumerations:
+        names = part.get("x-enum-varnames") or [str(value).strip("-") for value in part["enum"]]
+        assert len(set(names)) == len(part["enum"]), part
+
+
 def test_a_default_makes_no_member_required(document: Json) -> None:
     """openapi-typescript takes a member with a default for one that is always there."""
     for schema in document["components"]["schemas"].values():
