@@ -1,6 +1,6 @@
 """The bodies of errors, for the document. `edge.problem` is what makes them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
@@ -29,7 +29,10 @@ class ErrorCode(RootModel[str]):
 class ErrorItem(BaseModel):
     """One broken rule of a request: where, which, and in words."""
 
-    loc: list[str | int]
+    # No union: OpenAPI Generator's Python makes a class of it that fails within one of `detail`.
+    loc: Annotated[
+        list[Any], Field(description="Names of members, and positions in arrays from 0.")
+    ]
     msg: str
     type: str
 

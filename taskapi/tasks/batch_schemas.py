@@ -2,7 +2,7 @@
 
 import math
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -213,37 +213,40 @@ class Batch(StrictBody):
         return math.ceil(len(self.operations) / OPERATIONS_PER_WEIGHT)
 
 
-ResultTag = Annotated[str | None, Field(description="The task's `ETag`.", examples=[EXAMPLE_TAG])]
+LEFT_OUT: Any = None
+"""The default of a member that is there at times, and then never null."""
 
 
 class BatchResult(BaseModel):
-    """An operation that was done: the status that it would have had alone, and the task.
+    """What became of an operation: the status that it would have had alone, and the task.
 
-    A create with a `key` that made the task before is 200, and a deletion has no task.
+    A create with a `key` that made the task before is 200, and a deletion has no task. Where
+    `atomic` is false, an operation that was not done has its error instead of the task; 410 also in
+    a repetition with the same `Idempotency-Key`, if the task has been deleted since.
     """
 
-    status: Literal[200, 201, 204]
+    # One object, because Kotlin makes one class of a union, which then needs all members of all.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentRequired": {
+                "code": ["detail", "current"],
+                "detail": ["code", "current"],
+                "current": ["code", "detail"],
+            }
+        }
+    )
+
+    status: Literal[200, 201, 204, 403, 404, 410, 412]
     task: TaskRead | None
-    etag: ResultTag
-
-
-class BatchFailure(BaseModel):
-    """An operation that was not done, where `atomic` is false, with its error.
-
-    410 also in a repetition with the same `Idempotency-Key`: the task has been deleted since.
-    """
-
-    status: Literal[403, 404, 410, 412]
-    task: None
-    etag: Annotated[ResultTag, Field(description="Of `current`.")]
-    code: ErrorCode
-    detail: str
-    current: Annotated[TaskRead | None, Field(description="For 412, the task as it is now.")]
-
-
-BatchOutcome = Annotated[
-    BatchResult | BatchFailure, Field(json_schema_extra={SCHEMA_NAME: "BatchOutcome"})
-]
+    etag: Annotated[
+        str | None,
+        Field(description="The `ETag` of the task, or of `current`.", examples=[EXAMPLE_TAG]),
+    ]
+    code: ErrorCode = LEFT_OUT
+    detail: str = LEFT_OUT
+    current: Annotated[
+        TaskRead | None, Field(description="Of an error: for 412, the task as it is now.")
+    ] = LEFT_OUT
 
 
 class BatchResults(BaseModel):
@@ -255,4 +258,4 @@ class BatchResults(BaseModel):
         }
     )
 
-    results: list[BatchOutcome]
+    results: list[BatchResult]

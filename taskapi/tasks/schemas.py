@@ -77,6 +77,8 @@ class TaskCreate(Create):
 NO_TEXT: JsonValue = {"properties": {name: {"type": "null"} for name in ("title", "description")}}
 """The schema of an object without either: each is left out or null."""
 
+NOTHING: JsonValue = {"not": {}}
+
 
 class TaskUpdate(BaseModel):
     """New values. Omitted or null leaves a value as it is; at least one must be given."""
@@ -86,7 +88,8 @@ class TaskUpdate(BaseModel):
             "examples": [{"title": "Buy oat milk"}],
             # No anyOf: generators make a type of each alternative, and none has both members.
             "minProperties": 1,
-            "not": NO_TEXT,
+            "if": NO_TEXT,
+            "then": NOTHING,
         }
     )
 

@@ -19,7 +19,6 @@ from taskapi_client.models import (
     BatchComplete,
     BatchCreate,
     BatchDelete,
-    BatchFailure,
     BatchResults,
     BatchUpdate,
     ChangeList,
@@ -89,11 +88,11 @@ batch = Batch(
 )
 results = batch_tasks.sync(user_id, client=client, body=batch)
 assert isinstance(results, BatchResults)
-for outcome in results.results:
-    if isinstance(outcome, BatchFailure):
-        print("batch", outcome.code, outcome.current and outcome.current.title)
+for result in results.results:
+    if result.code:
+        print("batch", result.code, result.current and result.current.title)
     else:
-        print("batch", outcome.status.value, outcome.task and outcome.task.title)
+        print("batch", result.status.value, result.task and result.task.title)
 
 conflict = update_task.sync(user_id, task.id, client=client, body=both, if_match=stale)
 assert isinstance(conflict, TaskConflict)

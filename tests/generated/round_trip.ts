@@ -62,9 +62,9 @@ const batch = await POST("/api/{user_id}/tasks/batch", {
     ],
   },
 });
-for (const outcome of given(batch.data).results) {
-  if ("code" in outcome) console.log("batch", outcome.code, outcome.current?.title);
-  else console.log("batch", outcome.status, outcome.task?.title ?? null);
+for (const { status, task, code, current } of given(batch.data).results) {
+  if (code) console.log("batch", code, current?.title);
+  else console.log("batch", status, task?.title ?? null);
 }
 
 const conflict = await PUT("/api/{user_id}/tasks/{task_id}", {

@@ -33,7 +33,7 @@ const batch = await taskapi.batchTasks({
     ],
   },
 });
-console.log("batch", batch.data?.results.map((outcome) => outcome.status));
+console.log("batch", batch.data?.results.map((result) => result.status));
 
 const conflict = await taskapi.updateTask({ path: one, headers, body: both });
 console.log("conflict", conflict.error && "code" in conflict.error && conflict.error.code);
