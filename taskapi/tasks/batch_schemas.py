@@ -226,13 +226,10 @@ class BatchResult(BaseModel):
     """
 
     # One object, because Kotlin makes one class of a union, which then needs all members of all.
+    # Each of the three brings the next: FastAPI makes a set of such a list, which has no order.
     model_config = ConfigDict(
         json_schema_extra={
-            "dependentRequired": {
-                "code": ["detail", "current"],
-                "detail": ["code", "current"],
-                "current": ["code", "detail"],
-            }
+            "dependentRequired": {"code": ["detail"], "detail": ["current"], "current": ["code"]}
         }
     )
 
