@@ -25,7 +25,7 @@ from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTER
 # What is trimmed is Unicode's White_Space, and that is ECMAScript's \s with U+0085 (and without
 # U+FEFF). Other languages' \s has less or little more: their clients send what is refused here,
 # but refuse nothing that is taken. No \u: hey-api writes the character itself, a line break even.
-WHITE_SPACE = r"\s\x85"
+BLANKS_OF_A_PATTERN = r"\s\x85"
 
 Title = Annotated[
     str,
@@ -33,7 +33,9 @@ Title = Annotated[
     AfterValidator(without_nul),
     Field(
         description="Trimmed of white space at both ends.",
-        json_schema_extra={"pattern": rf"^[{WHITE_SPACE}]*[^\x00{WHITE_SPACE}][^\x00]*$"},
+        json_schema_extra={
+            "pattern": rf"^[{BLANKS_OF_A_PATTERN}]*[^\x00{BLANKS_OF_A_PATTERN}][^\x00]*$"
+        },
     ),
 ]
 
