@@ -26,6 +26,7 @@ from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTER
 # U+FEFF). Other languages' \s has less or little more: their clients send what is refused here,
 # but refuse nothing that is taken. No \u: hey-api writes the character itself, a line break even.
 BLANKS_OF_A_PATTERN = r"\s\x85"
+WITHOUT_NUL = r"^[^\x00]*$"
 
 Title = Annotated[
     str,
@@ -43,7 +44,7 @@ Description = Annotated[
     str,
     StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS),
     AfterValidator(without_nul),
-    Field(description="Kept as sent.", json_schema_extra={"pattern": r"^[^\x00]*$"}),
+    Field(description="Kept as sent.", json_schema_extra={"pattern": WITHOUT_NUL}),
 ]
 
 LIKE_SPECIAL = re.compile(r"([%_\\])")
@@ -150,6 +151,7 @@ class TaskQuery(ListQuery):
         Field(
             description="Text in title or description, in upper or lower case. No wildcards.",
             examples=["milk"],
+            json_schema_extra={"pattern": WITHOUT_NUL},
         ),
     ] = None
     created_since: Annotated[Timestamp | None, Field(description="Created then or later.")] = None
