@@ -245,9 +245,8 @@ def test_the_command_says_what_to_do_in_order_and_fails(
     )
     assert done.returncode == 1
     told = done.stdout.partition("What to do, in this order:\n")[2].splitlines()
-    for number, (line, words) in enumerate(
-        zip(told, ["taskapi migrate", "DATABASE_POOL_SIZE", "fetch a new token"], strict=True), 1
-    ):
+    wanted = ["JWT_ISSUER", "JWT_AUDIENCE", "taskapi migrate", "DATABASE_POOL_SIZE", "fetch a new"]
+    for number, (line, words) in enumerate(zip(told, wanted, strict=True), 1):
         assert line.startswith(f"  {number}. ")
         assert words in line
     assert TOKENS["expired"][0] not in done.stdout
