@@ -5,11 +5,11 @@ from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Table, Text, column, exists, func, table
+from sqlalchemy import Boolean, ColumnElement, Table, Text, column, exists, func, select, table
 from sqlmodel import SQLModel
 
 import taskapi
-from taskapi.database.statement import Constant
+from taskapi.database.statement import Constant, compiled
 
 ROLES = table(
     "pg_roles",
@@ -30,6 +30,9 @@ CLASSES = table(
 )
 SCHEMAS = table("pg_namespace", column("oid"), column("nspname", Text))
 
+IDS_OF = "ids_of"
+"""In the `info` of a unique index: the table whose ids it keeps, each of them once."""
+
 _policies = table("pg_policy", column("polrelid"), column("polname", Text))
 
 
@@ -40,6 +43,30 @@ def own_tables() -> dict[str, Table]:
         if module.name.endswith(".models"):
             import_module(module.name)
     return dict(SQLModel.metadata.tables)
+
+
+@cache
+def keys_of_ids() -> dict[str, str]:
+    """The tables whose ids a sequence gives out, by the constraints that an id used twice breaks.
+
+    Those are their primary keys, which have PostgreSQL's own names (`migrations.online`), and the
+    unique indexes of other tables that keep such ids (`IDS_OF`).
+    """
+    keys: dict[str, str] = {}
+    for name, each in own_tables().items():
+        if any(column.identity is not None for column in each.primary_key):
+            keys[f"{name}_pkey"] = name
+        keys |= {
+            str(index.name): index.info[IDS_OF] for index in each.indexes if IDS_OF in index.info
+        }
+    return keys
+
+
+def set_sequence(name: str) -> str:
+    """The statement for an operator by which a table's sequence goes on after its highest id."""
+    ids = own_tables()[name].c.id
+    sequence = func.pg_get_serial_sequence(Constant(name), Constant("id"))
+    return compiled(select(func.setval(sequence, func.max(ids)))).text
 
 
 def table_oid(name: str) -> ColumnElement[Any]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, Index, Table, false
 from sqlmodel import Field, SQLModel
 
+from taskapi.database.tables import IDS_OF
 from taskapi.resource.collation import sort_key
 from taskapi.resource.columns import id_column, owner_column, timestamp_column
 
@@ -52,7 +53,9 @@ class TaskKey(SQLModel, table=True):
     """
 
     __tablename__ = "task_keys"
-    __table_args__ = (Index("task_keys_by_task", "user_id", "task_id", unique=True),)
+    __table_args__ = (
+        Index("task_keys_by_task", "user_id", "task_id", unique=True, info={IDS_OF: "tasks"}),
+    )
 
     user_id: int = Field(
         primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}

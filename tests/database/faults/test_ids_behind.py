@@ -1,0 +1,123 @@
+"""The sequence of task ids gives out ids that are in use: after logical replication, or a copy."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.people import SECRET, Person, token_for
+from support.postgres import Postgres
+from support.programs import ADDRESS, READY, Service, started
+from support.service import as_service, client_of
+
+IDS_BEHIND = re.compile(r'\{.*"event": "ids_behind".*\}')
+
+CREATE = {"title": "Buy milk"}
+
+
+@pytest.fixture
+def behind(postgres: Postgres) -> Iterator[Callable[[], None]]:
+    """Puts the sequence back to its beginning."""
+    yield lambda: postgres.run("SELECT setval(pg_get_serial_sequence('tasks', 'id'), 1, false)")
+    postgres.run("SELECT setval(pg_get_serial_sequence('tasks', 'id'), max(id)) FROM tasks")
+
+
+@pytest.fixture
+def full(postgres: Postgres, behind: Callable[[], None], alice: Person) -> Person:
+    """A user who has the ids that the sequence gives out next, a thousand of them."""
+    alice.create()
+    insert = """INSERT INTO tasks (id, title, user_id) OVERRIDING SYSTEM VALUE
+        SELECT n, 'Copied', $1 FROM generate_series(1, 1100) n ON CONFLICT DO NOTHING"""
+    postgres.run(insert, int(alice.id))
+    behind()
+    return alice
+
+
+WRITES: dict[str, Callable[[Person], httpx.Response]] = {
+    "a create": lambda alice: alice.post(json=CREATE),
+    "a create with a key": lambda alice: alice.post(json=CREATE, headers={"Idempotency-Key": "k"}),
+    **{
+        name: lambda alice, body=body, headers=headers: alice.post(
+            "/batch", json=body, headers=headers
+        )
+        for name, body, headers in (
+            ("a batch", {"operations": [{"op": "create", **CREATE}]}, {}),
+            (
+                "a batch with a key",
+                {"operations": [{"op": "create", **CREATE}]},
+                {"Idempotency-Key": "b"},
+            ),
+            (
+                "a batch that is not atomic",
+                {"operations": [{"op": "create", **CREATE}], "atomic": False},
+                {},
+            ),
+            (
+                "one that is not, with a key",
+                {"operations": [{"op": "create", **CREATE}], "atomic": False},
+                {"Idempotency-Key": "c"},
+            ),
+            (
+                "a create with a key of its own",
+                {"operations": [{"op": "create", "key": "mine", **CREATE}]},
+                {},
+            ),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+def test_a_create_whose_id_is_in_use_is_503_after_one_attempt(
+    write: Callable[[Person], httpx.Response], full: Person, postgres: Postgres
+) -> None:
+    """One attempt each: what the sequence gave out is not taken back with the rest."""
+    answer = write(full)
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert "Retry-After" in answer.headers
+    assert postgres.run("SELECT last_value FROM tasks_id_seq")[0]["last_value"] == 1
+    assert full.get("/2").status_code == 200, "reads are served"
+
+
+def test_an_id_whose_task_was_deleted_is_not_used_again_for_a_task_with_a_key(
+    postgres: Postgres, behind: Callable[[], None], alice: Person
+) -> None:
+    """No task is in the way of the id then, only the key of the one that was deleted."""
+    created = alice.post("/batch", json={"operations": [{"op": "create", "key": "a", **CREATE}]})
+    task_id = created.json()["results"][0]["task"]["id"]
+    assert alice.delete(f"/{task_id}").status_code == 204
+    postgres.run("SELECT setval(pg_get_serial_sequence('tasks', 'id'), $1::bigint, false)", task_id)
+    again = alice.post("/batch", json={"operations": [{"op": "create", "key": "b", **CREATE}]})
+    assert (again.status_code, again.json()["code"]) == (503, "database_unavailable")
+
+
+def test_the_log_has_the_statement_that_mends_it(
+    full: Person, postgres: Postgres, tmp_path: Path
+) -> None:
+    settings = {
+        "DATABASE_URL": as_service(postgres.address).dsn,
+        "BETTER_AUTH_SECRET": SECRET,
+        "API_HOST": "127.0.0.1",
+        "LOG_FORMAT": "json",
+    }
+    with (
+        started("taskapi", "serve", "--port", "0", folder=tmp_path, settings=settings) as service,
+        _client(service) as http,
+    ):
+        alice = Person(full.id, token_for(full.id), http)
+        assert alice.post(json=CREATE).status_code == 503
+        line = json.loads(service.wait_for(IDS_BEHIND)[0])
+        assert (line["level"], line["table"]) == ("error", "tasks")
+        counted = 'taskapi_database_faults_total{fault="ids_behind"} 1.0'
+        assert counted in http.get("/metrics").text
+        postgres.run(line["remedy"])
+        assert alice.create()["id"] > 1100  # type: ignore[operator]  # an int
+
+
+def _client(service: Service) -> httpx.Client:
+    address = service.wait_for(ADDRESS)["url"]
+    service.wait_for(READY)
+    return client_of(address)
