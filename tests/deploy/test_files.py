@@ -3,9 +3,11 @@
 import configparser
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]  # it has no types of its own
@@ -47,30 +49,48 @@ GIVEN = {
 """What compose.yaml takes from outside."""
 
 OPTIONAL = {
+    "BETTER_AUTH_JWKS_URL": "http://host.docker.internal:3000/api/auth/jwks",
     "CORS_ORIGINS": "https://app.example.com",
     "PUBLIC_URL": "https://tasks.example.com",
 }
-"""What it takes if it is there."""
+"""What it takes if it is there, for example."""
+
+FIXED = {"DATABASE_URL", "API_HOST", "API_PORT"}
+"""Settings that the files choose."""
 
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
     """The services of compose.yaml."""
-    text = re.sub(r"\$\{(\w+)(?::\?|:-([^}]*))\}", _filled_in, COMPOSE.read_text())
+    return services_with(GIVEN | OPTIONAL)
+
+
+def services_with(given: Mapping[str, str]) -> dict[str, Any]:
+    def filled_in(variable: re.Match[str]) -> str:
+        name, default = variable.groups()
+        return given[name] if default is None else given.get(name) or default
+
+    text = re.sub(r"\$\{(\w+)(?::\?|:-([^}]*))\}", filled_in, COMPOSE.read_text())
     found: dict[str, Any] = yaml.safe_load(text)["services"]
     return found
 
 
-def _filled_in(variable: re.Match[str]) -> str:
-    name, default = variable.groups()
-    return GIVEN[name] if default is None else OPTIONAL.get(name, default)
+def kustomization() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
+    return found
 
 
 def manifests() -> Iterator[dict[str, Any]]:
-    listed = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]
+    listed = kustomization()["resources"]
     assert {*listed, "kustomization.yaml"} == {file.name for file in KUBERNETES.iterdir()}
     for name in listed:
         yield from yaml.safe_load_all((KUBERNETES / name).read_text())
+
+
+def config_map(name: str = "taskapi") -> dict[str, str]:
+    """What kustomize makes of the literals."""
+    (found,) = (it for it in kustomization()["configMapGenerator"] if it["name"] == name)
+    return dict(literal.split("=", maxsplit=1) for literal in found["literals"])
 
 
 def manifest(kind: str, name: str = "taskapi") -> dict[str, Any]:
@@ -87,10 +107,13 @@ def pods() -> dict[str, dict[str, Any]]:
 
 
 def settings_from(environment: dict[str, str]) -> Settings:
-    """What the service makes of these variables, all of which it must know."""
+    """What the service makes of these variables, all of which it must know.
+
+    An empty one is its default.
+    """
     names = {name.lower(): value for name, value in environment.items()}
     assert names.keys() <= Settings.model_fields.keys()
-    return Settings.model_validate(names)
+    return Settings.model_validate({name: value for name, value in names.items() if value})
 
 
 # --- compose ---
@@ -118,6 +141,50 @@ def test_compose_gives_the_service_settings_that_it_takes(services: dict[str, An
     assert settings.public_url == OPTIONAL["PUBLIC_URL"]
     assert settings.cors_origins == (OPTIONAL["CORS_ORIGINS"],)
     create_app(settings)
+
+
+def test_compose_passes_every_setting_on(services: dict[str, Any]) -> None:
+    """Each one as it is given, and as its default where it is not."""
+    values = {
+        name.upper(): str(10 + number) for number, name in enumerate(Settings.model_fields)
+    } | GIVEN
+    passed = services_with(values)["taskapi"]["environment"]
+    names = {name.upper() for name in Settings.model_fields}
+    assert passed.keys() == names - (FIXED - {"DATABASE_URL"})
+    assert {name: str(passed[name]) for name in names - FIXED} == {
+        name: values[name] for name in names - FIXED
+    }
+    settings_from(services_with(GIVEN)["taskapi"]["environment"])
+
+
+def test_tokens_are_those_of_the_public_url_wherever_the_keys_are(
+    services: dict[str, Any],
+) -> None:
+    """What containers reach under another URL is no issuer: Better Auth writes the public one."""
+    settings = settings_from(services["taskapi"]["environment"])
+    assert settings.issuer == settings.audience == GIVEN["BETTER_AUTH_URL"]
+    assert settings.key_set_url == OPTIONAL["BETTER_AUTH_JWKS_URL"]
+    assert services["taskapi"]["extra_hosts"] == ["host.docker.internal:host-gateway"]
+
+
+def test_compose_pins_images_and_limits_what_each_may_use(services: dict[str, Any]) -> None:
+    for name, it in services.items():
+        version = it["image"].partition(":")[2]
+        assert re.match(r"v?\d+\.\d+(\.\d+)?\b", version) or "build" in it, name
+        assert it["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        assert it["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert it["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_the_pooler_has_no_published_flaw_that_its_configuration_opens(
+    services: dict[str, Any],
+) -> None:
+    """Newer than 1.24.1; and CVE-2026-107348 to 107350 need what is not there."""
+    version = re.search(r":v(\d+)\.(\d+)\.", services["pgbouncer"]["image"])
+    assert version is not None
+    assert tuple(map(int, version.groups())) >= (1, 26)
+    text = (DEPLOY / "pgbouncer.ini").read_text()
+    assert not re.search(r"(?m)^(ignore_startup_parameters|max_packet_size|auth_query)", text)
 
 
 def test_compose_migrates_the_server_itself_and_serves_through_the_pooler(
@@ -200,7 +267,7 @@ def test_compose_creates_an_owner_and_a_role_that_owns_nothing() -> None:
 
 
 def test_the_deployments_limit_users_and_know_their_proxies(services: dict[str, Any]) -> None:
-    for given in (services["taskapi"]["environment"], manifest("ConfigMap")["data"]):
+    for given in (services["taskapi"]["environment"], config_map()):
         settings = settings_from({name: given[name] for name in ("USER_RATE", "TRUSTED_PROXIES")})
         assert settings.user_rate == 300
         assert all(network.is_private for network in settings.trusted_proxies)
@@ -267,14 +334,11 @@ def test_a_wrong_manifest_would_be_noticed() -> None:
 def test_pods_keep_the_strictest_rules(component: str) -> None:
     """Those of the namespace's label, and a file system that cannot be written to."""
     pod = pods()[component]
-    user, _, group = IMAGE["USER"].partition(":")
-    for name, expected in (
-        ("runAsNonRoot", True),
-        ("runAsUser", int(user)),
-        ("runAsGroup", int(group)),
-        ("seccompProfile", {"type": "RuntimeDefault"}),
-    ):
-        assert pod["securityContext"][name] == expected
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,  # no number: OpenShift refuses those that it has not assigned
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert IMAGE["USER"].partition(":")[0].isdigit(), "Kubernetes can tell that it is not root"
     (container,) = pod["containers"]
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -288,7 +352,7 @@ def test_pods_keep_the_strictest_rules(component: str) -> None:
 
 def test_the_service_gets_settings_that_it_takes() -> None:
     (container,) = pods()["api"]["containers"]
-    known = manifest("ConfigMap")["data"]
+    known = config_map() | config_map("taskapi-users")
     secret = {it["name"]: "postgresql://u:p@ep-x-pooler.neon.tech/db" for it in container["env"]}
     settings = settings_from(known | secret)
     assert settings.api_port == container["ports"][0]["containerPort"] == int(IMAGE["EXPOSE"])
@@ -297,7 +361,13 @@ def test_the_service_gets_settings_that_it_takes() -> None:
 
 def test_migrations_get_the_same_settings_and_an_address_of_their_own() -> None:
     api, migration = (pods()[name]["containers"][0] for name in ("api", "migration"))
-    assert api["envFrom"] == migration["envFrom"]
+    assert [it["configMapRef"]["name"] for it in api["envFrom"]] == ["taskapi", "taskapi-users"]
+    assert migration["envFrom"] == api["envFrom"][1:]
+    assert config_map("taskapi-users").keys() == {
+        "USER_ID_TYPE",
+        "USERS_TABLE",
+        "CREATE_UNKNOWN_USERS",
+    }
     assert api["image"] == migration["image"]
     assert migration["args"] == ["migrate", "--grant", SERVICE_ROLE]
     keys = [it["env"][0]["valueFrom"]["secretKeyRef"]["key"] for it in (api, migration)]
@@ -345,19 +415,62 @@ def test_the_fleet_at_its_largest_fits_into_the_pooler() -> None:
     """One more than the most, while it is replaced; Neon's pooler takes 10,000 clients."""
     most = manifest("HorizontalPodAutoscaler")["spec"]["maxReplicas"]
     surge = manifest("Deployment")["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
-    size = int(manifest("ConfigMap")["data"]["DATABASE_POOL_SIZE"])
+    size = int(config_map()["DATABASE_POOL_SIZE"])
     assert (most + surge) * size <= 1000
 
 
 def test_the_migration_is_named_for_its_version() -> None:
     """A Job cannot be changed, so a new version needs a new name."""
-    (image,) = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["images"]
+    (image,) = kustomization()["images"]
     name = f"taskapi-migration-{image['newTag'].replace('.', '-')}"
     assert manifest("Job", name)["kind"] == "Job"
+
+
+def test_new_pods_may_wait_as_long_as_their_migration_takes() -> None:
+    """And for 5 minutes after it, Kubernetes' longest pause between two starts."""
+    (job,) = (it for it in manifests() if it["kind"] == "Job")
+    deadline = manifest("Deployment")["spec"]["progressDeadlineSeconds"]
+    assert deadline >= job["spec"]["activeDeadlineSeconds"] + 300
+
+
+def test_no_policy_cuts_the_pods_off_from_ports_that_it_does_not_know() -> None:
+    policies = [it["spec"] for it in manifests() if it["kind"] == "NetworkPolicy"]
+    assert [it["policyTypes"] for it in policies] == [["Ingress"], ["Ingress"]]
+    assert "ingress" not in policies[1], "nobody connects to a migration"
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_a_changed_setting_replaces_the_pods_and_leaves_the_job_as_it_is(tmp_path: Path) -> None:
+    """As kustomize itself renders it: a Job is immutable, so nothing in it may have a digest."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        shutil.copytree(KUBERNETES, folder)
+    file = after / "kustomization.yaml"
+    file.write_text(file.read_text().replace("USER_RATE=300", "USER_RATE=301"))
+    first, second = rendered(before), rendered(after)
+    assert first["Job"] == second["Job"]
+    assert first["Deployment"] != second["Deployment"]
+    (container,) = second["Deployment"]["spec"]["template"]["spec"]["containers"]
+    name = container["envFrom"][0]["configMapRef"]["name"]
+    assert second[f"ConfigMap {name}"]["data"] == config_map() | {"USER_RATE": "301"}
+    for it in second.values():
+        kubernetes_validate.validate(it, KUBERNETES_VERSION, strict=True)
+
+
+def rendered(folder: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        ["kubectl", "kustomize", folder],  # noqa: S607 - the operator's
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = list(yaml.safe_load_all(done.stdout))
+    by_kind = {it["kind"]: it for it in found}
+    return by_kind | {f"{it['kind']} {it['metadata']['name']}": it for it in found}
 
 
 def test_no_file_holds_a_secret() -> None:
     assert "Secret" not in [it["kind"] for it in manifests()]
     for file in DEPLOY.rglob("*"):
         if file.is_file():
-            assert not re.search(r"npg_|BETTER_AUTH_SECRET: \S", file.read_text()), file
+            assert not re.search(r"npg_|BETTER_AUTH_SECRET *[:=] *[^\s$]", file.read_text()), file
