@@ -204,7 +204,7 @@ def configured(built: Stage, postgres: Postgres, background: Background) -> Iter
 def test_the_image_migrates_serves_says_that_it_is_well_and_stops_when_told(
     workers: int, user: str, configured: Stage
 ) -> None:
-    """As process 1, as its own user or as OpenShift's, on a file system that cannot be written to."""
+    """As process 1, as its user or one of OpenShift's, on a file system that nobody can change."""
     configured.user = user
     migrated = run(configured, *words(said("ENTRYPOINT")[0]), "migrate")
     assert (migrated.returncode, migrated.stdout) == (0, "The schema is current.\n")
