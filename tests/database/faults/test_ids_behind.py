@@ -17,11 +17,17 @@ IDS_BEHIND = re.compile(r'\{.*"event": "ids_behind".*\}')
 
 CREATE = {"title": "Buy milk"}
 
+Write = Callable[[Person], httpx.Response]
+
 
 @pytest.fixture
 def behind(postgres: Postgres) -> Iterator[Callable[[], None]]:
     """Puts the sequence back to its beginning."""
-    yield lambda: postgres.run("SELECT setval(pg_get_serial_sequence('tasks', 'id'), 1, false)")
+
+    def put_back() -> None:
+        postgres.run("SELECT setval(pg_get_serial_sequence('tasks', 'id'), 1, false)")
+
+    yield put_back
     postgres.run("SELECT setval(pg_get_serial_sequence('tasks', 'id'), max(id)) FROM tasks")
 
 
@@ -36,43 +42,34 @@ def full(postgres: Postgres, behind: Callable[[], None], alice: Person) -> Perso
     return alice
 
 
-WRITES: dict[str, Callable[[Person], httpx.Response]] = {
-    "a create": lambda alice: alice.post(json=CREATE),
-    "a create with a key": lambda alice: alice.post(json=CREATE, headers={"Idempotency-Key": "k"}),
-    **{
-        name: lambda alice, body=body, headers=headers: alice.post(
-            "/batch", json=body, headers=headers
-        )
-        for name, body, headers in (
-            ("a batch", {"operations": [{"op": "create", **CREATE}]}, {}),
-            (
-                "a batch with a key",
-                {"operations": [{"op": "create", **CREATE}]},
-                {"Idempotency-Key": "b"},
-            ),
-            (
-                "a batch that is not atomic",
-                {"operations": [{"op": "create", **CREATE}], "atomic": False},
-                {},
-            ),
-            (
-                "one that is not, with a key",
-                {"operations": [{"op": "create", **CREATE}], "atomic": False},
-                {"Idempotency-Key": "c"},
-            ),
-            (
-                "a create with a key of its own",
-                {"operations": [{"op": "create", "key": "mine", **CREATE}]},
-                {},
-            ),
-        )
-    },
+def batch(*, task_key: str | None = None, key: str = "", atomic: bool = True) -> Write:
+    operation = {"op": "create", **CREATE} | ({"key": task_key} if task_key else {})
+    body = {"operations": [operation], "atomic": atomic}
+    return lambda alice: alice.post("/batch", json=body, headers=key_header(key))
+
+
+def create(key: str = "") -> Write:
+    return lambda alice: alice.post(json=CREATE, headers=key_header(key))
+
+
+def key_header(key: str) -> dict[str, str]:
+    return {"Idempotency-Key": key} if key else {}
+
+
+WRITES = {
+    "a create": create(),
+    "a create with a key": create("k"),
+    "a batch": batch(),
+    "a batch with a key": batch(key="b"),
+    "a batch that is not atomic": batch(atomic=False),
+    "one that is not, with a key": batch(atomic=False, key="c"),
+    "a create with a key of its own": batch(task_key="mine"),
 }
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
 def test_a_create_whose_id_is_in_use_is_503_after_one_attempt(
-    write: Callable[[Person], httpx.Response], full: Person, postgres: Postgres
+    write: Write, full: Person, postgres: Postgres
 ) -> None:
     """One attempt each: what the sequence gave out is not taken back with the rest."""
     answer = write(full)
@@ -86,11 +83,11 @@ def test_an_id_whose_task_was_deleted_is_not_used_again_for_a_task_with_a_key(
     postgres: Postgres, behind: Callable[[], None], alice: Person
 ) -> None:
     """No task is in the way of the id then, only the key of the one that was deleted."""
-    created = alice.post("/batch", json={"operations": [{"op": "create", "key": "a", **CREATE}]})
+    created = batch(task_key="a")(alice)
     task_id = created.json()["results"][0]["task"]["id"]
     assert alice.delete(f"/{task_id}").status_code == 204
     postgres.run("SELECT setval(pg_get_serial_sequence('tasks', 'id'), $1::bigint, false)", task_id)
-    again = alice.post("/batch", json={"operations": [{"op": "create", "key": "b", **CREATE}]})
+    again = batch(task_key="b")(alice)
     assert (again.status_code, again.json()["code"]) == (503, "database_unavailable")
 
 
