@@ -53,12 +53,10 @@ class TaskKey(SQLModel, table=True):
     """
 
     __tablename__ = "task_keys"
-    __table_args__ = (
-        Index("task_keys_by_task", "user_id", "task_id", unique=True, info={IDS_OF: "tasks"}),
-    )
+    __table_args__ = (Index("task_keys_by_task", "user_id", "task_id", unique=True),)
 
     user_id: int = Field(
         primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
     )
     key: str = Field(primary_key=True, max_length=MAX_TASK_KEY_CHARACTERS)
-    task_id: int = Field(sa_type=BigInteger)
+    task_id: int = Field(sa_type=BigInteger, sa_column_kwargs={"info": {IDS_OF: "tasks"}})

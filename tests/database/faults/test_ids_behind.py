@@ -12,6 +12,7 @@ from support.people import SECRET, Person, token_for
 from support.postgres import Postgres
 from support.programs import ADDRESS, READY, Service, started
 from support.service import as_service, client_of
+from taskapi.database.tables import set_sequence
 
 IDS_BEHIND = re.compile(r'\{.*"event": "ids_behind".*\}')
 
@@ -89,6 +90,16 @@ def test_an_id_whose_task_was_deleted_is_not_used_again_for_a_task_with_a_key(
     postgres.run("SELECT setval(pg_get_serial_sequence('tasks', 'id'), $1::bigint, false)", task_id)
     again = batch(task_key="b")(alice)
     assert (again.status_code, again.json()["code"]) == (503, "database_unavailable")
+    postgres.run(set_sequence("tasks"))
+    assert batch(task_key="b")(alice).json()["results"][0]["task"]["id"] > task_id
+
+
+def test_a_sequence_that_is_ahead_does_not_go_back(postgres: Postgres, alice: Person) -> None:
+    """Ids of tasks that were deleted long ago are known to nobody else."""
+    ahead = alice.create()["id"] + 1000  # type: ignore[operator]  # an int
+    postgres.run("SELECT setval('tasks_id_seq', $1::bigint)", ahead)
+    postgres.run(set_sequence("tasks"))
+    assert alice.create()["id"] > ahead  # type: ignore[operator]  # likewise
 
 
 def test_the_log_has_the_statement_that_mends_it(
