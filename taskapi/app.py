@@ -53,6 +53,10 @@ log = structlog.get_logger("taskapi")
 API_ROUTES = [*changes.router.routes, *tasks.router.routes, *operations.router.routes]
 """Every route of the OpenAPI document."""
 
+START_SECONDS = 3.0
+"""For the database to respond at start; `/livez` does so only after that. A platform that waits
+less long for it, because the database is away, would restart the service again and again."""
+
 COLLECTION_THRESHOLD = 10_000
 """New objects between two collections; Python's own is 700."""
 
@@ -213,7 +217,7 @@ async def _ensure_schema(settings: Settings, url: DatabaseUrl, executor: Executo
         SchemaOutdated: the operator must migrate the database first.
     """
     try:
-        async with asyncio.timeout(settings.request_timeout):
+        async with asyncio.timeout(min(START_SECONDS, settings.request_timeout)):
             await check_schema(executor, settings)
     except SchemaMismatch:
         raise

@@ -5,6 +5,8 @@ from datetime import datetime
 from sqlalchemy import BigInteger, DateTime, Index
 from sqlmodel import Field, SQLModel
 
+from taskapi.database.tables import IDS_OF
+
 
 class UserClock(SQLModel, table=True):
     """When a user's rows last changed.
@@ -48,4 +50,6 @@ class Tombstone(SQLModel, table=True):
         primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
     )
     deleted_at: datetime = Field(primary_key=True, sa_type=DateTime(timezone=True))
-    task_id: int = Field(primary_key=True, sa_type=BigInteger)
+    task_id: int = Field(
+        primary_key=True, sa_type=BigInteger, sa_column_kwargs={"info": {IDS_OF: "tasks"}}
+    )

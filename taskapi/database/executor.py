@@ -12,6 +12,7 @@ from taskapi.database.connection import Connection, Connector
 from taskapi.database.faults import Fault
 from taskapi.database.pool import ConnectionPool
 from taskapi.database.statement import Statement
+from taskapi.database.tables import set_sequence
 from taskapi.database.url import DatabaseUrl
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated, TimedOut
 from taskapi.jitter import jittered
@@ -61,6 +62,7 @@ class Executor:
 
     Attributes:
         pool: the connections.
+        writes: the number of users' writes so far.
         when_written: called with the owner whose rows a statement may have changed, after the
             commit.
 
@@ -83,6 +85,7 @@ class Executor:
         self.pool = ConnectionPool(
             connector.connect, size=pool_size, acquire_timeout=connect_timeout
         )
+        self.writes = 0
         self.when_written: Callable[[Any], None] = _ignore
         self._housekeeping: asyncio.Task[None] | None = None
 
@@ -110,7 +113,7 @@ class Executor:
             return await self._fetch_within(statement.max_seconds, fetch)
         row = await self._with_retries(fetch)
         if statement.writes:
-            self.when_written(values.get("owner"))
+            self._count_write(values.get("owner"))
         return row
 
     async def transact(
@@ -127,7 +130,7 @@ class Executor:
                 result = await work(transaction)
                 attempt.may_have_effect = not idempotent
             for owner in transaction.writers:
-                self.when_written(owner)
+                self._count_write(owner)
             return result
 
         return await self._with_retries(commit)
@@ -172,6 +175,10 @@ class Executor:
                     raise _unavailable(fault, error) from error
             await _back_off(fault, retries)
             retries += 1
+
+    def _count_write(self, owner: Any) -> None:
+        self.writes += owner is not None  # a sweep has none
+        self.when_written(owner)
 
     async def _keep_house(self) -> None:
         while True:
@@ -251,5 +258,8 @@ def _unavailable(fault: Fault, error: Exception) -> DatabaseUnavailable:
     metrics.DATABASE_FAULTS.labels(fault.kind).inc()
     if fault is faults.SCHEMA:
         return SchemaOutdated()  # the start logs it with more detail
+    if table := faults.table_behind(error):
+        log.error("ids_behind", table=table, remedy=set_sequence(table))
+        return DatabaseUnavailable()
     log.warning("database_unavailable", fault=fault.kind, error=repr(error))
     return DatabaseUnavailable()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from taskapi.database.tables import keys_of_ids
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -38,6 +40,9 @@ READ_ONLY = Fault("read_only")
 FULL = Fault("full")
 REFUSED = Fault("refused")
 SCHEMA = Fault("schema_outdated")
+IDS_BEHIND = Fault("ids_behind")
+"""The sequence of an identity column gives out ids that rows have already: it stays behind in
+logical replication, and where rows were copied. Not retried, because it may be millions behind."""
 
 _BY_CLASS: tuple[tuple[type[BaseException], Fault], ...] = (
     (asyncpg.SerializationError, CONFLICT),
@@ -66,10 +71,17 @@ _BY_CLASS: tuple[tuple[type[BaseException], Fault], ...] = (
 
 def classify(error: Exception) -> Fault | None:
     """The fault behind an error of a running statement; None for a bug of ours."""
+    if isinstance(error, asyncpg.UniqueViolationError):
+        return IDS_BEHIND if table_behind(error) else None
     for kind, fault in _BY_CLASS:
         if isinstance(error, kind):
             return fault
     return None
+
+
+def table_behind(error: Exception) -> str | None:
+    """The table whose sequence gave out an id that is in use; None for any other error."""
+    return keys_of_ids().get(getattr(error, "constraint_name", None) or "")
 
 
 def classify_connecting(error: Exception) -> Fault | None:

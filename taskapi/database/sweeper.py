@@ -1,4 +1,8 @@
-"""The sweeper deletes rows that have expired, a few at a time."""
+"""The sweeper deletes rows that have expired, a few at a time.
+
+It does so only after users have written, so that a service which nobody uses lets its database
+suspend (docs/decisions/0036).
+"""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -29,14 +33,17 @@ class Sweep(NamedTuple):
 
 
 async def keep_sweeping(executor: Executor, sweeps: Sequence[Sweep]) -> None:
-    """Sweep now and then, until cancelled."""
+    """Sweep now and then if this process has written since the last time, until cancelled."""
+    writes = 0
     while True:
         await asyncio.sleep(jittered(SWEEP_SECONDS))
-        for each in sweeps:
-            try:
-                await sweep(executor, each)
-            except Unavailable:
-                continue  # it has been logged, and the next sweep finds the same rows
+        if executor.writes > writes:
+            writes = executor.writes
+            for each in sweeps:
+                try:
+                    await sweep(executor, each)
+                except Unavailable:
+                    writes = -1  # it has been logged, and the next sweep finds the same rows
 
 
 async def sweep(executor: Executor, what: Sweep) -> int:

@@ -5,11 +5,11 @@ from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Table, Text, column, exists, func, table
+from sqlalchemy import Boolean, ColumnElement, Table, Text, column, exists, func, select, table
 from sqlmodel import SQLModel
 
 import taskapi
-from taskapi.database.statement import Constant
+from taskapi.database.statement import Constant, compiled
 
 VERSION_TABLE = "taskapi_version"
 """Where the schema's revision stands. Not Alembic's default, which other programs use."""
@@ -39,6 +39,9 @@ SCHEMAS = table("pg_namespace", column("oid"), column("nspname", Text))
 ATTRIBUTES = table("pg_attribute", column("attrelid"), column("attname", Text), column("atttypid"))
 CONSTRAINTS = table("pg_constraint", column("conrelid"), column("confrelid"), column("contype"))
 
+IDS_OF = "ids_of"
+"""In the `info` of a column: the table whose ids it keeps, those of deleted rows too."""
+
 _policies = table("pg_policy", column("polrelid"), column("polname", Text))
 
 
@@ -49,6 +52,42 @@ def own_tables() -> dict[str, Table]:
         if module.name.endswith(".models"):
             import_module(module.name)
     return dict(SQLModel.metadata.tables)
+
+
+@cache
+def keys_of_ids() -> dict[str, str]:
+    """The tables whose ids a sequence gives out, by the constraints that an id used twice breaks.
+
+    Those are their primary keys, which have PostgreSQL's own names (`migrations.online`), and the
+    unique indexes of columns that keep such ids (`IDS_OF`).
+    """
+    keys: dict[str, str] = {}
+    for name, each in own_tables().items():
+        if any(column.identity is not None for column in each.primary_key):
+            keys[f"{name}_pkey"] = name
+        for index in each.indexes:
+            kept = [column.info[IDS_OF] for column in index.columns if IDS_OF in column.info]
+            if kept and index.unique:
+                keys[str(index.name)] = kept[0]
+    return keys
+
+
+def set_sequence(name: str) -> str:
+    """The statement for an operator by which a table's sequence goes on after every id so far.
+
+    Ids of deleted rows count as far as they are known, and it never goes back.
+    """
+    ids = own_tables()[name].c.id
+    kept = (
+        column
+        for each in own_tables().values()
+        for column in each.c
+        if column.info.get(IDS_OF) == name
+    )
+    highest = (select(func.max(column)).scalar_subquery() for column in (ids, *kept))
+    sequence = func.pg_get_serial_sequence(Constant(name), Constant("id"))
+    last = func.greatest(func.nextval(sequence), *highest)
+    return " ".join(compiled(select(func.setval(sequence, last))).text.split())
 
 
 def table_oid(name: str) -> ColumnElement[Any]:

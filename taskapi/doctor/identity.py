@@ -18,12 +18,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import REGCLASS
 
 from taskapi.database.statement import Constant, compiled
-from taskapi.database.tables import table_oid
+from taskapi.database.tables import set_sequence, table_oid
 from taskapi.doctor.findings import Finding
 
 NAME = func.pg_get_serial_sequence(Constant("tasks"), Constant("id"))
-
-SETVAL = "SELECT setval(pg_get_serial_sequence('tasks', 'id'), (SELECT max(id) FROM tasks))"
 
 
 def _where_visible(value: ColumnElement[int]) -> ColumnElement[int]:
@@ -72,5 +70,5 @@ def identity(row: Any, role: str) -> Finding:
         "ids of new tasks",
         f"from {row['last'] + 1}, which are taken: there is a task {row['newest']}",
         good=False,
-        remedy=f"as the owner of the tables, run: {SETVAL}",
+        remedy=f"as the owner of the tables, run: {set_sequence('tasks')}",
     )

@@ -21,7 +21,7 @@ import taskapi
 from taskapi.config import Settings
 from taskapi.observability import metrics
 from taskapi.server.connections import Connections, max_connections
-from taskapi.server.drain import DRAIN_SECONDS
+from taskapi.server.drain import DRAIN_SECONDS, HANDLED
 from taskapi.server.listener import BACKLOG, CLOSING_SECONDS, drop_new_connections
 from taskapi.server.protocol import HttpProtocol, overloaded
 
@@ -37,11 +37,13 @@ starts, and on a busy machine that takes longer than uvicorn's 5 seconds: none w
 
 @contextmanager
 def exit_on_signals() -> Iterator[None]:
-    """Make SIGINT and SIGTERM raise SystemExit, so that contexts that are open are closed.
+    """Make these signals raise SystemExit, so that contexts that are open are closed.
 
-    uvicorn finishes its requests first, and then raises the signal again.
+    uvicorn finishes its requests first, and then raises the signal again. A SIGHUP that is ignored
+    (`nohup`) stays so.
     """
-    before = {number: signal.signal(number, _exit) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [number for number in HANDLED if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, _exit) for number in numbers}
     try:
         yield
     finally:
@@ -50,7 +52,7 @@ def exit_on_signals() -> Iterator[None]:
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in HANDLED:
         signal.signal(number, signal.SIG_IGN)  # so that a second one does not interrupt this
     sys.exit(0)
 
@@ -97,7 +99,10 @@ class Workers(Multiprocess):
     """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        hangup = signal.getsignal(signal.SIGHUP)
         super().__init__(config, sockets)
+        if hangup == signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, hangup)  # `nohup`
         self._seen: set[int] = set()
         self._signalled = time.monotonic()
         for number in (signal.SIGINT, signal.SIGTERM):

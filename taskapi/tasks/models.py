@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, CheckConstraint, Index, Table, false
 from sqlmodel import Field, SQLModel
 
+from taskapi.database.tables import IDS_OF
 from taskapi.resource.collation import sort_key
 from taskapi.resource.columns import id_column, owner_column, timestamp_column
 
@@ -58,4 +59,4 @@ class TaskKey(SQLModel, table=True):
         primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
     )
     key: str = Field(primary_key=True, max_length=MAX_TASK_KEY_CHARACTERS)
-    task_id: int = Field(sa_type=BigInteger)
+    task_id: int = Field(sa_type=BigInteger, sa_column_kwargs={"info": {IDS_OF: "tasks"}})

@@ -16,7 +16,7 @@ from support.feed import changes, ids, token_of_now
 from support.people import Person
 from support.programs import run
 from support.rows import execute, held
-from support.service import client_for, serving, settings_for
+from support.service import client_for, settings_for
 from support.waiting import PATIENCE, eventually
 from taskapi.changes.position import PACKED, FeedPosition, issue_token, read_token
 from taskapi.clock.sweeping import tombstones
@@ -272,7 +272,8 @@ def test_a_service_sweeps_tombstones_by_itself(
     age(database, alice, timedelta(days=2))
     monkeypatch.setattr(sweeper, "SWEEP_SECONDS", 0.1)
     left = "SELECT 1 FROM tombstones WHERE user_id = $1"
-    with serving(settings_for(database, changes_retention_days=1)):
+    with client_for(settings_for(database, changes_retention_days=1)) as http:
+        Person(alice.id, alice.token, http).create()  # it sweeps only after writes
         eventually(lambda: not execute(database, left, int(alice.id)), "the service has swept")
 
 

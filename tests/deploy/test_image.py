@@ -190,21 +190,22 @@ def first_process(service: Service) -> int:
 def configured(built: Stage, postgres: Postgres, background: Background) -> Iterator[Stage]:
     """The image with its settings, as an engine would pass them."""
     with FaultProxy(background, postgres.sockets / ".s.PGSQL.5432").running() as proxy:
-        before = dict(built.env)
+        before, user = dict(built.env), built.user
         built.env |= {
             "DATABASE_URL": address_through(proxy.port).dsn,
             "BETTER_AUTH_SECRET": SECRET,
             "API_HOST": "127.0.0.1",
         }
         yield built
-        built.env = before
+        built.env, built.user = before, user
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "user"), [(1, said("USER")[0]), (2, "1000650000:0")])
 def test_the_image_migrates_serves_says_that_it_is_well_and_stops_when_told(
-    workers: int, configured: Stage
+    workers: int, user: str, configured: Stage
 ) -> None:
-    """As process 1, as nobody in particular, on a file system that cannot be written to."""
+    """As process 1, as its user or one of OpenShift's, on a file system that nobody can change."""
+    configured.user = user
     migrated = run(configured, *words(said("ENTRYPOINT")[0]), "migrate")
     assert (migrated.returncode, migrated.stdout) == (0, "The schema is current.\n")
     configured.env |= {"API_PORT": str(_free_port()), "WORKERS": str(workers)}

@@ -6,7 +6,7 @@ from support.doctor import examined
 from support.own_database import OwnDatabase
 from support.people import Person, token_for
 from support.service import as_service, client_of, prepare, serving, settings_for
-from taskapi.doctor.identity import SETVAL
+from taskapi.database.tables import set_sequence
 
 BREAKING = {
     "default_transaction_read_only": "on",
@@ -92,8 +92,8 @@ def test_ids_behind_the_tasks_are_named_with_the_line_that_mends_them(
     )
     finding = examined(migrated.address, database_url=owner.dsn)["ids of new tasks"]
     assert finding.text == "from 1, which are taken: there is a task 7"
-    assert SETVAL in str(finding.remedy)
-    migrated.run(SETVAL)
+    assert set_sequence("tasks") in str(finding.remedy)
+    migrated.run(set_sequence("tasks"))
     finding = examined(migrated.address, database_url=owner.dsn)["ids of new tasks"]
     assert (finding.good, finding.text) == (True, "above 7, the largest so far")
 

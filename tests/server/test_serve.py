@@ -13,6 +13,7 @@ import pytest
 from support.machine import cannot
 from support.people import SECRET, Person
 from support.programs import (
+    ADDRESS,
     READY,
     Service,
     development_service,
@@ -21,7 +22,9 @@ from support.programs import (
     run,
     started,
 )
+from support.service import client_for, client_of, settings_for
 from support.waiting import PATIENCE, eventually
+from taskapi.database.url import DatabaseUrl
 
 SERVE = ("taskapi", "serve", "--port", "0")
 UVICORN = ("uvicorn", "taskapi.main:app", "--port", "0")
@@ -68,8 +71,13 @@ def test_the_banner_has_no_token_signed_with_a_secret_of_the_operator(tmp_path: 
         assert "eyJ" not in service.output
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "workers"),
+    [
+        *((signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 1), (signal.SIGTERM, 2)),
+        (signal.SIGHUP, 1),  # with several it replaces them: test_stop.py
+    ],
+)
 def test_a_signal_stops_it_and_everything_that_it_started(
     number: signal.Signals, workers: int, tmp_path: Path
 ) -> None:
@@ -81,6 +89,44 @@ def test_a_signal_stops_it_and_everything_that_it_started(
         assert "Traceback" not in service.output
     # The kernel may still be at it: a process that has exited is there for another moment.
     eventually(lambda: not processes_of(tmp_path) and not members_of(service), "all have ended")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_hangup_that_is_to_be_ignored_is_ignored(workers: int, tmp_path: Path) -> None:
+    """`nohup`: the service goes on when its terminal is gone."""
+    nohup = ["nohup"]
+    with development_service(tmp_path, "--workers", workers, prefix=nohup) as (service, alice):
+        for _ in range(workers - 1):
+            service.wait_for(READY)
+        service.process.send_signal(signal.SIGHUP)
+        alice.create()
+        assert service.end(signal.SIGTERM) == 0, service.output
+    assert service.output.count("Started server process") == workers
+
+
+def test_a_platforms_directory_for_metrics_that_is_not_there_is_ignored(tmp_path: Path) -> None:
+    for unusable in ({"PROMETHEUS_MULTIPROC_DIR": ""}, {"prometheus_multiproc_dir": "/nowhere"}):
+        done = run("taskapi", "openapi", folder=tmp_path, settings=unusable)
+        assert (done.returncode, done.stderr) == (0, "")
+    settings = {"PROMETHEUS_MULTIPROC_DIR": "/nowhere"}
+    with started(*SERVE, folder=tmp_path, settings=settings) as service:
+        address = service.wait_for(ADDRESS)["url"]
+        service.wait_for(READY)
+        with client_of(address) as http:
+            assert "\ntaskapi_workers 1.0\n" in http.get("/metrics").text
+
+
+def test_a_start_does_not_wait_for_a_database_that_says_nothing() -> None:
+    """It is there after a few seconds, and not after the limits of a request."""
+    patient = {"request_timeout": 300, "database_connect_timeout": 300}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        settings = settings_for(
+            DatabaseUrl(f"postgresql://taskapi@127.0.0.1:{port}/postgres?sslmode=disable"),
+            **patient,
+        )
+        with client_for(settings) as http:
+            assert http.get("/livez").status_code == 200
 
 
 @pytest.mark.parametrize("program", [SERVE, UVICORN], ids=["taskapi", "uvicorn"])

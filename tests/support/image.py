@@ -33,7 +33,7 @@ exec chroot {merged} {command}
 READ_ONLY = "mount -o remount,ro,bind {merged}; mount -t tmpfs tmpfs {merged}/tmp"
 """As `docker run --read-only --tmpfs /tmp`, and the shared memory that every container has."""
 
-OPEN = "chmod o+x {folders}"
+OPEN = "chmod go+x {folders}"
 """This machine's Python may be in root's home, where nobody else may pass; a base image's is not.
 In the overlay alone."""
 

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,8 +28,16 @@ def wheel() -> Path:
 
 
 @contextmanager
-def running(programs: Path, superuser: str = "taskapi") -> Iterator[DatabaseUrl]:
-    """A server of these programs; gives its URL, as its superuser."""
+def running(
+    programs: Path, superuser: str = "taskapi", settings: Sequence[str] = ("listen_addresses=",)
+) -> Iterator[DatabaseUrl]:
+    """A server of these programs; gives its URL, as its superuser.
+
+    Args:
+        programs: the folder that they are in.
+        superuser: who needs no password on the socket.
+        settings: each as `name=value`.
+    """
     # Not pytest's folder, through which only its owner may pass, and whose path may be too long.
     with tempfile.TemporaryDirectory(prefix="taskapi-postgres-") as parent:
         Path(parent).chmod(0o711)
@@ -45,10 +53,13 @@ def running(programs: Path, superuser: str = "taskapi") -> Iterator[DatabaseUrl]
                 "--no-sync",
             ),
         )
-        options = f"-k {folder} -c listen_addresses= -c fsync=off -c jit=off"
+        given = dict(setting.split("=", maxsplit=1) for setting in settings)
+        options = f"-k {folder} -c fsync=off -c jit=off"
+        options += "".join(f" -c {name}={value}" for name, value in given.items())
         _run(*pg_ctl, "start", "--wait", f"--log={folder / 'log'}", f"--options={options}")
         try:
-            yield DatabaseUrl(f"postgresql://{superuser}@/postgres?host={folder}", pooler=False)
+            place = f"host={folder}" + (f"&port={given['port']}" if "port" in given else "")
+            yield DatabaseUrl(f"postgresql://{superuser}@/postgres?{place}", pooler=False)
         finally:
             _run(*pg_ctl, "stop", "--mode=immediate")
 
