@@ -28,8 +28,17 @@ def wheel() -> Path:
 
 
 @contextmanager
-def running(programs: Path, superuser: str = "taskapi") -> Iterator[DatabaseUrl]:
-    """A server of these programs; gives its URL, as its superuser."""
+def running(
+    programs: Path, superuser: str = "taskapi", options: str = "", access: str = ""
+) -> Iterator[DatabaseUrl]:
+    """A server of these programs; gives its URL, as its superuser.
+
+    Args:
+        programs: the folder they are in.
+        superuser: its name.
+        options: of `postgres`.
+        access: lines for `pg_hba.conf`, in front of those that let everybody in.
+    """
     # Not pytest's folder, through which only its owner may pass, and whose path may be too long.
     with tempfile.TemporaryDirectory(prefix="taskapi-postgres-") as parent:
         Path(parent).chmod(0o711)
@@ -45,7 +54,9 @@ def running(programs: Path, superuser: str = "taskapi") -> Iterator[DatabaseUrl]
                 "--no-sync",
             ),
         )
-        options = f"-k {folder} -c listen_addresses= -c fsync=off -c jit=off"
+        rules = folder / "data" / "pg_hba.conf"
+        rules.write_text(access + rules.read_text())
+        options = f"-k {folder} -c listen_addresses= -c fsync=off -c jit=off {options}"
         _run(*pg_ctl, "start", "--wait", f"--log={folder / 'log'}", f"--options={options}")
         try:
             yield DatabaseUrl(f"postgresql://{superuser}@/postgres?host={folder}", pooler=False)
