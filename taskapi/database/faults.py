@@ -81,6 +81,11 @@ def classify(error: BaseException, *, pooled: bool = False) -> Fault | None:
         pooled: a pooler is at the other end. When it says that it shuts down, the server may still
             execute the statement.
     """
+    last_words = error.__cause__
+    if isinstance(error, asyncpg.ConnectionDoesNotExistError) and isinstance(
+        last_words, asyncpg.AdminShutdownError
+    ):
+        error = last_words
     for kind, fault in _BY_CLASS:
         if isinstance(error, kind):
             return CONNECTION_LOST if pooled and fault is SHUT_DOWN else fault

@@ -27,8 +27,7 @@ TRUSTED_SECONDS = 10.0
 that is lost with its connection could not be repeated."""
 
 NEW_SECONDS = 1.0
-"""What happens to a connection younger than that says nothing about older ones that was not known
-when it was opened."""
+"""What a connection younger than that meets is no news: another one would be no newer."""
 
 DISCARD_SECONDS = 0.25
 """For a server that responds to cancel a statement. From a frozen one nobody waits for more."""
@@ -127,13 +126,17 @@ class ConnectionPool:
         task.add_done_callback(self._closing.discard)
         await asyncio.wait({task}, timeout=DISCARD_SECONDS)
 
-    def is_new(self, connection: Connection) -> bool:
-        """Whether it was opened a moment ago."""
-        return asyncio.get_running_loop().time() - connection.opened_at < NEW_SECONDS
+    def expire(self, ended: Connection) -> None:
+        """Have no connection used again that is open now, after one of them led nowhere.
 
-    def expire_all(self) -> None:
-        """Have no connection used again that is open now; those in use end with their statement."""
-        self._opened_since = asyncio.get_running_loop().time()
+        Those in use end with their statement. Nothing happens where that is known already, or where
+        it was opened a moment ago: a server that stays read-only serves reads, on connections that
+        are not opened anew for each refused write.
+        """
+        now = asyncio.get_running_loop().time()
+        if ended.opened_at < self._opened_since or now - ended.opened_at < NEW_SECONDS:
+            return
+        self._opened_since = now
         self._reached = False
         while self._idle:
             self._idle.popleft().abort()
@@ -181,7 +184,7 @@ class ConnectionPool:
             idle = asyncio.get_running_loop().time() - connection.idle_since
             if idle <= TRUSTED_SECONDS or await connection.responds():
                 return connection
-            self.expire_all()  # whatever forgot this one
+            self.expire(connection)  # whatever forgot this one
         return None
 
     async def _open(self) -> Connection:
@@ -231,8 +234,8 @@ class Lease:
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
         connection, pool = self._connection, self._pool
-        if error is not None and faults.ends_others(error) and not pool.is_new(connection):
-            pool.expire_all()
+        if error is not None and faults.ends_others(error):
+            pool.expire(connection)
         if error is None or _is_usable_after(error):
             pool.release(connection)
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from support.other_postgres import running, wheel
 from support.programs import as_ordinary_user, ordinary_folder
 from support.rows import execute
+from support.waiting import eventually
 from taskapi.database.url import DatabaseUrl
 
 
@@ -41,6 +42,12 @@ class Replicas:
         first = self.url(self.primary)
         execute(first, "ALTER SYSTEM SET default_transaction_read_only = on")
         execute(first, "SELECT pg_reload_conf()")
+        # A new session has the new value only after all others were told of it.
+        eventually(lambda: self._is_read_only(first), "writes are refused")
+
+    @staticmethod
+    def _is_read_only(url: DatabaseUrl) -> bool:
+        return bool(execute(url, "SHOW transaction_read_only")[0][0] == "on")
 
     def accept_writes(self) -> None:
         """Undo that."""
