@@ -18,6 +18,7 @@ from support.other_postgres import installed, running
 from support.waiting import PATIENCE
 from taskapi.database.hosts import Hosts
 from taskapi.database.url import DatabaseUrl
+from taskapi.libpq import tls
 from taskapi.libpq.errors import UrlError
 
 ACCESS = """
@@ -133,6 +134,7 @@ def test_system_means_the_authorities_that_the_system_trusts(
 ) -> None:
     with pytest.raises(ssl.SSLCertVerificationError):
         stage.connect(sslrootcert="system")
+    tls._context.cache_clear()  # noqa: SLF001 - only at start does the environment change
     monkeypatch.setenv("SSL_CERT_FILE", str(stage.authority.certificate))
     assert stage.connect(sslrootcert="system", sslmode="verify-full")
     assert stage.connect(sslrootcert="system")  # which means the same, as in libpq
@@ -151,6 +153,15 @@ def test_files_of_the_users_are_found_where_psql_finds_them(stage: Stage, home: 
     (folder / "postgresql.crt").write_bytes(stage.bob.certificate.read_bytes())
     (folder / "postgresql.key").write_bytes(stage.bob.key.read_bytes())
     assert stage.connect(user="bob", sslmode="verify-full")
+
+
+def test_a_certificate_that_is_replaced_is_read_again(stage: Stage, tmp_path: Path) -> None:
+    root = tmp_path / "root.pem"
+    root.write_bytes(stage.other.certificate.read_bytes())
+    with pytest.raises(ssl.SSLCertVerificationError):
+        stage.connect(sslmode="verify-full", sslrootcert=root)
+    root.write_bytes(stage.authority.certificate.read_bytes())
+    assert stage.connect(sslmode="verify-full", sslrootcert=root)
 
 
 @pytest.mark.parametrize("mode", ["prefer", "require"])
