@@ -31,6 +31,8 @@ NUMBERS = frozenset(
 )
 """Whole numbers: seconds, `tcp_user_timeout` in milliseconds."""
 
+NUMBER = re.compile(r"-?[0-9]{1,9}")
+
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "sslmode": SSL_MODES,
     "sslnegotiation": ("postgres", "direct"),
@@ -144,7 +146,7 @@ def _check_value(name: str, value: str) -> None:
     if choices is not None and value.lower() not in map(str.lower, choices):
         hint = ". Encryption without verification is sslmode=require" if "verif" in value else ""
         raise UrlError(f"has a wrong value of {name}, which must be {_listed(choices)}{hint}")
-    if name in NUMBERS and not re.fullmatch(r"-?[0-9]{1,9}", value.strip()):
+    if name in NUMBERS and not NUMBER.fullmatch(value.strip()):
         raise UrlError(f"has a wrong value of {name}, which must be a whole number")
 
 

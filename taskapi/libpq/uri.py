@@ -9,19 +9,15 @@ from urllib.parse import unquote
 
 from taskapi.libpq.errors import UrlError
 
-PASTED = re.compile(r"\s*(?:psql\s+)?(?P<quote>['\"]?)(?P<url>.*?)(?P=quote)\s*", re.DOTALL)
-"""A URL as it is copied: with white space, in quotes, or as Neon's console shows it for psql."""
-
 SCHEME = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?://")
 """With the driver that SQLAlchemy's URLs name."""
-
-CREDENTIALS = re.compile(r"[^:/@?]*(?::[^/@]*)?@")
-"""User and password. The first `@` ends them, so one in a password must be encoded."""
 
 HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?::(?P<port>[^:]*))?")
 """One of the list, an IPv6 address in brackets."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,62}")
+
+NOT_ENCODED = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 
 UNENCODED = (
     "needs the special characters of its user and password encoded: @ as %40, / as %2F, : as %3A "
@@ -35,8 +31,7 @@ def parameters_of(url: str) -> dict[str, str]:
     Raises:
         UrlError: it is not a connection URL.
     """
-    match = PASTED.fullmatch(url)
-    text = match["url"] if match else url
+    text = _unwrapped(url)
     scheme = SCHEME.match(text)
     if scheme is None:
         raise UrlError("must start with postgresql://")
@@ -52,19 +47,28 @@ def parameters_of(url: str) -> dict[str, str]:
     return found | _queried(query)
 
 
+def _unwrapped(text: str) -> str:
+    """A URL that was copied with white space, in quotes, or as Neon's console shows it for psql."""
+    text = text.strip()
+    if text.startswith("psql "):
+        text = text.removeprefix("psql").strip()
+    for quote in ("'", '"'):
+        text = text.removeprefix(quote).removesuffix(quote)
+    return text
+
+
 def _split(text: str) -> tuple[str, str, str]:
-    """Authority, path and query. libpq takes a `?` for the query's only behind the hosts."""
-    credentials = CREDENTIALS.match(text)
-    rest = text[credentials.end() :] if credentials else text
-    if "@" in re.split(r"[?]", rest)[0]:
+    """Authority, path and query. The first `@` ends the password, in which a `?` may stand."""
+    credentials, at, rest = text.partition("@")
+    if not at or "/" in credentials or "?" in credentials.partition(":")[0]:
+        credentials, at, rest = "", "", text
+    target, _, query = rest.partition("?")
+    if "@" in target:
         raise UrlError(UNENCODED)
-    end = re.search(r"[/?]", rest)
-    hosts = rest[: end.start()] if end else rest
-    path, _, query = rest[len(hosts) :].partition("?")
+    hosts, _, path = target.partition("/")
     if " " in hosts + path:
         raise UrlError("contains a space: write it as %20, or remove it")
-    user = credentials.group() if credentials else ""
-    return f"{user}{hosts}", path.removeprefix("/"), query
+    return f"{credentials}{at}{hosts}", path, query
 
 
 def _credentials(text: str) -> dict[str, str]:
@@ -100,7 +104,7 @@ def _queried(query: str) -> dict[str, str]:
 
 
 def _decoded(text: str) -> str:
-    if re.search(r"%(?![0-9A-Fa-f]{2})|%00", text):
+    if NOT_ENCODED.search(text):
         raise UrlError("has a % without two hexadecimal digits behind it: write % as %25")
     try:
         return unquote(text, errors="strict")
