@@ -18,7 +18,7 @@ FREE = frozenset(
         *("host", "hostaddr", "port", "dbname", "user", "password", "passfile"),
         *("application_name", "fallback_application_name", "options", "service", "servicefile"),
         *("sslcert", "sslkey", "sslpassword", "sslrootcert", "sslcrl", "sslcrldir"),
-        *("krbsrvname", "gsslib"),
+        "krbsrvname",
     }
 )
 """With any value, or one that something else checks."""
@@ -43,8 +43,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     ),
     "load_balance_hosts": ("disable", "random"),
     "channel_binding": ("disable", "prefer", "require"),
-    "client_encoding": ("auto", "UTF8", "utf8", "UTF-8", "utf-8", "UNICODE"),
+    "client_encoding": ("auto", "UTF8", "UTF-8", "UNICODE"),
     # Of these, asyncpg does what the listed values ask for, and cannot do what others do.
+    "gsslib": ("gssapi",),
     "gssencmode": ("disable", "prefer"),
     "gssdelegation": ("0",),
     "sslcertmode": ("disable", "allow"),
@@ -123,9 +124,7 @@ def checked(found: Mapping[str, str]) -> dict[str, str]:
             parameters[ALIASES.get(name, name)] = value
     for name in parameters:
         _check_name(name, found)
-    for name, value in parameters.items():
-        _check_value(name, value)
-    return parameters
+    return {name: _valid(name, value) for name, value in parameters.items()}
 
 
 def _check_name(name: str, found: Mapping[str, str]) -> None:
@@ -133,7 +132,7 @@ def _check_name(name: str, found: Mapping[str, str]) -> None:
         return
     if name in ADVICE:
         raise UrlError(f"has the parameter {name}, which has no effect here: {ADVICE[name]}")
-    if any("@" in value for value in found.values()):
+    if any("@" in value for other, value in found.items() if other not in FREE):
         raise UrlError(UNENCODED)  # and the name may be a part of a password with a ? in it
     raise UrlError(
         f"has the parameter {name}, which PostgreSQL's own clients do not know: remove it, or "
@@ -141,13 +140,18 @@ def _check_name(name: str, found: Mapping[str, str]) -> None:
     )
 
 
-def _check_value(name: str, value: str) -> None:
-    choices = CHOICES.get(name)
-    if choices is not None and value.lower() not in map(str.lower, choices):
+def _valid(name: str, value: str) -> str:
+    """The value, in the case that asyncpg wants."""
+    choices = CHOICES.get(name, ())
+    for choice in choices:
+        if value.lower() == choice.lower():
+            return choice
+    if choices:
         hint = ". Encryption without verification is sslmode=require" if "verif" in value else ""
         raise UrlError(f"has a wrong value of {name}, which must be {_listed(choices)}{hint}")
     if name in NUMBERS and not NUMBER.fullmatch(value.strip()):
         raise UrlError(f"has a wrong value of {name}, which must be a whole number")
+    return value
 
 
 def _listed(choices: tuple[str, ...]) -> str:

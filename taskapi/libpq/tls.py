@@ -24,10 +24,10 @@ FILES = {
 """Parameters that name files, and what they are there."""
 
 TLS_VERSIONS = {
-    "tlsv1": ssl.TLSVersion.TLSv1,
-    "tlsv1.1": ssl.TLSVersion.TLSv1_1,
-    "tlsv1.2": ssl.TLSVersion.TLSv1_2,
-    "tlsv1.3": ssl.TLSVersion.TLSv1_3,
+    "TLSv1": ssl.TLSVersion.TLSv1,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
 
 WITHOUT_FALLBACK = ("require", "verify-ca", "verify-full")
@@ -47,10 +47,10 @@ def mode_of(parameters: Mapping[str, str]) -> str:
         UrlError: it does not go together with another parameter.
     """
     is_system = parameters.get("sslrootcert") == SYSTEM
-    mode = parameters.get("sslmode", "verify-full" if is_system else "prefer").lower()
+    mode = parameters.get("sslmode", "verify-full" if is_system else "prefer")
     if is_system and mode != "verify-full":
         raise UrlError("has sslrootcert=system, which needs sslmode=verify-full")
-    if parameters.get("channel_binding", "").lower() == "require" and mode not in WITHOUT_FALLBACK:
+    if parameters.get("channel_binding") == "require" and mode not in WITHOUT_FALLBACK:
         if mode == "disable":
             raise UrlError("has channel_binding=require, which needs sslmode=require")
         mode = "require"  # asyncpg cannot bind, and it must not fall back on no TLS
@@ -127,11 +127,11 @@ def _present(context: ssl.SSLContext, parameters: Mapping[str, str]) -> None:
 
 
 def _bound_version(context: ssl.SSLContext, parameters: Mapping[str, str]) -> None:
-    lowest = parameters.get("ssl_min_protocol_version", "TLSv1.2").lower()
+    lowest = parameters.get("ssl_min_protocol_version", "TLSv1.2")
     highest = parameters.get("ssl_max_protocol_version")
     context.minimum_version = TLS_VERSIONS[lowest]
     if highest:
-        context.maximum_version = TLS_VERSIONS[highest.lower()]
+        context.maximum_version = TLS_VERSIONS[highest]
         if context.maximum_version < context.minimum_version:
             raise UrlError("has an ssl_max_protocol_version below ssl_min_protocol_version")
 
@@ -149,9 +149,9 @@ def _users(name: str) -> str | None:
     """A file of the user's, if there is one."""
     try:
         file = Path(USERS, name).expanduser()
-    except RuntimeError:  # nobody knows where this user is at home
+        return str(file) if file.exists() else None
+    except (OSError, RuntimeError):  # no home, or one of somebody else
         return None
-    return str(file) if file.exists() else None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from taskapi.libpq.errors import UrlError
 
-SCHEME = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?://")
+SCHEME = re.compile(r"postgres(?:ql)?(?:\+[a-z0-9_]+)?://", re.IGNORECASE)
 """With the driver that SQLAlchemy's URLs name."""
 
 HOST = re.compile(r"(?P<name>\[[^\]]*\]|[^:]*)(?::(?P<port>[^:]*))?")

@@ -66,6 +66,7 @@ def test_settings_of_the_server_are_sent(query: str, settings: dict[str, str]) -
         ("prepared_statement_cache_size=0", "pgbouncer=true"),
         ("sslaccept=strict", "sslmode=verify-full&sslrootcert=system"),
         ("hunter=2", "do not know"),
+        ("password=p%40ss&hunter=2", "do not know"),
         ("Sslmode=require", "do not know"),
         # Wrong values
         ("sslmode=required", "disable, allow, prefer, require, verify-ca or verify-full"),
@@ -121,7 +122,7 @@ def test_what_has_no_effect_is_refused_with_what_to_write_instead(query: str, wo
         ("ssl=false", "disable"),
         ("ssl=prefer", "prefer"),
         ("sslmode=disable&ssl=true", "require"),
-        ("sslmode=REQUIRE", "REQUIRE"),
+        ("sslmode=REQUIRE", "require"),
     ],
 )
 def test_ssl_is_another_word_for_sslmode(query: str, mode: str) -> None:
