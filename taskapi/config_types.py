@@ -4,6 +4,7 @@ The text of a `ValueError` follows the name of the setting. It never contains th
 some values are secret.
 """
 
+import os
 import re
 from base64 import b64decode
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from taskapi.libpq.target import Target
 from taskapi.origins import check_listed, check_origin
 
 MIN_SECRET_BYTES = 32
@@ -47,17 +49,7 @@ def _split_url(value: str) -> SplitResult:
 
 
 def _check_postgres_url(value: SecretStr) -> SecretStr:
-    parts = _split_url(value.get_secret_value())
-    if parts.scheme.split("+")[0] not in {"postgres", "postgresql"}:
-        raise ValueError("must start with postgresql://")
-    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
-        # A `/`, `?` or `#` in the password ends the host's part early. The rest of the password
-        # would be taken for the path, and shown.
-        raise ValueError(
-            "needs the special characters of its password encoded: / as %2F, ? as %3F, # as %23"
-        )
-    if not parts.hostname and "host=" not in parts.query:
-        raise ValueError("names no host: write postgresql://user:password@host/database")
+    Target.of(value.get_secret_value(), os.environ)
     return value
 
 

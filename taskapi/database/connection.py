@@ -1,5 +1,6 @@
 """One connection: how it is opened, and how a statement runs on it in one round trip."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,6 +9,7 @@ import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import func, select
 
+from taskapi.database.hosts import Hosts
 from taskapi.database.statement import compiled
 from taskapi.database.url import DatabaseUrl
 
@@ -15,6 +17,10 @@ BACKEND_PID = compiled(select(func.pg_backend_pid()))
 
 CLOSE_SECONDS = 2.0
 """For the server to cancel what still runs and to close; a frozen one never would."""
+
+
+RESPONSE_SECONDS = 2.0
+"""For a round trip to show that a connection still leads to the server."""
 
 
 class Connection:
@@ -26,21 +32,23 @@ class Connection:
     which nothing can part.
 
     Attributes:
-        idle_since: the event loop's time at the last release.
+        pooler: whether a pooler is at its other end.
+        opened_at: the event loop's time when it was opened.
+        idle_since: and at the last release.
     """
 
-    __slots__ = ("_connection", "_pooler", "_prepared", "idle_since")
+    __slots__ = ("_connection", "_prepared", "idle_since", "opened_at", "pooler")
 
     def __init__(self, connection: asyncpg.Connection, *, pooler: bool) -> None:
         self._connection = connection
-        self._pooler = pooler
         self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
-        self.idle_since = 0.0
+        self.pooler = pooler
+        self.opened_at = self.idle_since = asyncio.get_running_loop().time()
 
     async def fetch_row(self, text: str, arguments: list[object]) -> asyncpg.Record | None:
         """Run a statement that returns one row, or none."""
         try:
-            if self._pooler:
+            if self.pooler:
                 return await self._fetch_unnamed(text, arguments)
             return await self._connection.fetchrow(text, *arguments)
         except asyncpg.InterfaceError as error:
@@ -75,6 +83,21 @@ class Connection:
         """Whether either side has closed it, as far as this side has noticed."""
         return self._connection.is_closed()
 
+    async def responds(self) -> bool:
+        """Whether something answers at the other end. If not, it is closed."""
+        responds = False
+        try:
+            async with asyncio.timeout(RESPONSE_SECONDS):
+                # As the simple protocol has it: one round trip, and nothing is prepared.
+                await self._connection.execute(BACKEND_PID.text)
+            responds = True
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            pass
+        finally:
+            if not responds:  # also when the request was given up meanwhile
+                self.abort()
+        return responds
+
     async def close(self) -> None:
         """Cancel what still runs on the server, wait a moment for that, and close."""
         with contextlib.suppress(Exception):  # whatever goes wrong, it ends closed
@@ -98,7 +121,7 @@ class Connector:
     def __init__(
         self, url: DatabaseUrl, connect_timeout: float, statement_timeout: float | None
     ) -> None:
-        self._url = url
+        self._hosts = Hosts(url)
         self._pooler = url.pooler
         self._connect_timeout = connect_timeout
         self._server_settings = {"application_name": "taskapi"}
@@ -123,7 +146,7 @@ class Connector:
             connection.terminate()
 
     async def _open(self, **options: Any) -> asyncpg.Connection:
-        return await asyncpg.connect(self._url.dsn, timeout=self._connect_timeout, **options)
+        return await self._hosts.connect(self._connect_timeout, **options)
 
 
 async def is_pooled(connection: asyncpg.Connection) -> bool:

@@ -22,8 +22,6 @@ log = structlog.get_logger("taskapi.database")
 
 Result = TypeVar("Result")
 
-MAX_RETRIES = 3
-
 HOUSEKEEPING_SECONDS = 30.0
 
 
@@ -165,13 +163,13 @@ class Executor:
             attempt = Attempt()
             try:
                 async with self.pool.connection() as connection:
-                    attempt.connected = True
+                    attempt.connection = connection
                     return await use(connection, attempt)
             except Exception as error:
                 fault = attempt.fault_of(error)
                 if fault is None:
                     raise
-                if retries == MAX_RETRIES or not fault.is_retryable(attempt.may_have_effect):
+                if retries >= fault.retries or not fault.is_retryable(attempt.may_have_effect):
                     raise _unavailable(fault, error) from error
             await _back_off(fault, retries)
             retries += 1
@@ -189,15 +187,17 @@ class Executor:
 class Attempt:
     """How far one attempt has come."""
 
-    __slots__ = ("connected", "may_have_effect")
+    __slots__ = ("connection", "may_have_effect")
 
     def __init__(self) -> None:
-        self.connected = False
+        self.connection: Connection | None = None
         self.may_have_effect = False
 
     def fault_of(self, error: Exception) -> Fault | None:
         """What the error means at this point; None for a bug of ours."""
-        return faults.classify(error) if self.connected else faults.classify_connecting(error)
+        if self.connection is None:
+            return faults.classify_connecting(error)
+        return faults.classify(error, pooled=self.connection.pooler)
 
 
 class Transaction:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from taskapi.database.tables import keys_of_ids
+from taskapi.libpq.errors import UrlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,13 @@ class Fault:
         backoff: seconds before the first retry, doubled before each further one; None where a retry
             would fail in the same way.
         rolled_back: the server reported that the statement had no effect.
+        retries: after the first attempt.
     """
 
     kind: str
     backoff: float | None = None
     rolled_back: bool = False
+    retries: int = 3
 
     def is_retryable(self, may_have_effect: bool) -> bool:
         """Whether the attempt may be repeated without the risk of a second effect."""
@@ -33,10 +36,12 @@ class Fault:
 UNREACHABLE = Fault("unreachable", backoff=0.05)
 NOT_YET = Fault("not_yet", backoff=0.2)
 CONNECTION_LOST = Fault("connection_lost", backoff=0.01)
+SHUT_DOWN = Fault("connection_lost", backoff=0.01, rolled_back=True)
 CONFLICT = Fault("conflict", backoff=0.01, rolled_back=True)
 BROKEN = Fault("broken", backoff=0.05)
 TOO_SLOW = Fault("too_slow")
-READ_ONLY = Fault("read_only")
+# Once, on a new connection, which may lead to the server that has taken over.
+READ_ONLY = Fault("read_only", backoff=0.01, rolled_back=True, retries=1)
 FULL = Fault("full")
 REFUSED = Fault("refused")
 SCHEMA = Fault("schema_outdated")
@@ -52,6 +57,9 @@ _BY_CLASS: tuple[tuple[type[BaseException], Fault], ...] = (
     (asyncpg.ReadOnlySQLTransactionError, READ_ONLY),
     (asyncpg.TooManyConnectionsError, NOT_YET),
     (asyncpg.CannotConnectNowError, NOT_YET),
+    # 57P01 as an error comes between statements, or rolls back the one under way (postgres.c,
+    # ProcessInterrupts). What a server says when it ends without that is a notice, 57P02 too.
+    (asyncpg.AdminShutdownError, SHUT_DOWN),
     (asyncpg.InsufficientResourcesError, FULL),
     (asyncpg.PostgresSystemError, FULL),
     (asyncpg.OperatorInterventionError, CONNECTION_LOST),
@@ -69,19 +77,43 @@ _BY_CLASS: tuple[tuple[type[BaseException], Fault], ...] = (
 )
 
 
-def classify(error: Exception) -> Fault | None:
-    """The fault behind an error of a running statement; None for a bug of ours."""
+def classify(error: BaseException, *, pooled: bool = False) -> Fault | None:
+    """The fault behind an error of a running statement; None for a bug of ours.
+
+    Args:
+        error: what was raised.
+        pooled: a pooler is at the other end. When it says that it shuts down, the server may still
+            execute the statement.
+    """
     if isinstance(error, asyncpg.UniqueViolationError):
         return IDS_BEHIND if table_behind(error) else None
+    last_words = error.__cause__
+    if isinstance(error, asyncpg.ConnectionDoesNotExistError) and isinstance(
+        last_words, asyncpg.AdminShutdownError
+    ):
+        error = last_words
     for kind, fault in _BY_CLASS:
         if isinstance(error, kind):
-            return fault
+            return CONNECTION_LOST if pooled and fault is SHUT_DOWN else fault
     return None
 
 
-def table_behind(error: Exception) -> str | None:
+def table_behind(error: BaseException) -> str | None:
     """The table whose sequence gave out an id that is in use; None for any other error."""
     return keys_of_ids().get(getattr(error, "constraint_name", None) or "")
+
+
+def ends(error: BaseException) -> bool:
+    """Whether the connection has ended, or is about to."""
+    return classify(error) in {SHUT_DOWN, CONNECTION_LOST, UNREACHABLE}
+
+
+def ends_others(error: BaseException) -> bool:
+    """Whether the connections opened before are probably of no use any more, either.
+
+    The server was demoted, ended or lost, and new connections may lead to the one that took over.
+    """
+    return ends(error) or classify(error) is READ_ONLY
 
 
 def classify_connecting(error: Exception) -> Fault | None:
@@ -91,8 +123,9 @@ def classify_connecting(error: Exception) -> Fault | None:
     while its server is away.
     """
     fault = classify(error)
-    if isinstance(error, asyncpg.InterfaceError):
-        return REFUSED  # for example an authentication method that asyncpg lacks
+    if isinstance(error, asyncpg.InterfaceError | UrlError):
+        # For example an authentication method that asyncpg lacks, or a certificate that is gone.
+        return REFUSED
     if fault in {None, BROKEN, CONNECTION_LOST} and isinstance(
         error, asyncpg.PostgresError | asyncpg.InternalClientError
     ):

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import asyncpg
 
+from taskapi.database import faults
 from taskapi.database.connection import Connection
 from taskapi.errors import ApiError, Overloaded
 from taskapi.observability import metrics
@@ -17,8 +18,16 @@ MAX_WAITING_PER_CONNECTION = 50
 """Requests that may wait for each connection. At 2,000 statements a second and connection, the
 last of them waits 25 ms; a longer queue would only make every response late."""
 
-MAX_IDLE_SECONDS = 300.0
-"""An unused connection is closed after that long, because a firewall or NAT may have dropped it."""
+MAX_IDLE_SECONDS = 180.0
+"""An unused connection is closed after that long, and at most `HOUSEKEEPING_SECONDS` later:
+before a NAT forgets it, as Azure's does after 4 minutes, and others later."""
+
+TRUSTED_SECONDS = 10.0
+"""A connection that was idle for longer is asked for a response before it gets a statement. A write
+that is lost with its connection could not be repeated."""
+
+NEW_SECONDS = 1.0
+"""What a connection younger than that meets is no news: another one would be no newer."""
 
 DISCARD_SECONDS = 0.25
 """For a server that responds to cancel a statement. From a frozen one nobody waits for more."""
@@ -50,6 +59,9 @@ class ConnectionPool:
         self._waiting = 0
         # The most recently used goes first, so that superfluous ones grow old and are closed.
         self._idle: deque[Connection] = deque()
+        self._opened_since = 0.0
+        self._reached = False
+        self._first = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -88,14 +100,16 @@ class ConnectionPool:
         """
         await self._acquire_slot()
         try:
-            return self._pop_idle() or await self._connect()
+            return await self._take_idle() or await self._open()
         except BaseException:
             self._slots.release()
             raise
 
     def release(self, connection: Connection) -> None:
         """Return a connection on which nothing is under way."""
-        if not connection.closed:
+        if connection.opened_at < self._opened_since:
+            connection.abort()
+        elif not connection.closed:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
         self._slots.release()
@@ -111,6 +125,21 @@ class ConnectionPool:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
         await asyncio.wait({task}, timeout=DISCARD_SECONDS)
+
+    def expire(self, ended: Connection) -> None:
+        """Have no connection used again that is open now, after one of them led nowhere.
+
+        Those in use end with their statement. Nothing happens where that is known already, or where
+        it was opened a moment ago: a server that stays read-only serves reads, on connections that
+        are not opened anew for each refused write.
+        """
+        now = asyncio.get_running_loop().time()
+        if ended.opened_at < self._opened_since or now - ended.opened_at < NEW_SECONDS:
+            return
+        self._opened_since = now
+        self._reached = False
+        while self._idle:
+            self._idle.popleft().abort()
 
     def close_idle(self) -> None:
         """Close the connections that have been idle for too long."""
@@ -146,12 +175,41 @@ class ConnectionPool:
             self._waiting -= 1
             metrics.WAIT_SECONDS.observe(time.perf_counter() - began)
 
-    def _pop_idle(self) -> Connection | None:
+    async def _take_idle(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.closed:
+            if connection.closed:
+                self._reached = False  # by the server, which may be away
+                continue
+            idle = asyncio.get_running_loop().time() - connection.idle_since
+            if idle <= TRUSTED_SECONDS or await connection.responds():
                 return connection
+            self.expire(connection)  # whatever forgot this one
         return None
+
+    async def _open(self) -> Connection:
+        """Open a connection: one at a time, as long as it is not known that the database is there.
+
+        A database that wakes up or has just failed over need not be asked by every request at once.
+        """
+        if not self._reached:
+            async with asyncio.timeout(self._acquire_timeout):
+                await self._first.acquire()
+            try:
+                if not self._reached:
+                    return await self._reach()
+            finally:
+                self._first.release()
+        return await self._reach()
+
+    async def _reach(self) -> Connection:
+        reached = False
+        try:
+            connection = await self._connect()
+            reached = True
+        finally:
+            self._reached = reached
+        return connection
 
     async def _close_and_free(self, connection: Connection) -> None:
         try:
@@ -175,17 +233,15 @@ class Lease:
     async def __aexit__(
         self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
     ) -> None:
+        connection, pool = self._connection, self._pool
+        if error is not None and faults.ends_others(error):
+            pool.expire(connection)
         if error is None or _is_usable_after(error):
-            self._pool.release(self._connection)
+            pool.release(connection)
         else:
-            await self._pool.discard(self._connection)
+            await pool.discard(connection)
 
 
 def _is_usable_after(error: BaseException) -> bool:
-    """Whether the error came from the server or from us, and left the protocol in a known state.
-
-    A read-only server counts as unusable: it was demoted, and its URL may lead to the new primary.
-    """
-    return isinstance(error, asyncpg.PostgresError | ApiError) and not isinstance(
-        error, asyncpg.ReadOnlySQLTransactionError
-    )
+    """Whether the error came from the server or from us, and left the protocol in a known state."""
+    return isinstance(error, asyncpg.PostgresError | ApiError) and not faults.ends(error)

@@ -1,47 +1,48 @@
-"""`DATABASE_URL`, in the forms that providers print, as asyncpg takes it."""
+"""The address of a database: `DATABASE_URL`, or that of the embedded server."""
 
-from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from urllib.parse import quote, urlsplit, urlunsplit
 
-# libpq reads these in the client. asyncpg would send them to the server as settings, which refuses
-# them. `channel_binding=require`, as Neon prints it, asks for a SCRAM variant that asyncpg lacks:
-# TLS (`sslmode`) still applies, the binding does not (SECURITY.md).
-CLIENT_ONLY = {
-    "channel_binding",
-    "connect_timeout",
-    "gssencmode",
-    "keepalives",
-    "keepalives_idle",
-    "keepalives_interval",
-    "keepalives_count",
-    "pgbouncer",
-}
+from taskapi.libpq.target import DEFAULT_PORT, NO_ENVIRONMENT, Target
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DatabaseUrl:
     """Where one PostgreSQL database is.
 
     Attributes:
-        dsn: what asyncpg connects to. It contains the password: never print it.
+        dsn: the URL. It may contain the password: never print it.
         pooler: True behind a transaction pooler (PgBouncer, Neon's `-pooler` hosts), where a named
             prepared statement may be lost between two requests; None where only a connection shows.
+        environment: the variables that complete the URL.
     """
 
-    dsn: str
+    dsn: str = field(repr=False)
     pooler: bool | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: NO_ENVIRONMENT, repr=False)
 
     @classmethod
     def parse(cls, url: str) -> "DatabaseUrl":
-        """Read a connection URL: `postgres://`, `postgresql://` or `postgresql+driver://`."""
-        parts = urlsplit(url)
-        query = parse_qsl(parts.query, keep_blank_values=True)
-        kept = [(name, value) for name, value in query if name not in CLIENT_ONLY]
-        dsn = urlunsplit(parts._replace(scheme="postgresql", query=urlencode(kept)))
-        declared = dict(query).get("pgbouncer")
+        """Read `DATABASE_URL`, which the environment may complete.
+
+        Raises:
+            UrlError: it can never work.
+        """
+        target = Target.of(url, os.environ)
+        declared = target.parameters.get("pgbouncer")
         if declared is not None:
-            return cls(dsn, pooler=declared.lower() in {"true", "1", "yes"})
-        return cls(dsn, pooler=True if "-pooler." in (parts.hostname or "") else None)
+            pooler: bool | None = declared.lower() in {"true", "1", "yes"}
+        else:
+            pooler = any("-pooler." in name for name, _ in target.hosts) or None
+        return cls(url, pooler, dict(os.environ))
+
+    @cached_property
+    def target(self) -> Target:
+        """What the URL means."""
+        return Target.of(self.dsn, self.environment)
 
     def as_role(self, role: str) -> "DatabaseUrl":
         """The same database for another role, which needs no password."""
@@ -51,8 +52,13 @@ class DatabaseUrl:
         return replace(self, dsn=urlunsplit(parts._replace(netloc=netloc)))
 
     def __str__(self) -> str:
-        """The URL without user and password, for people."""
-        parts = urlsplit(self.dsn)
-        socket = dict(parse_qsl(parts.query)).get("host", "")
-        host = parts.netloc.rpartition("@")[2] or socket
-        return f"{host}{parts.path}"
+        """Hosts and database, without user and password, for people."""
+        hosts = ",".join(_shown(name, port) for name, port in self.target.hosts)
+        return f"{hosts}/{self.target.database}"
+
+
+def _shown(name: str, port: int) -> str:
+    if name.startswith("/"):
+        return name
+    host = f"[{name}]" if ":" in name else name
+    return f"{host}:{port}" if port != DEFAULT_PORT else host

@@ -9,6 +9,7 @@ import asyncpg
 from taskapi.config import Settings
 from taskapi.database.executor import Executor
 from taskapi.database.faults import classify_connecting
+from taskapi.database.hosts import Hosts
 from taskapi.database.schema import SchemaMismatch, check_schema
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
@@ -63,8 +64,8 @@ async def examine_database(settings: Settings, url: DatabaseUrl) -> AsyncIterato
     """Examine the database, in the order in which to put it right."""
     subject = f"database at {url}"
     try:
-        connection = await asyncpg.connect(
-            url.dsn, timeout=settings.database_connect_timeout, statement_cache_size=0
+        connection = await Hosts(url).connect(
+            settings.database_connect_timeout, statement_cache_size=0
         )
     except Exception as error:
         if classify_connecting(error) is None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from taskapi.database.faults import classify_connecting
+from taskapi.database.hosts import Hosts
 from taskapi.database.schema import MigrationError
 from taskapi.database.statement import Constant, compiled
 from taskapi.database.url import DatabaseUrl
@@ -100,7 +101,7 @@ async def _one_run_at_a_time(url: DatabaseUrl, connect_timeout: float) -> AsyncI
 async def _connect(url: DatabaseUrl, timeout: float) -> asyncpg.Connection:  # noqa: ASYNC109 - asyncpg's own
     """Open a connection that works behind a transaction pooler too."""
     try:
-        return await asyncpg.connect(url.dsn, timeout=timeout, statement_cache_size=0)
+        return await Hosts(url).connect(timeout, statement_cache_size=0)
     except Exception as error:
         if classify_connecting(error) is None:
             raise

@@ -29,7 +29,10 @@ def wheel() -> Path:
 
 @contextmanager
 def running(
-    programs: Path, superuser: str = "taskapi", settings: Sequence[str] = ("listen_addresses=",)
+    programs: Path,
+    superuser: str = "taskapi",
+    settings: Sequence[str] = ("listen_addresses=",),
+    access: str = "",
 ) -> Iterator[DatabaseUrl]:
     """A server of these programs; gives its URL, as its superuser.
 
@@ -37,6 +40,7 @@ def running(
         programs: the folder that they are in.
         superuser: who needs no password on the socket.
         settings: each as `name=value`.
+        access: lines for `pg_hba.conf`, in front of those that let everybody in.
     """
     # Not pytest's folder, through which only its owner may pass, and whose path may be too long.
     with tempfile.TemporaryDirectory(prefix="taskapi-postgres-") as parent:
@@ -53,6 +57,8 @@ def running(
                 "--no-sync",
             ),
         )
+        rules = folder / "data" / "pg_hba.conf"
+        rules.write_text(access + rules.read_text())
         given = dict(setting.split("=", maxsplit=1) for setting in settings)
         options = f"-k {folder} -c fsync=off -c jit=off"
         options += "".join(f" -c {name}={value}" for name, value in given.items())

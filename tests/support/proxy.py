@@ -1,6 +1,8 @@
 """A network that misbehaves on demand, between the service and its database."""
 
 import asyncio
+import ctypes
+import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +11,17 @@ from pathlib import Path
 from support.background import Background
 
 CANCEL_REQUEST = 80877102
+
+SO_ATTACH_FILTER = 26  # of Linux (asm-generic/socket.h), which Python does not name
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_ushort), ("jump", ctypes.c_ushort), ("value", ctypes.c_uint))
+
+
+_RETURN_NOTHING = _Instruction(6, 0, 0)  # BPF_RET: keep no byte of the packet
+DROP_ALL = struct.pack("HP", 1, ctypes.addressof(_RETURN_NOTHING))
+"""A `sock_fprog` of one instruction (Linux, networking/filter)."""
 
 
 class FaultProxy:
@@ -30,9 +43,30 @@ class FaultProxy:
         self._background = background
         self._target = target
         self._pumps: set[asyncio.Task[None]] = set()
+        self._lines: list[socket.socket] = []
         self.refusals: list[str] = []
         self.silent = False
         self.cuts = 0
+
+    @property
+    def taken(self) -> int:
+        """How many connections of clients there have been."""
+        return len(self._lines)
+
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return len(self._pumps)
+
+    def forget(self) -> None:
+        """Drop every packet of the clients' connections from now on, and take new ones.
+
+        As a NAT or firewall does that has forgotten them. The kernel drops them before TCP sees
+        them, so nothing is acknowledged.
+        """
+        for line in self._lines:
+            with suppress(OSError):  # it has ended
+                line.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, DROP_ALL)
 
     @contextmanager
     def running(self) -> Iterator["FaultProxy"]:
@@ -54,6 +88,7 @@ class FaultProxy:
         task = asyncio.current_task()
         assert task is not None
         self._pumps.add(task)
+        self._lines.append(writer.transport.get_extra_info("socket"))
         try:
             await self._connect(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
