@@ -34,7 +34,6 @@ from taskapi.edge.router import refuse_foreign_routes
 from taskapi.embedded.database import SERVICE_ROLE, database_in_use
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.idempotency.statements import SWEEP as ANSWERS
-from taskapi.libpq.tls import VERIFIED
 from taskapi.migrations.catalog import readiness_of
 from taskapi.migrations.grants import grant_rights
 from taskapi.observability import tracing
@@ -145,8 +144,6 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
             await _prepare_embedded(settings)
         executor = await _open_executor(settings, url)
         stack.push_async_callback(executor.close)
-        if not url.target.is_verified:
-            log.warning("database_not_verified", remedy=f"in DATABASE_URL, write {VERIFIED}")
         await _ensure_schema(settings, url, executor)
         app.service_state = state = _state(app, executor)
         for work in (

@@ -104,7 +104,7 @@ def print_banner(settings: Settings, url: DatabaseUrl, port: int) -> None:
     if settings.docs_enabled:
         # Where PUBLIC_URL is another origin, the page must not call it from this one.
         console.print(f"  [dim]docs[/]      {settings.public_url or base_url}/docs")
-    for risk in risks_of(settings):
+    for risk in risks_of(settings, url):
         console.print(f"  [yellow]unwise[/]    {risk.subject}: {risk.text}")
     secret = secret_of(settings)
     # BETTER_AUTH_SECRET signs for real users, and what is printed here may be kept in a log.

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from taskapi.config import Settings
+from taskapi.database.url import DatabaseUrl
+from taskapi.libpq.tls import VERIFIED
 
 
 class Risk(NamedTuple):
@@ -16,10 +18,21 @@ class Risk(NamedTuple):
     remedy: str
 
 
-def risks_of(settings: Settings) -> Iterator[Risk]:
-    """The risks of a service that is in use. One with the embedded database is not."""
+def risks_of(settings: Settings, url: DatabaseUrl) -> Iterator[Risk]:
+    """The risks of a service that is in use. One with the embedded database is not.
+
+    Args:
+        settings: all of them.
+        url: the database.
+    """
     if settings.embedded:
         return
+    if not url.target.is_verified:
+        yield Risk(
+            "way to the database",
+            "TLS does not verify the server, so whoever is on it can read and change everything",
+            f"in DATABASE_URL, write {VERIFIED}",
+        )
     if settings.key_set_url is not None and _is_readable(settings.key_set_url):
         yield Risk(
             "way to the key set",

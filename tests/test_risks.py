@@ -38,6 +38,13 @@ UNWISE: list[tuple[dict[str, object], list[str]]] = [
         {"better_auth_url": None, "better_auth_jwks_url": "https://a.example/jwks"},
         ["issuer", "audience"],
     ),
+    ({"database_url": "postgresql://taskapi@database.example.com/tasks"}, ["way to the database"]),
+    (
+        {"database_url": "postgresql://taskapi@db.example.com/tasks?sslmode=require"},
+        ["way to the database"],
+    ),
+    ({"database_url": "postgresql://t@h/tasks?sslmode=verify-full&sslrootcert=system"}, []),
+    ({"database_url": "postgresql://t@localhost,10.0.0.7/tasks"}, ["way to the database"]),
     ({"database_url": None, "better_auth_url": "http://app.example.com"}, []),
 ]
 
@@ -45,7 +52,10 @@ UNWISE: list[tuple[dict[str, object], list[str]]] = [
 @pytest.mark.parametrize(("changed", "subjects"), UNWISE)
 def test_what_is_unwise(changed: dict[str, object], subjects: list[str]) -> None:
     settings = Settings.model_validate(WISE | changed)
-    assert [risk.subject for risk in risks_of(settings)] == subjects
+    assert [
+        risk.subject
+        for risk in risks_of(settings, DatabaseUrl(str((WISE | changed)["database_url"])))
+    ] == subjects
 
 
 def test_the_doctor_calls_it_bad_and_says_what_to_set() -> None:

@@ -16,7 +16,7 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """Examine settings, database and keys, and the token where there is one."""
     yield _settings(settings)
-    for risk in risks_of(settings):
+    for risk in risks_of(settings, url):
         yield Finding(risk.subject, risk.text, good=False, remedy=risk.remedy)
     async for finding in examine_database(settings, url):
         yield finding
