@@ -243,7 +243,7 @@ def is_text(statement: ast.stmt | None) -> bool:
         ("DATABASE_CONNECT_TIMEOUT", "0", "must be more than 0"),
         ("DATABASE_CONNECT_TIMEOUT", "nan", "must be a finite number"),
         ("DATABASE_POOL_SIZE", "0", "must be at least 1"),
-        ("USER_ID_TYPE", "uuid", "must be integer or text"),
+        ("USER_ID_TYPE", "bigint", "must be integer, text or uuid"),
         ("USERS_TABLE", 'users"; DROP TABLE tasks; --', "one table name"),
         ("USERS_TABLE", "public.users", "one table name"),
         ("BETTER_AUTH_SECRET", "hunter2", "7 bytes and needs at least 32"),

@@ -5,12 +5,15 @@ with `is_local`, in the same round trip, so that nothing stays in the session (d
 """
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     ColumnElement,
     TableClause,
     Text,
+    Uuid,
     and_,
     bindparam,
     cast,
@@ -20,14 +23,23 @@ from sqlalchemy import (
     select,
     table,
 )
+from sqlalchemy.types import TypeEngine
 
+from taskapi.config import UserIdType
 from taskapi.database.statement import Constant
 
-UserId = int | str
-"""`BIGINT` or `TEXT` in the database, as `USER_ID_TYPE` says."""
+UserId = int | str | UUID
+"""In the database one of `ID_TYPES`, as `USER_ID_TYPE` says."""
+
+ID_TYPES: dict[UserIdType, TypeEngine[Any]] = {
+    "integer": BigInteger(),
+    "text": Text(),
+    "uuid": Uuid(),
+}
+"""The types of the columns `user_id`."""
 
 OWNER: ColumnElement[Any] = bindparam("owner")
-"""The parameter of every statement. It has no type, so that one text serves both types of id:
+"""The parameter of every statement. It has no type, so that one text serves all types of id:
 PostgreSQL takes it from the column that it is first compared with."""
 
 OWNER_SETTING = "taskapi.owner"

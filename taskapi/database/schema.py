@@ -36,7 +36,7 @@ from taskapi.errors import SchemaOutdated
 
 MIGRATIONS = Path(taskapi.__file__).parent / "migrations"
 
-OWNER_TYPES: dict[UserIdType, str] = {"integer": "bigint", "text": "text"}
+OWNER_TYPES: dict[UserIdType, str] = {"integer": "bigint", "text": "text", "uuid": "uuid"}
 
 EMPTY_START = f"or move {LOCAL_DIRECTORY} away, and the next start makes an empty database"
 """The other way out of a mismatch, where the database is the embedded one."""

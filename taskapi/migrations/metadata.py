@@ -1,8 +1,9 @@
 """The tables of this package, as one database has them."""
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, MetaData, Table, Text
+from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
 
 from taskapi.config import UserIdType
+from taskapi.database.owner import ID_TYPES
 from taskapi.database.tables import own_tables
 
 
@@ -12,7 +13,7 @@ def metadata_for(user_id_type: UserIdType, users_table: str) -> MetaData:
     Of the users table only what the others refer to: the rest of it is the auth server's.
     """
     metadata = MetaData()
-    id_type = BigInteger() if user_id_type == "integer" else Text()
+    id_type = ID_TYPES[user_id_type]
     Table(users_table, metadata, Column("id", id_type, primary_key=True))
     for table in own_tables().values():
         copy = table.to_metadata(metadata)

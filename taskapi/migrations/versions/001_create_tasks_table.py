@@ -1,8 +1,12 @@
 """Create the tasks table, and a minimal users table where none is there yet."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import context, op
 
+from taskapi.config import UserIdType
+from taskapi.database.owner import ID_TYPES
 from taskapi.database.schema import MigrationError
 
 revision = "taskapi_001"
@@ -13,17 +17,23 @@ depends_on = None
 MADE_HERE = "made by taskapi"
 """The comment on a users table of our making, by which the way back knows it."""
 
+GENERATED_IDS: dict[UserIdType, dict[str, Any]] = {
+    "integer": {"server_default": sa.Identity()},
+    "text": {},
+    "uuid": {"server_default": sa.func.gen_random_uuid()},
+}
+"""Of a users table of our making: Better Auth leaves integers and uuids to the database."""
 
-def _options() -> tuple[str, type[sa.BigInteger | sa.Text]]:
+
+def _options() -> tuple[str, UserIdType]:
     options = context.get_context().opts
-    kind = sa.BigInteger if options["user_id_type"] == "integer" else sa.Text
-    return options["users_table"], kind
+    return options["users_table"], options["user_id_type"]
 
 
 def upgrade() -> None:
     """Apply it."""
-    users_table, user_id = _options()
-    _create_users(users_table, user_id)
+    users_table, user_id_type = _options()
+    _create_users(users_table, user_id_type)
     op.create_table(
         "tasks",
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
@@ -38,7 +48,7 @@ def upgrade() -> None:
         ),
         sa.Column(
             "user_id",
-            user_id,
+            ID_TYPES[user_id_type],
             sa.ForeignKey(f"{users_table}.id", ondelete="CASCADE"),
             nullable=False,
         ),
@@ -48,7 +58,7 @@ def upgrade() -> None:
     op.create_index("tasks_by_title", "tasks", ["user_id", "title"])
 
 
-def _create_users(users_table: str, user_id: type[sa.BigInteger | sa.Text]) -> None:
+def _create_users(users_table: str, user_id_type: UserIdType) -> None:
     """Make a users table of only an id, unless Better Auth made one before.
 
     It adds its own columns to this one, as long as none here is NOT NULL without a default.
@@ -59,10 +69,9 @@ def _create_users(users_table: str, user_id: type[sa.BigInteger | sa.Text]) -> N
         if database.has_table(users_table):
             return
         _refuse_second_table(users_table, database.get_table_names())
-    generated = [sa.Identity()] if user_id is sa.BigInteger else []
     op.create_table(
         users_table,
-        sa.Column("id", user_id, *generated, primary_key=True),
+        sa.Column("id", ID_TYPES[user_id_type], primary_key=True, **GENERATED_IDS[user_id_type]),
         comment=None if unseen else MADE_HERE,  # of what is there already, it would be untrue
         if_not_exists=True,
     )

@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context, op
 
+from taskapi.database.owner import ID_TYPES
 from taskapi.database.statement import Constant
 from taskapi.migrations.row_security import (
     clock_sweep_policy,
@@ -164,12 +165,9 @@ def _options() -> dict[str, Any]:
 
 
 def _user_id() -> sa.Column[Any]:
-    kind: type[sa.BigInteger | sa.Text] = (
-        sa.BigInteger if _options()["user_id_type"] == "integer" else sa.Text
-    )
     return sa.Column(
         "user_id",
-        kind,
+        ID_TYPES[_options()["user_id_type"]],
         sa.ForeignKey(f"{_options()['users_table']}.id", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,
