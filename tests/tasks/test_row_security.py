@@ -202,12 +202,13 @@ def test_a_refusal_by_a_policy_is_no_500(
 ) -> None:
     """No client can cause one. A statement of ours that did would be a fault of the database's."""
     fetch_row = Connection.fetch_row
+    nobody = IDS[id_type_of(filled)][0][:-1] + "0"
     undeclared = re.compile(r"set_config\('taskapi.owner', CAST\(\$\d+ AS TEXT\)")
     monkeypatch.setattr(
         Connection,
         "fetch_row",
         lambda self, text, arguments: fetch_row(
-            self, undeclared.sub("set_config('taskapi.owner', '0'", text), arguments
+            self, undeclared.sub(f"set_config('taskapi.owner', '{nobody}'", text), arguments
         ),
     )
     with two_people(filled, {}) as (alice, _):
