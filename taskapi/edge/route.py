@@ -100,7 +100,8 @@ class Route(APIRoute):
         **described: Unpack[Described],
     ) -> None:
         refuse_unknown_options(path, described, Described.__annotations__)
-        super().__init__(path, endpoint, methods=[method], **described)
+        named: Described = {**_names(endpoint), **described}
+        super().__init__(path, endpoint, methods=[method], **named)
         refuse_unsupported(self, described, has_reader=reads is not None)
         self._read = reads or (json_object if self.body_field else None)
         if max_body_bytes and self._read is None:
@@ -158,6 +159,16 @@ class Route(APIRoute):
         if isinstance(result, Response):
             return result
         return JSONResponse(result, self.status_code or HTTPStatus.OK)
+
+
+def _names(endpoint: Callable[..., Awaitable[Any]]) -> Described:
+    """`list_tasks` is `listTasks` in generated clients, and "List tasks" in the table of contents.
+
+    FastAPI would make `list_tasks_api__user_id__tasks_get` of it, and "List Tasks".
+    """
+    first, *rest = endpoint.__name__.split("_")
+    name = "".join([first, *(word.capitalize() for word in rest)])
+    return {"operation_id": name, "summary": " ".join([first.capitalize(), *rest])}
 
 
 def _weighed(dependant: Dependant) -> str | None:

@@ -59,9 +59,11 @@ class StrictBody(BaseModel):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         described = handler(schema)
-        properties = handler.resolve_ref_schema(described)["properties"]
-        for name in sorted(cls.ignored - properties.keys()):
-            properties[name] = {"description": "Ignored."}
+        if cls.ignored:
+            model = handler.resolve_ref_schema(described)
+            # No properties: generated clients need not offer what has no effect.
+            model["propertyNames"] = {"enum": sorted(cls.ignored | model["properties"].keys())}
+            del model["additionalProperties"]
         return described
 
 
