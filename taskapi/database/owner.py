@@ -27,6 +27,7 @@ from sqlalchemy.types import TypeEngine
 
 from taskapi.config import UserIdType
 from taskapi.database.statement import Constant
+from taskapi.database.tables import split_name
 
 UserId = int | str | UUID
 """In the database one of `ID_TYPES`, as `USER_ID_TYPE` says."""
@@ -95,7 +96,8 @@ class Users:
     def __init__(
         self, table_name: str, *, create_unknown: bool, max_tasks: int | None = None
     ) -> None:
-        self.table: TableClause = table(table_name, column("id"))
+        schema, name = split_name(table_name)
+        self.table: TableClause = table(name, column("id"), schema=schema)
         users = self.table.c
         # Selects the id, because the service's role may read no other column, as `*` would.
         self.known: ColumnElement[bool] = exists(users.id).where(users.id == OWNER)

@@ -9,15 +9,14 @@ import asyncpg
 from taskapi.config import Settings
 from taskapi.database.executor import Executor
 from taskapi.database.faults import classify_connecting
-from taskapi.database.schema import SchemaMismatch, check_schema
+from taskapi.database.mismatch import SchemaMismatch
+from taskapi.database.schema import check_schema
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.findings import Finding
 from taskapi.doctor.identity import IDENTITY, ROW_SECURITY_ON, identity
 from taskapi.doctor.rights import (
     ROLE,
-    elsewhere,
-    elsewhere_statement,
     required_columns,
     rights,
     rights_statement,
@@ -100,8 +99,6 @@ async def _examine_contents(
         yield finding
     role: str = await connection.fetchval(ROLE.text)
     schema = await _schema(settings, url, role)
-    if schema.good is False and (row := await _row(connection, elsewhere_statement())) is not None:
-        schema = elsewhere(row, role)
     yield schema
     if schema.good:
         yield rights(await _row(connection, rights_statement(settings)), role)

@@ -20,11 +20,11 @@ from taskapi.migrations.catalog import (
     read_granted_roles,
     read_role,
     read_tables,
-    refuse_misfit,
 )
 from taskapi.migrations.connection import run_on
 from taskapi.migrations.ddl import CreateRole, Grant, GrantUsage, RevokeAll, RowSecurity
 from taskapi.migrations.online import limit_lock_waits
+from taskapi.migrations.preflight import refuse_misfit
 from taskapi.migrations.rights import READ_AND_WRITE, rights_on_users
 from taskapi.migrations.row_security import owner_policy
 

@@ -4,7 +4,7 @@ from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
 
 from taskapi.config import UserIdType
 from taskapi.database.owner import ID_TYPES
-from taskapi.database.tables import own_tables
+from taskapi.database.tables import own_tables, split_name
 
 
 def metadata_for(user_id_type: UserIdType, users_table: str) -> MetaData:
@@ -14,7 +14,8 @@ def metadata_for(user_id_type: UserIdType, users_table: str) -> MetaData:
     """
     metadata = MetaData()
     id_type = ID_TYPES[user_id_type]
-    Table(users_table, metadata, Column("id", id_type, primary_key=True))
+    schema, name = split_name(users_table)
+    Table(name, metadata, Column("id", id_type, primary_key=True), schema=schema)
     for table in own_tables().values():
         copy = table.to_metadata(metadata)
         copy.c.user_id.type = id_type

@@ -7,6 +7,7 @@ from alembic import context, op
 
 from taskapi.database.owner import ID_TYPES
 from taskapi.database.statement import Constant
+from taskapi.database.tables import quoted_name
 from taskapi.migrations.row_security import (
     clock_sweep_policy,
     clock_watch_policy,
@@ -136,9 +137,9 @@ def upgrade() -> None:
     op.execute(sweep_policy("tombstones", sa.column("deleted_at") <= sa.func.now() - a_day))
     op.execute(clock_sweep_policy())
     op.execute(clock_watch_policy())
-    quoted = context.get_context().dialect.identifier_preparer.quote(_options()["users_table"])
+    users = quoted_name(_options()["users_table"])
     for function in (MOVED_CLOCK, MOVE_CLOCK, RESTART_CLOCKS):
-        op.execute(function.format(users=quoted))
+        op.execute(function.format(users=users))
     for name, moment in TRIGGERS.items():
         op.execute(
             f"CREATE TRIGGER {name} {moment} ON tasks FOR EACH ROW "
