@@ -81,7 +81,8 @@ def migrate(connection: Connection) -> None:
         if before is None:
             refuse_new_place(connection)
             refuse_users_table(connection, settings)
-        refuse_misfit(connection, settings)
+        else:
+            refuse_misfit(connection, settings)
         context.config.attributes["revision_before"] = before
         context.run_migrations()
         repeat_grants(connection)

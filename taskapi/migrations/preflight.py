@@ -148,7 +148,7 @@ def _users_table(name: str) -> Any:
         cast(CLASSES.c.relkind, Text).label("relkind"),
         kind.scalar_subquery().label("id_type"),
         unique.exists().label("is_unique"),
-        func.has_table_privilege(oid, Constant("REFERENCES")).label("may_refer"),
+        func.has_column_privilege(oid, number, Constant("REFERENCES")).label("may_refer"),
         func.pg_get_userbyid(CLASSES.c.relowner).label("owner"),
         cast(func.current_user(), Text).label("role"),
     ).where(CLASSES.c.oid == oid)

