@@ -27,6 +27,7 @@ from taskapi.doctor.rights import (
 )
 from taskapi.doctor.server import connections, read_server, server_findings
 from taskapi.doctor.session import SESSION_SETTINGS, session_settings
+from taskapi.doctor.users import beside_statement, second_table
 from taskapi.errors import ApiError, SchemaOutdated
 
 UNREACHABLE_REMEDIES: tuple[tuple[type[Exception], str], ...] = (
@@ -101,7 +102,12 @@ async def _examine_contents(
     schema = await _schema(settings, url, role)
     yield schema
     if schema.good:
-        yield rights(await _row(connection, rights_statement(settings)), role)
+        granted = rights(await _row(connection, rights_statement(settings)), role)
+        yield granted
+        if granted.good and not settings.creates_unknown_users:
+            row = await _row(connection, beside_statement(settings.users_table))
+            if (second := second_table(row, settings.users_table)) is not None:
+                yield second
         yield row_security(await _row(connection, row_security_statement(settings)))
         if settings.creates_unknown_users:
             row = await _row(connection, required_columns(settings.users_table))

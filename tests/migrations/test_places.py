@@ -55,7 +55,7 @@ def schemas_of(empty: OwnDatabase, *tables: str) -> set[str]:
 
 def sentence(address: DatabaseUrl, **changed: object) -> str:
     """What the doctor says about the schema, which is what the start says."""
-    finding = examined(address, database_url=address.dsn, **changed)["schema"]
+    finding = examined(address, None, database_url=address.dsn, **changed)["schema"]
     assert finding.good is False
     return f"{finding.text}: {finding.remedy}"
 
@@ -66,7 +66,7 @@ def statement_in(said: object) -> str:
 
 
 def assert_serves(address: DatabaseUrl, **changed: object) -> None:
-    assert examined(address, database_url=address.dsn, **changed)["schema"].good is True
+    assert examined(address, None, database_url=address.dsn, **changed)["schema"].good is True
     with client_for(settings_for(address, database_url=address.dsn, **changed)) as http:
         Person("7", token_for("7"), http).create()
 
