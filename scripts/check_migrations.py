@@ -19,9 +19,15 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
 
 ADD_A_TASK = """
-    INSERT INTO users (id) VALUES ('1') ON CONFLICT DO NOTHING;
-    INSERT INTO tasks (title, user_id) VALUES ('Buy milk', '1');
+    INSERT INTO users (id) VALUES ('{id}') ON CONFLICT DO NOTHING;
+    INSERT INTO tasks (title, user_id) VALUES ('Buy milk', '{id}');
 """
+
+IDS: dict[UserIdType, str] = {
+    "integer": "1",
+    "text": "Kx3mQ9vT2bLw",
+    "uuid": "0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e63",
+}
 
 
 def new_database(server: DatabaseUrl, name: str) -> DatabaseUrl:
@@ -43,12 +49,12 @@ def execute(address: DatabaseUrl, sql: str) -> None:
     asyncio.run(run())
 
 
-def climb(config: Config, address: DatabaseUrl) -> int:
+def climb(config: Config, address: DatabaseUrl, user_id: str) -> int:
     """Take every step up, down and up again, and the whole way down; gives the number of steps."""
     steps = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     for revision in reversed(steps):
         command.upgrade(config, revision)
-        execute(address, ADD_A_TASK)
+        execute(address, ADD_A_TASK.format(id=user_id))
         command.downgrade(config, "-1")
         command.upgrade(config, revision)
     command.downgrade(config, "base")
@@ -57,7 +63,7 @@ def climb(config: Config, address: DatabaseUrl) -> int:
 
 
 def main() -> None:
-    """Check both types of user id, and print what was found."""
+    """Check all types of user id, and print what was found."""
     with tempfile.TemporaryDirectory() as folder:
         server = EmbeddedServer(Path(folder) / "database")
         try:
@@ -67,7 +73,7 @@ def main() -> None:
                 config.set_main_option("script_location", str(MIGRATIONS))
                 config.attributes["settings"] = DatabaseSettings(user_id_type=kind)
                 config.attributes["url"] = new_database(address, f"users_{kind}")
-                steps = climb(config, config.attributes["url"])
+                steps = climb(config, config.attributes["url"], IDS[kind])
                 command.check(config)
         except CommandError as error:
             sys.exit(f"Migrations, with user ids of type {kind}: {error}")

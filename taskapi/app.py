@@ -20,8 +20,9 @@ from taskapi.changes.notifier import Notifier
 from taskapi.clock.sweeping import tombstones
 from taskapi.config import Settings
 from taskapi.database.executor import Executor
+from taskapi.database.mismatch import SchemaMismatch
 from taskapi.database.owner import Users
-from taskapi.database.schema import SchemaMismatch, check_schema, migrate
+from taskapi.database.schema import check_schema, migrate
 from taskapi.database.sweeper import keep_sweeping
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.cors import CorsMiddleware

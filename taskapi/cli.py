@@ -256,7 +256,7 @@ async def _begin_epoch(settings: DatabaseSettings, url: DatabaseUrl) -> int:
         await check_schema(executor, settings)
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("Clocks", total=await count_clocks(executor))
-            async for done in begin_epoch(executor, settings.user_id_type):
+            async for done in begin_epoch(executor):
                 progress.update(task, completed=done)
     finally:
         await executor.close()

@@ -25,7 +25,7 @@ from taskapi.origins import AllowedOrigins
 LOCAL_DIRECTORY = Path(".taskapi")
 """Where a service without `DATABASE_URL` keeps its database and its secret."""
 
-UserIdType = Literal["integer", "text"]
+UserIdType = Literal["integer", "text", "uuid"]
 
 MAX_ID = 2**63 - 1
 """The largest BIGINT: of a task's id, and of a user's where `USER_ID_TYPE` is integer."""

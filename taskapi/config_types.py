@@ -22,8 +22,8 @@ from taskapi.origins import check_listed, check_origin
 MIN_SECRET_BYTES = 32
 """RFC 7518, 3.2: a key for HS256 is at least as long as the output of its hash."""
 
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-"""A name of SQL: PostgreSQL truncates a longer one."""
+TABLE_NAME = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_]{0,62}\.)?[A-Za-z_][A-Za-z0-9_]{0,62}")
+"""A name of SQL, or two with a dot: PostgreSQL truncates longer ones."""
 
 
 PUBLIC_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
@@ -143,8 +143,11 @@ def _check_networks(value: tuple[object, ...]) -> tuple[IPv4Network | IPv6Networ
 
 
 def _check_table_name(value: str) -> str:
-    if not IDENTIFIER.fullmatch(value):
-        raise ValueError("must be one table name of letters, digits and _")
+    if not TABLE_NAME.fullmatch(value):
+        raise ValueError(
+            "must be a table name of letters, digits and _, or a schema and a table with a dot "
+            "between them"
+        )
     return value
 
 

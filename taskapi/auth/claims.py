@@ -5,6 +5,7 @@ import re
 import time
 from dataclasses import dataclass
 from typing import Any, Self
+from uuid import UUID
 
 from taskapi.config import MAX_ID, Settings, UserIdType
 from taskapi.errors import InvalidToken, TokenExpired
@@ -13,6 +14,10 @@ LEEWAY = 30.0
 """Seconds by which the clocks of the auth server and of this machine may differ."""
 
 POSITIVE_INTEGER = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+
+CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+"""As PostgreSQL, Better Auth and RFC 9562 write it. Other spellings of the same id are no other
+paths."""
 
 MAX_SUBJECT_BYTES = 255
 """In UTF-8: Better Auth's ids have 32, uuids 36. A row of an index has at most 2,704 bytes in
@@ -42,7 +47,7 @@ class User:
     """
 
     subject: str
-    id: int | str
+    id: int | str | UUID
     expires_at: float = math.inf
 
 
@@ -103,6 +108,12 @@ class ClaimsPolicy:
                     "The token's user (sub) is not an integer id; see USER_ID_TYPE.", "user"
                 )
             return User(subject, int(subject))
+        if self.user_id_type == "uuid":
+            if not CANONICAL_UUID.fullmatch(subject):
+                raise InvalidToken(
+                    "The token's user (sub) is not a UUID in lower case; see USER_ID_TYPE.", "user"
+                )
+            return User(subject, UUID(subject))
         if UNPRINTABLE.search(subject):
             raise InvalidToken(
                 "The token's user (sub) has characters that no id has, such as line breaks.", "user"

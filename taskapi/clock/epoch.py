@@ -6,45 +6,59 @@ not have.
 
 from collections.abc import AsyncIterator
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, update
 
 from taskapi.clock.statements import CLOCKS
-from taskapi.config import UserIdType
 from taskapi.database.executor import Executor
-from taskapi.database.owner import SWEEPING, UserId
-from taskapi.database.statement import Constant, compiled
+from taskapi.database.owner import SWEEPING
+from taskapi.database.statement import Constant, Statement, compiled
 
 MAX_CLOCKS = 1000
 """In one statement, so that no user's writes wait for long."""
 
-BEFORE_ALL: dict[UserIdType, UserId] = {"integer": -(2**63), "text": ""}
-
 COUNT = compiled(select(func.count().label("clocks")).select_from(CLOCKS).where(SWEEPING))
 
-_next = (
-    select(CLOCKS.c.user_id, func.statement_timestamp().label("now"))
-    .where(CLOCKS.c.user_id > bindparam("after"), SWEEPING)
-    .order_by(CLOCKS.c.user_id)
-    .limit(Constant(MAX_CLOCKS))
-    .cte("next")
-)
-_begun = (
-    update(CLOCKS)
-    .where(CLOCKS.c.user_id == _next.c.user_id, SWEEPING)
-    .values(started_at=_next.c.now, changed_at=func.greatest(CLOCKS.c.changed_at, _next.c.now))
-    .returning(CLOCKS.c.user_id)
-    .cte("begun")
-)
-BEGIN = compiled(select(func.count().label("begun"), func.max(_begun.c.user_id).label("last")))
+
+def _begin(*behind: ColumnElement[bool]) -> Statement:
+    """Begin it for the next users; `begun` is how many those are, and `last` the last of them."""
+    clocks = (
+        select(CLOCKS.c.user_id, func.statement_timestamp().label("now"))
+        .where(*behind, SWEEPING)
+        .order_by(CLOCKS.c.user_id)
+        .limit(Constant(MAX_CLOCKS))
+        .cte("next")
+    )
+    begun = (
+        update(CLOCKS)
+        .where(CLOCKS.c.user_id == clocks.c.user_id, SWEEPING)
+        .values(
+            started_at=clocks.c.now,
+            changed_at=func.greatest(CLOCKS.c.changed_at, clocks.c.now),
+        )
+        .returning(CLOCKS.c.user_id)
+        .cte("begun")
+    )
+    # Not `max`, which PostgreSQL has for uuids from 18 on.
+    last = select(begun.c.user_id).order_by(begun.c.user_id.desc()).limit(Constant(1))
+    count = select(func.count()).select_from(begun)
+    return compiled(
+        select(count.scalar_subquery().label("begun"), last.scalar_subquery().label("last"))
+    )
 
 
-async def begin_epoch(executor: Executor, user_id_type: UserIdType) -> AsyncIterator[int]:
+FIRST = _begin()
+NEXT = _begin(CLOCKS.c.user_id > bindparam("after"))
+
+
+async def begin_epoch(executor: Executor) -> AsyncIterator[int]:
     """Begin a new epoch for every user; yields how many clocks have it now, after each step."""
-    done, last = 0, BEFORE_ALL[user_id_type]
-    while last is not None:
-        # Repeated after a lost connection, it only begins once more.
-        row = await executor.fetch_row(BEGIN, {"after": last}, idempotent=True)
-        done, last = done + row["begun"], row["last"]
+    # Repeated after a lost connection, a step only begins once more.
+    row = await executor.fetch_row(FIRST, {}, idempotent=True)
+    done = row["begun"]
+    yield done
+    while row["last"] is not None:
+        row = await executor.fetch_row(NEXT, {"after": row["last"]}, idempotent=True)
+        done += row["begun"]
         yield done
 
 

@@ -5,12 +5,15 @@ with `is_local`, in the same round trip, so that nothing stays in the session (d
 """
 
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     ColumnElement,
     TableClause,
     Text,
+    Uuid,
     and_,
     bindparam,
     cast,
@@ -20,14 +23,24 @@ from sqlalchemy import (
     select,
     table,
 )
+from sqlalchemy.types import TypeEngine
 
+from taskapi.config import UserIdType
 from taskapi.database.statement import Constant
+from taskapi.database.tables import split_name
 
-UserId = int | str
-"""`BIGINT` or `TEXT` in the database, as `USER_ID_TYPE` says."""
+UserId = int | str | UUID
+"""In the database one of `ID_TYPES`, as `USER_ID_TYPE` says."""
+
+ID_TYPES: dict[UserIdType, TypeEngine[Any]] = {
+    "integer": BigInteger(),
+    "text": Text(),
+    "uuid": Uuid(),
+}
+"""The types of the columns `user_id`."""
 
 OWNER: ColumnElement[Any] = bindparam("owner")
-"""The parameter of every statement. It has no type, so that one text serves both types of id:
+"""The parameter of every statement. It has no type, so that one text serves all types of id:
 PostgreSQL takes it from the column that it is first compared with."""
 
 OWNER_SETTING = "taskapi.owner"
@@ -83,7 +96,8 @@ class Users:
     def __init__(
         self, table_name: str, *, create_unknown: bool, max_tasks: int | None = None
     ) -> None:
-        self.table: TableClause = table(table_name, column("id"))
+        schema, name = split_name(table_name)
+        self.table: TableClause = table(name, column("id"), schema=schema)
         users = self.table.c
         # Selects the id, because the service's role may read no other column, as `*` would.
         self.known: ColumnElement[bool] = exists(users.id).where(users.id == OWNER)

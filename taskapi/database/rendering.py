@@ -63,7 +63,7 @@ def _not_null(column: ColumnElement[Any]) -> ColumnElement[str]:
             return case((column, Constant("true")), else_=Constant("false"))
         case DateTime():
             return func.to_char(func.timezone(Constant("UTC"), column), RFC_3339)
-        case Integer() if column.key != "user_id":  # which may be text in the database
+        case Integer() if column.key != "user_id":  # which may be text or a uuid
             return cast(column, Text)
         case _:
             return cast(func.to_json(column), Text)

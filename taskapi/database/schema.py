@@ -18,13 +18,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array
 
 import taskapi
-from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings, UserIdType
+from taskapi.config import DatabaseSettings
 from taskapi.database.executor import Executor
+from taskapi.database.mismatch import mismatch_with
+from taskapi.database.places import hidden_by, home, misplaced, places_statement, reader, scattered
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import (
-    ATTRIBUTES,
-    CLASSES,
-    CONSTRAINTS,
     REVISION_PREFIX,
     VERSION_TABLE,
     has_policy,
@@ -32,35 +31,13 @@ from taskapi.database.tables import (
     table_oid,
 )
 from taskapi.database.url import DatabaseUrl
+from taskapi.database.users_table import check_owner, owner_columns
 from taskapi.errors import SchemaOutdated
 
 MIGRATIONS = Path(taskapi.__file__).parent / "migrations"
 
-OWNER_TYPES: dict[UserIdType, str] = {"integer": "bigint", "text": "text"}
-
-EMPTY_START = f"or move {LOCAL_DIRECTORY} away, and the next start makes an empty database"
-"""The other way out of a mismatch, where the database is the embedded one."""
-
 OWNER_POLICY = "taskapi_owner"
 """The policy that a migration creates on every table of ours."""
-
-
-class SchemaMismatch(SchemaOutdated):
-    """The schema does not fit the settings, and no migration changes that.
-
-    Attributes:
-        mismatch: what does not fit.
-        remedy: what to do instead of a migration.
-    """
-
-    def __init__(self, mismatch: str, remedy: str = "") -> None:
-        super().__init__(f"{mismatch}: {remedy}." if remedy else mismatch)
-        self.mismatch = mismatch
-        self.remedy = remedy
-
-
-def _mismatch(settings: DatabaseSettings, mismatch: str, remedy: str) -> SchemaMismatch:
-    return SchemaMismatch(mismatch, f"{remedy}, {EMPTY_START}" if settings.embedded else remedy)
 
 
 class MigrationError(Exception):
@@ -68,66 +45,21 @@ class MigrationError(Exception):
 
 
 @cache
-def state_statement() -> Statement:
+def state_statement(users_table: str) -> Statement:
     """A statement for everything that `check_schema` looks at."""
     return compiled(
         select(
             column("version_num").label("revision"),
-            *owner_columns(),
+            *reader(),
+            home().label("home"),
+            scattered().label("scattered"),
+            *owner_columns(users_table),
             func.current_setting(Constant("server_encoding")).label("encoding"),
             func.array_remove(array([_hidden(name) for name in own_tables()]), null()).label(
                 "hidden"
             ),
         ).select_from(table(VERSION_TABLE))
     )
-
-
-def owner_columns() -> list[ColumnElement[Any]]:
-    """What the settings have to fit, from the catalogue; null where there is no table of tasks.
-
-    `owner_type` is the type of `tasks.user_id`, and `users_tables` has the names of the tables that
-    it refers to.
-    """
-    tasks, attribute, constraint = table_oid("tasks"), ATTRIBUTES.c, CONSTRAINTS.c
-    owner_type = select(func.format_type(attribute.atttypid, null())).where(
-        attribute.attrelid == tasks, attribute.attname == Constant("user_id")
-    )
-    users = (
-        select(func.array_agg(CLASSES.c.relname))
-        .join_from(CONSTRAINTS, CLASSES, CLASSES.c.oid == constraint.confrelid)
-        .where(constraint.conrelid == tasks, constraint.contype == Constant("f"))
-    )
-    return [
-        owner_type.scalar_subquery().label("owner_type"),
-        users.scalar_subquery().label("users_tables"),
-    ]
-
-
-def check_owner(row: Any, settings: DatabaseSettings) -> None:
-    """Make sure that the settings fit the table of tasks that is there already.
-
-    Args:
-        row: has the columns `owner_columns`.
-        settings: name the users table and the type of its ids.
-
-    Raises:
-        SchemaMismatch: the tasks have owners of another type, or of another table.
-    """
-    owner_type, tables = row["owner_type"], row["users_tables"]
-    if owner_type is not None and owner_type != OWNER_TYPES[settings.user_id_type]:
-        raise _mismatch(
-            settings,
-            f"USER_ID_TYPE={settings.user_id_type} does not fit the column tasks.user_id, which is "
-            f"{owner_type}",
-            _remedy(owner_type),
-        )
-    if tables and settings.users_table not in tables:
-        raise _mismatch(
-            settings,
-            f"USERS_TABLE={settings.users_table} is not the table of the tasks' owners, which is "
-            f"{tables[0]}",
-            f"set USERS_TABLE={tables[0]}",
-        )
 
 
 def _hidden(name: str) -> ColumnElement[Any]:
@@ -152,17 +84,20 @@ async def check_schema(database: Executor, settings: DatabaseSettings) -> None:
     code runs on the new schema for a while.
 
     Raises:
-        SchemaMismatch: it has one for another `USER_ID_TYPE` or `USERS_TABLE`, another encoding
-            than UTF-8, or row security without our policies, with which every list would be empty.
+        SchemaMismatch: it has one for another `USER_ID_TYPE` or `USERS_TABLE`, in a schema where
+            the role does not look, another encoding than UTF-8, or row security without our
+            policies, with which every list would be empty.
         SchemaOutdated: it has an older one, or none.
         DatabaseUnavailable: it does not answer.
     """
-    row = await database.fetch_row(state_statement(), {})
-    if row is None or row["owner_type"] is None:
+    row = await _state(database, settings)
+    if row["scattered"]:
+        raise hidden_by(row)
+    if row["owner_type"] is None:
         raise SchemaOutdated
     check_owner(row, settings)
     if row["encoding"] != "UTF8":
-        raise _mismatch(
+        raise mismatch_with(
             settings,
             f"The database stores {row['encoding']}",
             "create it anew with ENCODING 'UTF8'",
@@ -170,7 +105,7 @@ async def check_schema(database: Executor, settings: DatabaseSettings) -> None:
     if row["revision"] in revisions()[1:]:
         raise SchemaOutdated
     if row["hidden"]:
-        raise _mismatch(
+        raise mismatch_with(
             settings,
             f"Row security hides every row of {', '.join(row['hidden'])}, because the policy "
             f"{OWNER_POLICY} is missing",
@@ -178,11 +113,20 @@ async def check_schema(database: Executor, settings: DatabaseSettings) -> None:
         )
 
 
-def _remedy(owner_type: str) -> str:
-    for setting, column_type in OWNER_TYPES.items():
-        if column_type == owner_type:
-            return f"set USER_ID_TYPE={setting}"
-    return "name a database whose tasks table taskapi's migrations made"
+async def _state(database: Executor, settings: DatabaseSettings) -> Any:
+    """The row of `state_statement`.
+
+    Raises:
+        SchemaMismatch: there is one, where the role does not look.
+        SchemaOutdated: there is none.
+    """
+    try:
+        row = await database.fetch_row(state_statement(settings.users_table), {})
+    except SchemaOutdated:
+        row = None
+    if row is not None:
+        return row
+    raise misplaced(await database.fetch_row(places_statement(), {})) or SchemaOutdated()
 
 
 def migrate(

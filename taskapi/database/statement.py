@@ -13,7 +13,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
 # The plain dialect, not that of a driver: those write a cast around every parameter
-# ($1::BIGINT), and then one text could not serve both types of user id.
+# ($1::BIGINT), and then one text could not serve all types of user id.
 DIALECT: Dialect = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Boolean, ColumnElement, Table, Text, column, exists, func
 from sqlmodel import SQLModel
 
 import taskapi
-from taskapi.database.statement import Constant, compiled
+from taskapi.database.statement import DIALECT, Constant, compiled
 
 VERSION_TABLE = "taskapi_version"
 """Where the schema's revision stands. Not Alembic's default, which other programs use."""
@@ -36,8 +36,20 @@ CLASSES = table(
 )
 SCHEMAS = table("pg_namespace", column("oid"), column("nspname", Text))
 
-ATTRIBUTES = table("pg_attribute", column("attrelid"), column("attname", Text), column("atttypid"))
-CONSTRAINTS = table("pg_constraint", column("conrelid"), column("confrelid"), column("contype"))
+ATTRIBUTES = table(
+    "pg_attribute",
+    column("attrelid"),
+    column("attname", Text),
+    column("attnum"),
+    column("atttypid"),
+)
+CONSTRAINTS = table(
+    "pg_constraint",
+    column("conname", Text),
+    column("conrelid"),
+    column("confrelid"),
+    column("contype"),
+)
 
 IDS_OF = "ids_of"
 """In the `info` of a column: the table whose ids it keeps, those of deleted rows too."""
@@ -90,9 +102,30 @@ def set_sequence(name: str) -> str:
     return " ".join(compiled(select(func.setval(sequence, last))).text.split())
 
 
+def split_name(name: str) -> tuple[str | None, str]:
+    """The schema and the name of a table; no schema for one that the `search_path` finds."""
+    schema, _, own = name.rpartition(".")
+    return schema or None, own
+
+
+def quoted_name(name: str) -> str:
+    """A table's name, and its schema's if it has one, as SQL has it."""
+    return ".".join(map(DIALECT.identifier_preparer.quote, name.split(".")))
+
+
 def table_oid(name: str) -> ColumnElement[Any]:
     """The table of this name, or null. Quoted, because Better Auth's `user` is a reserved word."""
-    return func.to_regclass(func.quote_ident(Constant(name)))
+    schema, own = split_name(name)
+    if schema is None:
+        return func.to_regclass(func.quote_ident(Constant(name)))
+    # From the catalogue, because `to_regclass` fails for a schema that the role may not use.
+    return (
+        select(CLASSES.c.oid)
+        .join(SCHEMAS, SCHEMAS.c.oid == CLASSES.c.relnamespace)
+        .where(CLASSES.c.relname == Constant(own), SCHEMAS.c.nspname == Constant(schema))
+        .correlate(None)
+        .scalar_subquery()
+    )
 
 
 def has_policy(oid: ColumnElement[Any], name: str) -> ColumnElement[bool]:

@@ -10,15 +10,14 @@ from taskapi.config import Settings
 from taskapi.database.executor import Executor
 from taskapi.database.faults import classify_connecting
 from taskapi.database.hosts import Hosts
-from taskapi.database.schema import SchemaMismatch, check_schema
+from taskapi.database.mismatch import SchemaMismatch
+from taskapi.database.schema import check_schema
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.findings import Finding
 from taskapi.doctor.identity import IDENTITY, ROW_SECURITY_ON, identity
 from taskapi.doctor.rights import (
     ROLE,
-    elsewhere,
-    elsewhere_statement,
     required_columns,
     rights,
     rights_statement,
@@ -29,6 +28,7 @@ from taskapi.doctor.rights import (
 )
 from taskapi.doctor.server import connections, read_server, server_findings
 from taskapi.doctor.session import SESSION_SETTINGS, session_settings
+from taskapi.doctor.users import beside_statement, second_table
 from taskapi.errors import ApiError, SchemaOutdated
 
 UNREACHABLE_REMEDIES: tuple[tuple[type[Exception], str], ...] = (
@@ -101,11 +101,14 @@ async def _examine_contents(
         yield finding
     role: str = await connection.fetchval(ROLE.text)
     schema = await _schema(settings, url, role)
-    if schema.good is False and (row := await _row(connection, elsewhere_statement())) is not None:
-        schema = elsewhere(row, role)
     yield schema
     if schema.good:
-        yield rights(await _row(connection, rights_statement(settings)), role)
+        granted = rights(await _row(connection, rights_statement(settings)), role)
+        yield granted
+        if granted.good and not settings.creates_unknown_users:
+            row = await _row(connection, beside_statement(settings.users_table))
+            if (second := second_table(row, settings.users_table)) is not None:
+                yield second
         yield row_security(await _row(connection, row_security_statement(settings)))
         if settings.creates_unknown_users:
             row = await _row(connection, required_columns(settings.users_table))

@@ -22,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array
 
 from taskapi.config import Settings
-from taskapi.database.statement import DIALECT, Constant, Statement, compiled
-from taskapi.database.tables import CLASSES, ROLES, SCHEMAS, own_tables, table_oid
+from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.database.tables import CLASSES, ROLES, own_tables, table_oid
 from taskapi.doctor.findings import Finding
 from taskapi.migrations.catalog import is_secured
 from taskapi.migrations.rights import excessive_rights, needed_rights
@@ -123,44 +123,6 @@ def _bypass(row: Any) -> str | None:
     if row["owned"]:
         return f"may act as the owner of {', '.join(row['owned'])}"
     return None
-
-
-def elsewhere_statement() -> Statement:
-    """A statement for a schema that has all tables of ours, where the role sees none of them.
-
-    Columns: `schema`, and `is_usable`, whether the role may use it.
-    """
-    names = [Constant(name) for name in own_tables()]
-    usable = func.has_schema_privilege(SCHEMAS.c.oid, Constant("USAGE"))
-    return compiled(
-        select(SCHEMAS.c.nspname.label("schema"), usable.label("is_usable"))
-        .join_from(CLASSES, SCHEMAS, SCHEMAS.c.oid == CLASSES.c.relnamespace)
-        .where(*(table_oid(name).is_(None) for name in own_tables()))
-        .where(CLASSES.c.relname.in_(names), CLASSES.c.relkind.in_([Constant("r"), Constant("p")]))
-        .group_by(SCHEMAS.c.oid, SCHEMAS.c.nspname)
-        .having(func.count() == Constant(len(names)))
-        .limit(Constant(1))
-    )
-
-
-def elsewhere(row: Any, role: str) -> Finding:
-    """The tables are there, and the role does not see them.
-
-    Args:
-        row: of the statement `elsewhere_statement`.
-        role: its name.
-    """
-    schema = row["schema"]
-    quote = DIALECT.identifier_preparer.quote
-    if not row["is_usable"]:
-        text = f"the tables are in the schema {schema}, which {role} may not use"
-        return Finding("schema", text, good=False, remedy=run_grant(role))
-    return Finding(
-        "schema",
-        f"the tables are in the schema {schema}, in which {role} does not look for them",
-        good=False,
-        remedy=f"ALTER ROLE {quote(role)} SET search_path TO {quote(schema)}",
-    )
 
 
 def required_columns(users_table: str) -> Statement:

@@ -23,7 +23,8 @@ REMEDIES: dict[Refusal, str] = {
     "not_yet": "synchronize the clocks of this machine and of the auth server's (NTP)",
     "issuer": "set BETTER_AUTH_URL to the auth server's base URL, or JWT_ISSUER to the token's iss",
     "audience": "set JWT_AUDIENCE to what the auth server writes into aud",
-    "user": "set USER_ID_TYPE=text if the auth server's user ids are text; sign sub as a string",
+    "user": "set USER_ID_TYPE=text if the auth server's user ids are text, or USER_ID_TYPE=uuid if "
+    "they are uuids, which are written in lower case; sign sub as a string",
 }
 
 

@@ -9,15 +9,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Text, column, inspect, select, table
 
+from taskapi.database.places import OUR_CONSTRAINT
 from taskapi.database.schema import revisions
 from taskapi.database.tables import REVISION_PREFIX, VERSION_TABLE
 from taskapi.migrations.catalog import read_granted_roles
 from taskapi.migrations.ddl import Grant
 
 SHARED_TABLE = "alembic_version"
-
-OUR_CONSTRAINT = "tasks_title_not_empty"
-"""Of our first migration. A table `tasks` without it is another program's."""
 
 
 def adopt_revision(context: MigrationContext, scripts: ScriptDirectory) -> None:

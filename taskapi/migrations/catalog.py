@@ -15,13 +15,7 @@ from sqlalchemy import (
 )
 
 from taskapi.config import DatabaseSettings
-from taskapi.database.schema import (
-    OWNER_POLICY,
-    MigrationError,
-    SchemaMismatch,
-    check_owner,
-    owner_columns,
-)
+from taskapi.database.schema import OWNER_POLICY
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import CLASSES, ROLES, SCHEMAS, has_policy, own_tables, table_oid
 from taskapi.migrations.rights import Right, needed_rights
@@ -105,18 +99,6 @@ def read_granted_roles(connection: Connection, name: str, privileges: Sequence[s
         .having(func.count() == Constant(len(privileges)))
     )
     return list(connection.scalars(query))
-
-
-def refuse_misfit(connection: Connection, settings: DatabaseSettings) -> None:
-    """Make sure that the settings fit the tables that are there already, if any are.
-
-    Raises:
-        MigrationError: they do not, and no migration would change that.
-    """
-    try:
-        check_owner(connection.execute(select(*owner_columns())).mappings().one(), settings)
-    except SchemaMismatch as mismatch:
-        raise MigrationError(mismatch.detail) from None
 
 
 def has_rights(connection: Connection, role: Role, rights: Iterable[Right]) -> bool:

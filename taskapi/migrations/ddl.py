@@ -8,6 +8,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import DDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
+from taskapi.database.tables import quoted_name
+
 
 class CreatePolicy(DDLElement):
     """CREATE POLICY, permissive, for every command and every role."""
@@ -78,18 +80,18 @@ def _create_policy(element: CreatePolicy, compiler: DDLCompiler, **_: Any) -> st
         compiler.sql_compiler.process(condition, literal_binds=True)
         for condition in (element.using, element.check)
     )
-    name, table = _quoted(compiler, element.name), _table(compiler, element.table)
+    name, table = _quoted(compiler, element.name), quoted_name(element.table)
     return f"CREATE POLICY {name} ON {table} USING ({using}) WITH CHECK ({check})"
 
 
 @compiles(DropPolicy)
 def _drop_policy(element: DropPolicy, compiler: DDLCompiler, **_: Any) -> str:
-    return f"DROP POLICY {_quoted(compiler, element.name)} ON {_table(compiler, element.table)}"
+    return f"DROP POLICY {_quoted(compiler, element.name)} ON {quoted_name(element.table)}"
 
 
 @compiles(RowSecurity)
-def _row_security(element: RowSecurity, compiler: DDLCompiler, **_: Any) -> str:
-    table = _table(compiler, element.table)
+def _row_security(element: RowSecurity, _compiler: DDLCompiler, **_: Any) -> str:
+    table = quoted_name(element.table)
     return f"ALTER TABLE {table} {element.action} ROW LEVEL SECURITY"
 
 
@@ -103,7 +105,7 @@ def _create_role(element: CreateRole, compiler: DDLCompiler, **_: Any) -> str:
 def _grant(element: Grant, compiler: DDLCompiler, **_: Any) -> str:
     columns = ", ".join(_quoted(compiler, name) for name in element.columns)
     rights = ", ".join(f"{it} ({columns})" if columns else it for it in element.rights)
-    table, role = _table(compiler, element.table), _quoted(compiler, element.role)
+    table, role = quoted_name(element.table), _quoted(compiler, element.role)
     return f"GRANT {rights} ON TABLE {table} TO {role}"
 
 
@@ -115,14 +117,10 @@ def _grant_usage(element: GrantUsage, compiler: DDLCompiler, **_: Any) -> str:
 
 @compiles(RevokeAll)
 def _revoke_all(element: RevokeAll, compiler: DDLCompiler, **_: Any) -> str:
-    table, role = _table(compiler, element.table), _quoted(compiler, element.role)
+    table, role = quoted_name(element.table), _quoted(compiler, element.role)
     return f"REVOKE ALL ON TABLE {table} FROM {role}"
 
 
 def _quoted(compiler: DDLCompiler, name: str) -> str:
     """A name in quotation marks in any case, because `current_user` without them is another."""
     return compiler.preparer.quote_identifier(name)
-
-
-def _table(compiler: DDLCompiler, name: str) -> str:
-    return compiler.preparer.quote(name)

@@ -16,11 +16,16 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
 from taskapi.embedded.errors import EmbeddedServerError
 from taskapi.migrations.adoption import adopt_revision
-from taskapi.migrations.catalog import refuse_misfit
 from taskapi.migrations.connection import run_on
 from taskapi.migrations.grants import repeat_grants
 from taskapi.migrations.metadata import metadata_for
 from taskapi.migrations.online import limit_lock_waits
+from taskapi.migrations.preflight import (
+    refuse_misfit,
+    refuse_new_place,
+    refuse_place,
+    refuse_users_table,
+)
 
 
 def settings_in_use() -> DatabaseSettings:
@@ -70,9 +75,14 @@ def migrate(connection: Connection) -> None:
     configure(connection)
     with context.begin_transaction():
         limit_lock_waits(connection)
-        refuse_misfit(connection, settings)
+        refuse_place(connection)
         adopt_revision(context.get_context(), context.script)
         before = context.get_context().get_current_revision()
+        if before is None:
+            refuse_new_place(connection)
+            refuse_users_table(connection, settings)
+        else:
+            refuse_misfit(connection, settings)
         context.config.attributes["revision_before"] = before
         context.run_migrations()
         repeat_grants(connection)

@@ -20,11 +20,11 @@ from taskapi.migrations.catalog import (
     read_granted_roles,
     read_role,
     read_tables,
-    refuse_misfit,
 )
 from taskapi.migrations.connection import run_on
 from taskapi.migrations.ddl import CreateRole, Grant, GrantUsage, RevokeAll, RowSecurity
 from taskapi.migrations.online import limit_lock_waits
+from taskapi.migrations.preflight import refuse_misfit
 from taskapi.migrations.rights import READ_AND_WRITE, rights_on_users
 from taskapi.migrations.row_security import owner_policy
 
@@ -113,15 +113,14 @@ def _grant(
     if not (own and version and users):
         raise GrantError("not all tables are there; run 'taskapi migrate' first")
     _refuse_unfit(name, role, [*own, *version], users[0])
+    if not users[0].is_callers:
+        _refuse_unreached_users(connection, settings, role, users[0], name)
     yield from _use_schemas(connection, name, [*own, *version, *users])
     for table in own:
         yield _run(connection, table.name, _rights_on_own(table.name, name))
     yield _run(connection, VERSION_TABLE, _rights_on_version(name))
     if users[0].is_callers:
         yield _run(connection, settings.users_table, _rights_on_users(settings, name))
-    elif not has_rights(connection, role, rights_on_users(settings)):
-        steps = "; ".join(map(_sql, _rights_on_users(settings, name)))
-        raise GrantError(f"{users[0].name} belongs to {users[0].owner}; first run as it: {steps}")
     if secure:
         yield _secure(connection, own, settings.user_id_type)
 
@@ -145,6 +144,17 @@ def _refuse_unfit(name: str, role: Role, own: list[TableState], users: TableStat
             f"nothing can be withheld from {name}, which is a superuser, has BYPASSRLS, or owns a "
             "table; create a role of the service's own"
         )
+
+
+def _refuse_unreached_users(
+    connection: Connection, settings: DatabaseSettings, role: Role, users: TableState, name: str
+) -> None:
+    """Another role owns the users table: what it has not granted yet, only it can."""
+    if users.sees_schema and has_rights(connection, role, rights_on_users(settings)):
+        return
+    usage = [] if users.sees_schema else [GrantUsage(users.schema, name)]
+    steps = "; ".join(map(_sql, [*usage, *_rights_on_users(settings, name)]))
+    raise GrantError(f"{users.name} belongs to {users.owner}; first run as it: {steps}")
 
 
 def _use_schemas(connection: Connection, role: str, tables: list[TableState]) -> Iterator[str]:

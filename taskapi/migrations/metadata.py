@@ -1,9 +1,10 @@
 """The tables of this package, as one database has them."""
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, MetaData, Table, Text
+from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table
 
 from taskapi.config import UserIdType
-from taskapi.database.tables import own_tables
+from taskapi.database.owner import ID_TYPES
+from taskapi.database.tables import own_tables, split_name
 
 
 def metadata_for(user_id_type: UserIdType, users_table: str) -> MetaData:
@@ -12,8 +13,9 @@ def metadata_for(user_id_type: UserIdType, users_table: str) -> MetaData:
     Of the users table only what the others refer to: the rest of it is the auth server's.
     """
     metadata = MetaData()
-    id_type = BigInteger() if user_id_type == "integer" else Text()
-    Table(users_table, metadata, Column("id", id_type, primary_key=True))
+    id_type = ID_TYPES[user_id_type]
+    schema, name = split_name(users_table)
+    Table(name, metadata, Column("id", id_type, primary_key=True), schema=schema)
     for table in own_tables().values():
         copy = table.to_metadata(metadata)
         copy.c.user_id.type = id_type

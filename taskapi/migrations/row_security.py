@@ -13,7 +13,6 @@ find nothing from that moment on.
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Text,
     and_,
@@ -27,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import DDLElement
 
 from taskapi.config import UserIdType
-from taskapi.database.owner import OWNER_SETTING, SWEEP_SETTING, WATCH_SETTING
+from taskapi.database.owner import ID_TYPES, OWNER_SETTING, SWEEP_SETTING, WATCH_SETTING
 from taskapi.database.schema import OWNER_POLICY
 from taskapi.database.statement import Constant
 from taskapi.migrations.ddl import CreatePolicy
@@ -54,8 +53,8 @@ def is_declared_owner(user_id_type: UserIdType) -> ColumnElement[bool]:
     PostgreSQL evaluates it before the scan, whatever the plan (`database.owner.declared`).
     """
     owner: ColumnElement[Any] = func.nullif(current(OWNER_SETTING), Constant(""))
-    if user_id_type == "integer":
-        owner = cast(owner, BigInteger)
+    if user_id_type != "text":
+        owner = cast(owner, ID_TYPES[user_id_type])
     return column("user_id") == select(owner).scalar_subquery()
 
 

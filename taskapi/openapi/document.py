@@ -34,6 +34,11 @@ in the path.
 USER_ID_SCHEMAS: dict[UserIdType, Json] = {
     "integer": {"type": "integer", "minimum": 1, "maximum": MAX_ID, "examples": [1]},
     "text": {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Kx3mQ9vT2bLw"]},
+    "uuid": {
+        "type": "string",
+        "format": "uuid",
+        "examples": ["0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e63"],
+    },
 }
 
 

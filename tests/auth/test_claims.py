@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -13,6 +14,7 @@ FUTURE = 4_000_000_000
 
 INTEGER = ClaimsPolicy("integer", None, None)
 TEXT = ClaimsPolicy("text", None, None)
+UUIDS = ClaimsPolicy("uuid", None, None)
 STRICT = ClaimsPolicy("integer", "https://auth.example.com", "https://api.example.com")
 
 RIGHT = {"iss": "https://auth.example.com", "aud": "https://api.example.com"}
@@ -33,6 +35,33 @@ def test_an_integer_id_is_kept_as_it_stands_in_the_path_and_as_the_database_has_
     subject: str,
 ) -> None:
     assert INTEGER.user(subject) == User(subject, int(subject))
+
+
+def test_a_uuid_is_kept_as_it_stands_in_the_path_and_as_the_database_has_it() -> None:
+    subject = "0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e63"
+    assert UUIDS.user(subject) == User(subject, UUID(subject))
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "0B54C9E5-6F0A-4C0E-9F0E-2D0C8A1B7E63",
+        "0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e6A",
+        "0b54c9e56f0a4c0e9f0e2d0c8a1b7e63",
+        "{0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e63}",
+        "urn:uuid:0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e63",
+        "0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e63\n",
+        " 0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e63",
+        "0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e6",
+        "\uff10b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e63",
+        "7",
+        "Kx3mQ9vT2bLw",
+    ],
+    ids=ascii,
+)
+def test_another_spelling_of_a_uuid_is_no_id(subject: str) -> None:
+    detail = "The token's user (sub) is not a UUID in lower case; see USER_ID_TYPE."
+    assert refusal_of(UUIDS, claims(sub=subject)) == detail
 
 
 @pytest.mark.parametrize(
@@ -59,7 +88,7 @@ def test_a_text_id_that_could_spoil_a_log_or_a_row_is_refused(subject: object) -
     refusal_of(TEXT, claims(sub=subject))
 
 
-@pytest.mark.parametrize("policy", [INTEGER, TEXT], ids=["integer", "text"])
+@pytest.mark.parametrize("policy", [INTEGER, TEXT, UUIDS], ids=["integer", "text", "uuid"])
 def test_a_subject_that_is_missing_is_told_from_one_that_is_not_a_string(
     policy: ClaimsPolicy,
 ) -> None:

@@ -1,6 +1,6 @@
 """From sign-up to a deleted account, with tokens that Better Auth itself signed.
 
-Every test runs in every mode: each kind of key, both types of user id, and either side's tables
+Every test runs in every mode: each kind of key, every type of user id, and either side's tables
 made first.
 """
 

@@ -11,7 +11,8 @@ from support.forgery import forge
 from support.own_database import OwnDatabase
 from support.people import SECRET, Person, token_for
 from support.programs import run
-from support.service import as_service, client_of, serving, settings_for
+from support.service import as_service, client_of, prepare, serving, settings_for
+from taskapi.database.schema import migrate
 from taskapi.database.tables import own_tables
 from taskapi.database.url import DatabaseUrl
 
@@ -87,6 +88,31 @@ def test_a_database_whose_tasks_belong_to_another_table(own: OwnDatabase) -> Non
     finding = examined(own.address, users_table="user")["schema"]
     assert finding.good is False
     assert finding.remedy == "set USERS_TABLE=users"
+
+
+def test_a_users_table_of_ours_beside_the_auth_servers_is_named(own: OwnDatabase) -> None:
+    """It was made first, and Better Auth made its own under another name: each create is 404."""
+    strict = {"create_unknown_users": False}
+    own.migrate()
+    assert "users table" not in examined(own.address, None, **strict)
+    own.run('CREATE TABLE "user" (id int PRIMARY KEY)')
+    finding = examined(own.address, None, **strict)["users table"]
+    assert "users, which taskapi has made, has nobody in it" in finding.text
+    assert "USERS_TABLE=user," in str(finding.remedy)
+    assert "users table" not in examined(own.address, create_unknown_users=True)
+    own.run("INSERT INTO users DEFAULT VALUES")
+    assert "users table" not in examined(own.address, None, **strict)
+
+
+def test_that_is_put_right_as_it_says(own: OwnDatabase) -> None:
+    own.migrate()
+    own.run('CREATE TABLE "user" (id int PRIMARY KEY)')
+    settings = settings_for(own.address, users_table="users")
+    migrate(settings, own.address, "base", down=True)
+    prepare(own.address, users_table="user")
+    found = examined(own.address, users_table="user", create_unknown_users=False)
+    assert found["schema"].good is True
+    assert "users table" not in found
 
 
 def test_a_database_in_another_encoding(database: DatabaseUrl) -> None:

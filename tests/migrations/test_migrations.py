@@ -109,7 +109,7 @@ def test_ids_of_another_type_than_the_settings_say_end_the_migration_with_a_reas
     empty: OwnDatabase,
 ) -> None:
     empty.run(f"CREATE TABLE users ({TEXT_ID}, {BETTER_AUTH_COLUMNS})")
-    with pytest.raises(MigrationError, match="incompatible types: bigint and text"):
+    with pytest.raises(MigrationError, match="has ids of the type text"):
         up(empty, user_id_type="integer")
     assert tables(empty) == {"users"}, "a migration is done whole or not at all"
 
@@ -147,6 +147,56 @@ def test_no_second_table_of_users_is_made_beside_theirs(empty: OwnDatabase, thei
     assert tables(empty) == {theirs}
     up(empty, users_table=theirs)
     assert tables(empty) >= {theirs, "tasks"}
+
+
+@pytest.mark.parametrize("theirs", ["user", "User", "users"])
+def test_nor_beside_theirs_in_another_schema(empty: OwnDatabase, theirs: str) -> None:
+    empty.run_script("CREATE SCHEMA auth", f'CREATE TABLE auth."{theirs}" ({SERIAL_ID})')
+    with pytest.raises(MigrationError, match=f"set USERS_TABLE=auth.{theirs}, or create"):
+        up(empty)
+    assert tables(empty) == set()
+    up(empty, users_table=f"auth.{theirs}")
+    assert "users" not in tables(empty)
+
+
+def test_nor_where_the_setting_names_a_schema(empty: OwnDatabase) -> None:
+    with pytest.raises(MigrationError, match=r"USERS_TABLE=auth\.members is not there: create"):
+        up(empty, users_table="auth.members")
+
+
+REFUSED = {
+    "CREATE VIEW users AS SELECT 1::bigint AS id": "is a view, to which no foreign key can refer",
+    "CREATE MATERIALIZED VIEW users AS SELECT 1::bigint AS id": "is a materialized view, to which",
+    "CREATE TABLE users (user_id bigint PRIMARY KEY)": "has no column id: set it to the table",
+    "CREATE TABLE users (id uuid PRIMARY KEY)": "has ids of the type uuid.*: set USER_ID_TYPE=uuid",
+    "CREATE TABLE users (id varchar(36) PRIMARY KEY)": "varying.*: set USER_ID_TYPE=text",
+    "CREATE TABLE users (id bigint NOT NULL)": "ALTER TABLE users ADD UNIQUE",
+    "CREATE TABLE users (id bigint, tenant int, PRIMARY KEY (id, tenant))": "ADD UNIQUE",
+}
+"""Users tables to which the tasks cannot refer, and what is said about each."""
+
+
+@pytest.mark.parametrize("created", REFUSED)
+def test_a_users_table_to_which_nothing_can_refer_is_named(
+    empty: OwnDatabase, created: str
+) -> None:
+    empty.run(created)
+    before = tables(empty)
+    with pytest.raises(MigrationError, match=f"USERS_TABLE=users .*{REFUSED[created]}") as refusal:
+        up(empty)
+    assert tables(empty) == before
+    if "run: " in str(refusal.value):
+        empty.run(str(refusal.value).rpartition("run: ")[2])
+        up(empty)
+
+
+def test_an_index_of_some_users_alone_does_not_make_their_ids_unique(empty: OwnDatabase) -> None:
+    empty.run_script(
+        "CREATE TABLE users (id bigint, gone boolean)",
+        "CREATE UNIQUE INDEX ON users (id) WHERE NOT gone",
+    )
+    with pytest.raises(MigrationError, match="ADD UNIQUE"):
+        up(empty)
 
 
 def test_a_table_of_users_that_is_there_is_taken_whatever_is_beside_it(empty: OwnDatabase) -> None:

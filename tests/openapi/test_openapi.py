@@ -14,7 +14,7 @@ from support.retries import BATCH
 from support.service import settings_for
 from taskapi.app import create_app
 from taskapi.changes.events import EVENT_STREAM
-from taskapi.config import MAX_ID
+from taskapi.config import MAX_ID, UserIdType
 from taskapi.database.url import DatabaseUrl
 from taskapi.openapi.document import openapi_document
 
@@ -272,12 +272,16 @@ def test_ids_are_described_as_they_are_checked(document: Json) -> None:
         assert isinstance(schema["maximum"], int)  # a float would be 2^63
 
 
-def test_text_user_ids_are_described_as_strings(database: DatabaseUrl) -> None:
-    app = create_app(settings_for(database, user_id_type="text"))
-    document = openapi_document(app.routes, "text")
-    [user_id, *_] = operation_in(document, "GET /api/{user_id}/tasks")["parameters"]
-    assert user_id["schema"]["type"] == "string"
-    assert document["components"]["schemas"]["Task"]["properties"]["user_id"]["type"] == "string"
+@pytest.mark.parametrize(("kind", "format_"), [("text", None), ("uuid", "uuid")])
+def test_other_user_ids_are_described_as_strings(
+    database: DatabaseUrl, kind: UserIdType, format_: str | None
+) -> None:
+    app = create_app(settings_for(database, user_id_type=kind))
+    document = openapi_document(app.routes, kind)
+    [parameter, *_] = operation_in(document, "GET /api/{user_id}/tasks")["parameters"]
+    member = document["components"]["schemas"]["Task"]["properties"]["user_id"]
+    for schema in (parameter["schema"], member):
+        assert (schema["type"], schema.get("format")) == ("string", format_)
 
 
 # The document and the service

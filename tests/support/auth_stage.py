@@ -40,6 +40,8 @@ MODES = {
     "default, our tables first": Mode("default", ours_first=True),
     "serial ids": Mode("serial"),
     "serial ids, our tables first": Mode("serial", ours_first=True),
+    "uuids": Mode("uuid"),
+    "uuids, our tables first": Mode("uuid", ours_first=True),
     "ES256": Mode("algorithm", {"JWT_ALGORITHM": "ES256"}),
     "ES512": Mode("algorithm", {"JWT_ALGORITHM": "ES512"}),
     "PS256": Mode("algorithm", {"JWT_ALGORITHM": "PS256"}),

@@ -25,7 +25,11 @@ from taskapi.idempotency.statements import SWEEP
 
 ISOLATION = Path(__file__).with_name("test_isolation.py")
 
-IDS = {"integer": ("1", "2"), "text": ("Kx3mQ9vT2bLw", "Kx3mQ9vT2bLx")}
+IDS = {
+    "integer": ("1", "2"),
+    "text": ("Kx3mQ9vT2bLw", "Kx3mQ9vT2bLx"),
+    "uuid": ("0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e63", "0b54c9e5-6f0a-4c0e-9f0e-2d0c8a1b7e64"),
+}
 """Alice's and Bob's."""
 
 QUERIES = {"sort=-created_at": 500, "sort=title&q=Task+7": 11, "sort=-updated_at": 500}
@@ -61,7 +65,7 @@ def test_without_policies_such_statements_would_show_everything() -> None:
 
 @pytest.fixture(scope="module", params=IDS)
 def filled(request: pytest.FixtureRequest, database: DatabaseUrl) -> Iterator[OwnDatabase]:
-    """A database in which Alice and Bob have many tasks each, with ids of either type."""
+    """A database in which Alice and Bob have many tasks each, with ids of each type."""
     with own_database(database) as own:
         prepare(own.address, user_id_type=request.param)
         for person in IDS[request.param]:
@@ -76,7 +80,7 @@ def filled(request: pytest.FixtureRequest, database: DatabaseUrl) -> Iterator[Ow
 
 def id_type_of(own: OwnDatabase) -> str:
     (row,) = own.run("SELECT pg_typeof(user_id)::text FROM tasks LIMIT 1")
-    return "integer" if row[0] == "bigint" else "text"
+    return "integer" if row[0] == "bigint" else str(row[0])
 
 
 @contextmanager
@@ -198,12 +202,13 @@ def test_a_refusal_by_a_policy_is_no_500(
 ) -> None:
     """No client can cause one. A statement of ours that did would be a fault of the database's."""
     fetch_row = Connection.fetch_row
+    nobody = IDS[id_type_of(filled)][0][:-1] + "0"
     undeclared = re.compile(r"set_config\('taskapi.owner', CAST\(\$\d+ AS TEXT\)")
     monkeypatch.setattr(
         Connection,
         "fetch_row",
         lambda self, text, arguments: fetch_row(
-            self, undeclared.sub("set_config('taskapi.owner', '0'", text), arguments
+            self, undeclared.sub(f"set_config('taskapi.owner', '{nobody}'", text), arguments
         ),
     )
     with two_people(filled, {}) as (alice, _):

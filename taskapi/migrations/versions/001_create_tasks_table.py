@@ -1,29 +1,37 @@
 """Create the tasks table, and a minimal users table where none is there yet."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import context, op
 
-from taskapi.database.schema import MigrationError
+from taskapi.config import UserIdType
+from taskapi.database.owner import ID_TYPES
+from taskapi.database.tables import split_name
+from taskapi.migrations.preflight import MADE_HERE
 
 revision = "taskapi_001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-MADE_HERE = "made by taskapi"
-"""The comment on a users table of our making, by which the way back knows it."""
+GENERATED_IDS: dict[UserIdType, dict[str, Any]] = {
+    "integer": {"server_default": sa.Identity()},
+    "text": {},
+    "uuid": {"server_default": sa.func.gen_random_uuid()},
+}
+"""Of a users table of our making: Better Auth leaves integers and uuids to the database."""
 
 
-def _options() -> tuple[str, type[sa.BigInteger | sa.Text]]:
+def _options() -> tuple[str, UserIdType]:
     options = context.get_context().opts
-    kind = sa.BigInteger if options["user_id_type"] == "integer" else sa.Text
-    return options["users_table"], kind
+    return options["users_table"], options["user_id_type"]
 
 
 def upgrade() -> None:
     """Apply it."""
-    users_table, user_id = _options()
-    _create_users(users_table, user_id)
+    users_table, user_id_type = _options()
+    _create_users(users_table, user_id_type)
     op.create_table(
         "tasks",
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
@@ -38,7 +46,7 @@ def upgrade() -> None:
         ),
         sa.Column(
             "user_id",
-            user_id,
+            ID_TYPES[user_id_type],
             sa.ForeignKey(f"{users_table}.id", ondelete="CASCADE"),
             nullable=False,
         ),
@@ -48,34 +56,22 @@ def upgrade() -> None:
     op.create_index("tasks_by_title", "tasks", ["user_id", "title"])
 
 
-def _create_users(users_table: str, user_id: type[sa.BigInteger | sa.Text]) -> None:
+def _create_users(users_table: str, user_id_type: UserIdType) -> None:
     """Make a users table of only an id, unless Better Auth made one before.
 
     It adds its own columns to this one, as long as none here is NOT NULL without a default.
     """
+    schema, name = split_name(users_table)
     unseen = context.is_offline_mode()
-    if not unseen:
-        database = sa.inspect(op.get_bind())
-        if database.has_table(users_table):
-            return
-        _refuse_second_table(users_table, database.get_table_names())
-    generated = [sa.Identity()] if user_id is sa.BigInteger else []
+    if not unseen and sa.inspect(op.get_bind()).has_table(name, schema):
+        return
     op.create_table(
-        users_table,
-        sa.Column("id", user_id, *generated, primary_key=True),
+        name,
+        sa.Column("id", ID_TYPES[user_id_type], primary_key=True, **GENERATED_IDS[user_id_type]),
         comment=None if unseen else MADE_HERE,  # of what is there already, it would be untrue
+        schema=schema,
         if_not_exists=True,
     )
-
-
-def _refuse_second_table(users_table: str, tables: list[str]) -> None:
-    """In an empty table beside Better Auth's `user`, `User` or `Users`, nobody would be found."""
-    for name in tables:
-        if name.lower() in {"user", "users"}:
-            raise MigrationError(
-                f"USERS_TABLE={users_table} is not there, but {name} is: set USERS_TABLE={name}, "
-                f"or create the table {users_table} first"
-            )
 
 
 def downgrade() -> None:
@@ -85,6 +81,7 @@ def downgrade() -> None:
     if context.is_offline_mode():
         return
     database = sa.inspect(op.get_bind())
-    ours = database.get_table_comment(users_table)["text"] == MADE_HERE
-    if ours and len(database.get_columns(users_table)) == 1:
-        op.drop_table(users_table)
+    schema, name = split_name(users_table)
+    ours = database.get_table_comment(name, schema)["text"] == MADE_HERE
+    if ours and len(database.get_columns(name, schema)) == 1:
+        op.drop_table(name, schema=schema)

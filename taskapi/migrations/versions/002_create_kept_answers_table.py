@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import context, op
 
+from taskapi.database.owner import ID_TYPES
+
 revision = "taskapi_002"
 down_revision = "taskapi_001"
 branch_labels = None
@@ -12,7 +14,7 @@ depends_on = None
 def upgrade() -> None:
     """Apply it."""
     options = context.get_context().opts
-    user_id = sa.BigInteger if options["user_id_type"] == "integer" else sa.Text
+    user_id = ID_TYPES[options["user_id_type"]]
     op.create_table(
         "kept_answers",
         sa.Column(

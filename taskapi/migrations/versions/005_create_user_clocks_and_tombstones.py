@@ -5,7 +5,9 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context, op
 
+from taskapi.database.owner import ID_TYPES
 from taskapi.database.statement import Constant
+from taskapi.database.tables import quoted_name
 from taskapi.migrations.row_security import (
     clock_sweep_policy,
     clock_watch_policy,
@@ -135,9 +137,9 @@ def upgrade() -> None:
     op.execute(sweep_policy("tombstones", sa.column("deleted_at") <= sa.func.now() - a_day))
     op.execute(clock_sweep_policy())
     op.execute(clock_watch_policy())
-    quoted = context.get_context().dialect.identifier_preparer.quote(_options()["users_table"])
+    users = quoted_name(_options()["users_table"])
     for function in (MOVED_CLOCK, MOVE_CLOCK, RESTART_CLOCKS):
-        op.execute(function.format(users=quoted))
+        op.execute(function.format(users=users))
     for name, moment in TRIGGERS.items():
         op.execute(
             f"CREATE TRIGGER {name} {moment} ON tasks FOR EACH ROW "
@@ -164,12 +166,9 @@ def _options() -> dict[str, Any]:
 
 
 def _user_id() -> sa.Column[Any]:
-    kind: type[sa.BigInteger | sa.Text] = (
-        sa.BigInteger if _options()["user_id_type"] == "integer" else sa.Text
-    )
     return sa.Column(
         "user_id",
-        kind,
+        ID_TYPES[_options()["user_id_type"]],
         sa.ForeignKey(f"{_options()['users_table']}.id", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import context, op
 
+from taskapi.database.owner import ID_TYPES
 from taskapi.migrations.row_security import owner_policy
 
 revision = "taskapi_007"
@@ -14,7 +15,7 @@ depends_on = None
 def upgrade() -> None:
     """Apply it."""
     options = context.get_context().opts
-    user_id = sa.BigInteger if options["user_id_type"] == "integer" else sa.Text
+    user_id = ID_TYPES[options["user_id_type"]]
     users = sa.ForeignKey(f"{options['users_table']}.id", ondelete="CASCADE")
     op.create_table(
         "task_keys",
