@@ -4,8 +4,9 @@ import re
 import shlex
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Select, Text, case, cast, func, null, select
+from sqlalchemy import ColumnElement, Select, Text, case, cast, column, func, null, select, table
 from sqlalchemy.dialects.postgresql import array
 
 from taskapi.database.mismatch import SchemaMismatch, quoted
@@ -21,6 +22,8 @@ from taskapi.database.tables import (
 
 OUR_CONSTRAINT = "tasks_title_not_empty"
 """Of our first migration. A table `tasks` without it is another program's."""
+
+SETTINGS = table("pg_settings", column("name"), column("source"))
 
 PATH_ENTRY = re.compile(r'"(?:[^"]|"")*"|[^\s,"]+')
 """A name in a `search_path`, as somebody wrote it."""
@@ -39,24 +42,24 @@ def scattered() -> ColumnElement[Any]:
     return func.array_remove(array(strays), null())
 
 
-def home() -> ColumnElement[Any]:
-    """The schema in which the revision is found; null where it is not."""
-    return _schema_of(VERSION_TABLE)
-
-
 def places() -> Select[Any]:
     """One row about our tables and the role, `role`, that looks for them.
 
-    Columns: `path`, its `search_path`; `target`, the schema in which it would make tables, null for
-    none; `may_create`, whether it may; `usable` and `closed`, the schemas with tasks of ours that
-    it may use and those that it may not; `is_ours`, whether the tasks that it finds are; `taken`,
-    the names of ours that are taken in `target`; `home` and `scattered`, as the functions.
+    Columns: `path`, its `search_path`, and `source`, from where it has that; `database`; `target`,
+    the schema in which it would make tables, null for none; `may_create`, whether it may; `usable`
+    and `closed`, the schemas with tasks of ours that it may use and those that it may not;
+    `is_ours`, whether the tasks that it finds are; `taken`, the names of ours that are taken in
+    `target`; `home`, the schema in which the revision is found; and `scattered`.
     """
     target = func.current_schema()
     usable = func.has_schema_privilege(SCHEMAS.c.oid, Constant("USAGE"))
     names = [Constant(name) for name in own_tables()]
+    source = select(cast(SETTINGS.c.source, Text)).where(SETTINGS.c.name == Constant("search_path"))
     return select(
-        *reader(),
+        reader(),
+        cast(func.current_database(), Text).label("database"),
+        func.current_setting(Constant("search_path")).label("path"),
+        source.scalar_subquery().label("source"),
         cast(target, Text).label("target"),
         func.has_schema_privilege(target, Constant("CREATE")).label("may_create"),
         func.array(_ours().where(usable).scalar_subquery()).label("usable"),
@@ -67,17 +70,14 @@ def places() -> Select[Any]:
             .where(SCHEMAS.c.nspname == target, CLASSES.c.relname.in_(names))
             .scalar_subquery()
         ).label("taken"),
-        home().label("home"),
+        _schema_of(VERSION_TABLE).label("home"),
         scattered().label("scattered"),
     )
 
 
-def reader() -> tuple[ColumnElement[Any], ...]:
-    """The role that looks for the tables, and its `search_path`."""
-    return (
-        cast(func.current_user(), Text).label("role"),
-        func.current_setting(Constant("search_path")).label("path"),
-    )
+def reader() -> ColumnElement[Any]:
+    """The role that looks for the tables."""
+    return cast(func.current_user(), Text).label("role")
 
 
 @cache
@@ -94,7 +94,11 @@ def misplaced(row: Any) -> SchemaMismatch | None:
     """
     role = row["role"]
     if row["scattered"]:
-        return hidden_by(row)
+        return SchemaMismatch(
+            f"{role} finds {' and '.join(row['scattered'])} before the tables in the schema "
+            f"{row['home']}, because its search_path is {row['path']}",
+            look_first_into(row["home"], row),
+        )
     if row["is_ours"]:
         return None
     if row["usable"]:
@@ -102,7 +106,7 @@ def misplaced(row: Any) -> SchemaMismatch | None:
         return SchemaMismatch(
             f"The tables are in the schema {schema}, and {role} does not look there: its "
             f"search_path is {row['path']}",
-            f"run: {look_first_into(schema, row)}",
+            look_first_into(schema, row),
         )
     if row["closed"]:
         schema = min(row["closed"])
@@ -113,23 +117,20 @@ def misplaced(row: Any) -> SchemaMismatch | None:
     return None
 
 
-def hidden_by(row: Any) -> SchemaMismatch:
-    """Tables of other programs are found instead of ours.
+def look_first_into(schema: str, row: Any) -> str:
+    """What to do so that a role looks into this schema first.
 
     Args:
-        row: has `role`, `path`, `home` and `scattered`.
+        schema: its name.
+        row: of `places`.
     """
-    return SchemaMismatch(
-        f"{row['role']} finds {' and '.join(row['scattered'])} before the tables in the schema "
-        f"{row['home']}, because its search_path is {row['path']}",
-        f"run: {look_first_into(row['home'], row)}",
-    )
-
-
-def look_first_into(schema: str, row: Any) -> str:
-    """The statement with which a role looks into this schema first."""
     path = [schema, *(name for name in path_of(row) if name != schema)]
-    return f"ALTER ROLE {quoted(row['role'])} SET search_path = {', '.join(map(quoted, path))}"
+    text = ", ".join(map(quoted, path))
+    if row["source"] == "client":  # which no ALTER ROLE changes
+        option = quote(f"-csearch_path={text.replace(' ', '')}", safe=",")
+        return f"write options={option} in DATABASE_URL"
+    where = f" IN DATABASE {quoted(row['database'])}" if row["source"] == "database user" else ""
+    return f"run: ALTER ROLE {quoted(row['role'])}{where} SET search_path = {text}"
 
 
 def path_of(row: Any) -> list[str]:

@@ -21,7 +21,7 @@ import taskapi
 from taskapi.config import DatabaseSettings
 from taskapi.database.executor import Executor
 from taskapi.database.mismatch import mismatch_with
-from taskapi.database.places import hidden_by, home, misplaced, places_statement, reader, scattered
+from taskapi.database.places import misplaced, places_statement, reader, scattered
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import (
     REVISION_PREFIX,
@@ -50,8 +50,7 @@ def state_statement(users_table: str) -> Statement:
     return compiled(
         select(
             column("version_num").label("revision"),
-            *reader(),
-            home().label("home"),
+            reader(),
             scattered().label("scattered"),
             *owner_columns(users_table),
             func.current_setting(Constant("server_encoding")).label("encoding"),
@@ -91,8 +90,6 @@ async def check_schema(database: Executor, settings: DatabaseSettings) -> None:
         DatabaseUnavailable: it does not answer.
     """
     row = await _state(database, settings)
-    if row["scattered"]:
-        raise hidden_by(row)
     if row["owner_type"] is None:
         raise SchemaOutdated
     check_owner(row, settings)
@@ -124,7 +121,7 @@ async def _state(database: Executor, settings: DatabaseSettings) -> Any:
         row = await database.fetch_row(state_statement(settings.users_table), {})
     except SchemaOutdated:
         row = None
-    if row is not None:
+    if row is not None and not row["scattered"]:
         return row
     raise misplaced(await database.fetch_row(places_statement(), {})) or SchemaOutdated()
 

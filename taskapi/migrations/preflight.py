@@ -61,7 +61,7 @@ def refuse_misfit(connection: Connection, settings: DatabaseSettings) -> None:
     Raises:
         MigrationError: they do not, and no migration would change that.
     """
-    query = select(*reader(), *owner_columns(settings.users_table))
+    query = select(reader(), *owner_columns(settings.users_table))
     try:
         check_owner(connection.execute(query).mappings().one(), settings)
     except SchemaMismatch as mismatch:
@@ -91,8 +91,10 @@ def refuse_new_place(connection: Connection) -> None:
     if row["is_ours"]:
         return
     role, target, path = row["role"], row["target"], path_of(row)
-    chosen = next((name for name in path if name != THE_ROLE), OWN_SCHEMA)
-    if target != chosen and not (target == role and THE_ROLE in path):
+    chosen = next((name for name in path if name and name != THE_ROLE), None)
+    if chosen is None and target is None:
+        raise MigrationError(f"{role} looks into no schema that is there. {_own_schema(row)}")
+    if chosen is not None and target != chosen and not (target == role and THE_ROLE in path):
         raise MigrationError(
             f"the search_path of {role} is {row['path']}, and {role} finds no schema {chosen} that "
             f"it may use: as a superuser, run: CREATE SCHEMA {quoted(chosen)} AUTHORIZATION "
@@ -106,15 +108,15 @@ def refuse_new_place(connection: Connection) -> None:
         )
     if not row["may_create"]:
         raise MigrationError(
-            f"{role} may not create tables in the schema {target}. {_own_schema(row)}, or: GRANT "
-            f"CREATE ON SCHEMA {quoted(target)} TO {quoted(role)}"
+            f"{role} may not create tables in the schema {target}: as its owner, run: GRANT CREATE "
+            f"ON SCHEMA {quoted(target)} TO {quoted(role)}. {_own_schema(row)}"
         )
 
 
 def _own_schema(row: Any) -> str:
     create = f"CREATE SCHEMA {OWN_SCHEMA} AUTHORIZATION {quoted(row['role'])}"
     look = look_first_into(OWN_SCHEMA, row)
-    return f"For a schema of taskapi's own, run as a superuser: {create}; {look}"
+    return f"For a schema of taskapi's own, as a superuser, run: {create}; then {look}"
 
 
 def refuse_users_table(connection: Connection, settings: DatabaseSettings) -> None:
@@ -157,7 +159,8 @@ def _users_table(name: str) -> Any:
 def _unfit(row: Any, settings: DatabaseSettings) -> str | None:
     """Why no foreign key can refer to this table, and what to do."""
     kind, quoted_table = row["id_type"], quoted_name(settings.users_table)
-    if (what := NO_TABLES.get(row["relkind"])) is not None:
+    if row["relkind"] not in {"r", "p"}:
+        what = NO_TABLES.get(row["relkind"], "no table")
         return f"is {what}, to which no foreign key can refer: set it to the table with the users"
     if kind is None:
         return "has no column id: set it to the table with the users"

@@ -167,6 +167,7 @@ def test_nor_where_the_setting_names_a_schema(empty: OwnDatabase) -> None:
 REFUSED = {
     "CREATE VIEW users AS SELECT 1::bigint AS id": "is a view, to which no foreign key can refer",
     "CREATE MATERIALIZED VIEW users AS SELECT 1::bigint AS id": "is a materialized view, to which",
+    "CREATE SEQUENCE users": "is no table, to which",
     "CREATE TABLE users (user_id bigint PRIMARY KEY)": "has no column id: set it to the table",
     "CREATE TABLE users (id uuid PRIMARY KEY)": "has ids of the type uuid.*: set USER_ID_TYPE=uuid",
     "CREATE TABLE users (id varchar(36) PRIMARY KEY)": "varying.*: set USER_ID_TYPE=text",
