@@ -94,9 +94,10 @@ def servers() -> Iterator[Servers]:
     """With an operator on both who is not their superuser."""
     if not installed():
         cannot("no PostgreSQL of the system is installed: apt-get install postgresql")
-    quick = ("listen_addresses=", "wal_receiver_status_interval=1")
+    # Durable, because the doctor asks for that.
+    quick = ("listen_addresses=", "wal_receiver_status_interval=1", "fsync=on")
     with (
-        running_with_tls(installed()[-1], "wal_level=logical") as old,
+        running_with_tls(installed()[-1], "wal_level=logical", "fsync=on") as old,
         running(wheel(), SUPERUSER, quick) as new,
     ):
         password = PASSWORD.replace("'", "''")
@@ -132,6 +133,8 @@ def test_the_page_can_be_followed(servers: Servers, tmp_path: Path) -> None:
         "NEW_SERVICE_PASSWORD": "another password",
         "CHECKOUT": ROOT,
         "BETTER_AUTH_SECRET": SECRET,
+        "JWT_ISSUER": "https://app.example.com",
+        "JWT_AUDIENCE": "https://app.example.com",
         "API_HOST": "127.0.0.1",
         "API_PORT": port,
         "PATH": "/usr/bin:/bin",  # of a machine without the project

@@ -105,14 +105,14 @@ def test_the_outcome_of_a_batch_has_the_status_id_and_version_of_each_result(
 
 
 @pytest.mark.parametrize("operation", [CREATE, BATCH])
-def test_an_id_that_is_taken_already_is_a_bug_after_one_try(
+def test_an_id_that_is_taken_already_is_unavailable_after_one_try(
     own: OwnDatabase, alice: Person, operation: str
 ) -> None:
     """As after logical replication, which leaves the sequence behind the ids of the rows."""
     taken = [alice.create()["id"] for _ in range(20)]
     own.run("ALTER TABLE tasks ALTER COLUMN id RESTART WITH 1")
     refused = Write(alice, operation, taken[0])()
-    assert (refused.status_code, refused.json()["code"]) == (500, "internal_error")
+    assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
     [used] = own.run("SELECT last_value FROM tasks_id_seq")
     assert used["last_value"] == taken[0]
     assert own.run(KEPT) == []
