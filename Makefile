@@ -74,6 +74,10 @@ benchmarks/.venv/ready: benchmarks/requirements.txt
 	@$(INSTALL) benchmarks/.venv $<
 	@touch $@
 
+tests/generated/.venv/ready: tests/generated/requirements.txt
+	@$(INSTALL) tests/generated/.venv $<
+	@touch $@
+
 # From this checkout: the service is started from it, and the soak uses the tests' helpers.
 BENCHMARKS = PYTHONPATH="$(CURDIR):$(CURDIR)/tests" benchmarks/.venv/bin/python -m benchmarks
 
@@ -107,7 +111,8 @@ lock: .venv/ready ## Write the locked requirements anew; UPGRADE= keeps the vers
 	$(LOCK) $(UPGRADE) --constraint requirements.txt --group dev pyproject.toml --output-file requirements-dev.txt
 	$(LOCK) --constraint requirements-dev.txt --group build --output-file requirements-build.txt
 	$(LOCK) --constraint requirements-dev.txt pyproject.toml benchmarks/pyproject.toml --output-file benchmarks/requirements.txt
+	$(LOCK) $(UPGRADE) tests/generated/pyproject.toml --output-file tests/generated/requirements.txt
 
 .PHONY: clean
 clean: ## Remove what make made, but not .taskapi, where the tasks are
-	rm -rf .venv benchmarks/.venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv benchmarks/.venv tests/generated/.venv dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -31,10 +31,9 @@ from taskapi.edge.fairness import Shares
 from taskapi.edge.memory import ResponseMemory
 from taskapi.edge.request_log import RequestLogMiddleware
 from taskapi.edge.router import refuse_foreign_routes
-from taskapi.embedded.database import EMPTY_START, SERVICE_ROLE, database_in_use
+from taskapi.embedded.database import SERVICE_ROLE, database_in_use
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.idempotency.statements import SWEEP as ANSWERS
-from taskapi.libpq.tls import VERIFIED
 from taskapi.migrations.catalog import readiness_of
 from taskapi.migrations.grants import grant_rights
 from taskapi.observability import tracing
@@ -141,8 +140,6 @@ async def _lifespan(app: Service) -> AsyncIterator[None]:
             await _prepare_embedded(settings)
         executor = await _open_executor(settings, url)
         stack.push_async_callback(executor.close)
-        if not url.target.is_verified:
-            log.warning("database_not_verified", remedy=f"in DATABASE_URL, write {VERIFIED}")
         await _ensure_schema(settings, url, executor)
         app.service_state = state = _state(app, executor)
         for work in (
@@ -183,7 +180,7 @@ def _state(app: Service, executor: Executor) -> ServiceState:
             max_tasks=settings.max_tasks_per_user or None,
         ),
         response_memory=memory,
-        readiness=Readiness(executor, settings.user_id_type),
+        readiness=Readiness(executor, settings),
         sampler=Sampler(executor, app.shares.turns, memory),
         notifier=notifier,
     )
@@ -217,11 +214,8 @@ async def _ensure_schema(settings: Settings, url: DatabaseUrl, executor: Executo
     """
     try:
         async with asyncio.timeout(settings.request_timeout):
-            await check_schema(executor, settings.user_id_type)
-    except SchemaMismatch as mismatch:
-        if settings.embedded:
-            remedy = f"{mismatch.remedy}, {EMPTY_START}"
-            raise SchemaMismatch(mismatch.mismatch, remedy) from None
+            await check_schema(executor, settings)
+    except SchemaMismatch:
         raise
     except SchemaOutdated:
         if not settings.embedded:

@@ -26,7 +26,7 @@ from taskapi.config import (
     load,
 )
 from taskapi.database.executor import Executor
-from taskapi.database.schema import MigrationError
+from taskapi.database.schema import MigrationError, check_schema, sql_of_migrations
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.examination import examine
@@ -37,6 +37,7 @@ from taskapi.errors import DatabaseUnavailable, InvalidToken
 from taskapi.migrations.grants import GrantError, grant_rights, sql_of_grant
 from taskapi.migrations.row_security import FIRST_DECLARING_REVISION
 from taskapi.openapi.document import openapi_document
+from taskapi.risks import risks_of
 from taskapi.server import process as server
 from taskapi.server.listener import listen
 
@@ -103,9 +104,15 @@ def print_banner(settings: Settings, url: DatabaseUrl, port: int) -> None:
     if settings.docs_enabled:
         # Where PUBLIC_URL is another origin, the page must not call it from this one.
         console.print(f"  [dim]docs[/]      {settings.public_url or base_url}/docs")
+    for risk in risks_of(settings):
+        console.print(f"  [yellow]unwise[/]    {risk.subject}: {risk.text}")
     secret = secret_of(settings)
     # BETTER_AUTH_SECRET signs for real users, and what is printed here may be kept in a log.
-    if secret is not None and settings.embedded and settings.better_auth_secret is None:
+    if secret is None or not settings.embedded or settings.better_auth_secret is not None:
+        return
+    if not settings.creates_unknown_users:
+        console.print(f"  [dim]users[/]     those of the table {settings.users_table}, no others")
+    else:
         print_first_request(console, base_url, mint(secret, "1", ClaimsPolicy.of(settings), DAY))
 
 
@@ -126,6 +133,14 @@ def migrate(
     grant_to: Annotated[
         str | None, typer.Option("--grant", metavar="ROLE", help="Then do as 'taskapi grant ROLE'.")
     ] = None,
+    *,
+    down: Annotated[
+        bool,
+        typer.Option("--down", help="Go down to it: this removes what later migrations created."),
+    ] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the statements, and do nothing.")
+    ] = False,
 ) -> None:
     """Migrate the database's schema. Any number of replicas may do so at once.
 
@@ -133,6 +148,14 @@ def migrate(
     owner, as they would find no rows.
     """
     settings = load(DatabaseSettings)
+    if sql:
+        sql_of_migrations(settings, revision, down=down)
+        return
+    if down:
+        with database_in_use(settings, as_owner=True) as url:
+            migrate_schema(settings, url, revision, down=True)
+        typer.echo(f"The schema is at {revision}.")
+        return
     with database_in_use(settings, as_owner=True) as url:
         before = migrate_schema(settings, url, revision)
         if settings.embedded and grant_to is None:
@@ -230,6 +253,7 @@ async def _begin_epoch(settings: DatabaseSettings, url: DatabaseUrl) -> int:
     executor = Executor(url, pool_size=1, connect_timeout=settings.database_connect_timeout)
     done = 0
     try:
+        await check_schema(executor, settings)
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("Clocks", total=await count_clocks(executor))
             async for done in begin_epoch(executor, settings.user_id_type):

@@ -206,7 +206,7 @@ class NotJson(ApiError):
     """The body's content type or encoding is not plain JSON in UTF-8."""
 
     status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
-    detail = "Send the body as application/json."
+    detail = "Send the body as JSON, with the header Content-Type: application/json."
 
 
 Limit = Literal["rate", "queue_full", "timed_out", "refusals"]

@@ -18,7 +18,16 @@ MAX_SUBJECT_BYTES = 255
 """In UTF-8: Better Auth's ids have 32, uuids 36. A row of an index has at most 2,704 bytes in
 PostgreSQL, and that of titles has the id beside a title of 2,000."""
 
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\ufffd]")
+"""U+FFFD too, because a path that is not UTF-8 is read with it: `%FF` would be a user's path."""
+
+KINDS = {
+    bool: "true or false",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
+"""What a claim is instead; anything else is a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +90,23 @@ class ClaimsPolicy:
             InvalidToken: it is no user id of the configured type.
         """
         if not isinstance(subject, str):
-            raise InvalidToken("The token's user (sub) is not a string.", "user")
+            raise InvalidToken(
+                f"The token's user (sub) is {KINDS.get(type(subject), 'a number')} and must be a "
+                "string: sign String(user.id), in Better Auth by getSubject of the plugin jwt().",
+                "user",
+            )
+        if not subject:
+            raise InvalidToken("The token's user (sub) is empty.", "user")
         if self.user_id_type == "integer":
             if not POSITIVE_INTEGER.fullmatch(subject) or int(subject) > MAX_ID:
                 raise InvalidToken(
                     "The token's user (sub) is not an integer id; see USER_ID_TYPE.", "user"
                 )
             return User(subject, int(subject))
-        if not subject or UNPRINTABLE.search(subject):
-            raise InvalidToken("The token's user (sub) is not an id.", "user")
+        if UNPRINTABLE.search(subject):
+            raise InvalidToken(
+                "The token's user (sub) has characters that no id has, such as line breaks.", "user"
+            )
         if len(subject.encode()) > MAX_SUBJECT_BYTES:
             raise InvalidToken(
                 f"The token's user (sub) is longer than {MAX_SUBJECT_BYTES} bytes.", "user"

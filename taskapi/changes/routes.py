@@ -11,7 +11,7 @@ from taskapi.changes.schemas import (
     EXAMPLE_STREAM,
     EXAMPLE_TOKEN,
     USUAL_CHANGES,
-    Changes,
+    ChangeList,
     ChangesQuery,
     EventsQuery,
 )
@@ -35,14 +35,18 @@ LastEventId = Annotated[
 
 
 def _described(example: str) -> Responses:
-    """A response that is an event stream, with an example of one."""
-    content = {EVENT_STREAM: {"schema": {"type": "string"}, "example": example}}
+    """A response that is an event stream, with an example of one.
+
+    Its schema names no type: some generators take it for the whole text, some for an event's data.
+    """
+    schema = {"description": "Server-sent events (WHATWG HTML). The data of `changes` is a page."}
+    content = {EVENT_STREAM: {"schema": schema, "example": example}}
     return {200: returns(200)[200] | {"content": content}}
 
 
 @router.get(
     "/changes",
-    response_model=Changes,
+    response_model=ChangeList,
     responses=returns(200, "Preference-Applied") | errors(401, 403, 404, 410, 422, 429, 503),
     takes_turn=False,
 )
@@ -69,7 +73,7 @@ async def list_changes(
     responses=_described(EXAMPLE_STREAM) | errors(401, 403, 404, 410, 422, 429, 503),
     streams=True,
 )
-async def stream_changes(
+async def stream_events(
     request: Request,
     query: Annotated[EventsQuery, Query()],
     reader: OwnReader,

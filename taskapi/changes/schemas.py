@@ -54,7 +54,7 @@ EXAMPLE_CHANGES: dict[str, JsonValue] = {
 }
 
 
-class Changes(BaseModel):
+class ChangeList(BaseModel):
     """A page of the feed, in the order of the changes."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_CHANGES]})

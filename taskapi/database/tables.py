@@ -11,6 +11,12 @@ from sqlmodel import SQLModel
 import taskapi
 from taskapi.database.statement import Constant
 
+VERSION_TABLE = "taskapi_version"
+"""Where the schema's revision stands. Not Alembic's default, which other programs use."""
+
+REVISION_PREFIX = "taskapi_"
+"""Of our revisions' ids, behind which the number of the migration's file stands."""
+
 ROLES = table(
     "pg_roles",
     column("oid"),
@@ -29,6 +35,9 @@ CLASSES = table(
     column("relacl"),
 )
 SCHEMAS = table("pg_namespace", column("oid"), column("nspname", Text))
+
+ATTRIBUTES = table("pg_attribute", column("attrelid"), column("attname", Text), column("atttypid"))
+CONSTRAINTS = table("pg_constraint", column("conrelid"), column("confrelid"), column("contype"))
 
 _policies = table("pg_policy", column("polrelid"), column("polname", Text))
 

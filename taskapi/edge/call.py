@@ -125,7 +125,7 @@ class Parameter:
 def _parameters(dependant: Dependant) -> list[Parameter]:
     readers: list[tuple[str, list[ModelField], Reader]] = [
         ("path", dependant.path_params, lambda request, name: request.path_params.get(name)),
-        ("query", dependant.query_params, lambda request, _: dict(request.query_params)),
+        ("query", dependant.query_params, lambda request, _: request.query),
         ("header", dependant.header_params, _header),
         ("body", dependant.body_params, lambda request, _: request.value),
     ]

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskapi.edge.body import ACCEPT_PATCH
 from taskapi.edge.problem import error_response
 from taskapi.edge.route import allowed_methods
 from taskapi.errors import ApiError, Draining, TooManyRequests, Unavailable
@@ -20,6 +21,9 @@ CLIENT_DISCONNECTED = 499
 """Never sent: nginx's status, for the log and the metrics, of a client that disconnected."""
 
 CLOSE = (b"connection", b"close")
+
+PATCH_IS_EXPLAINED = {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
+"""With the types that it takes (RFC 5789, 2.2 and 3.1)."""
 
 
 class ErrorMiddleware:
@@ -73,8 +77,12 @@ async def _respond(error: Exception, scope: Scope, receive: Receive, send: Send)
         return
     _record(error, scope)
     response = error_response(error, scope)
+    methods = [scope["method"]]
     if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = ", ".join(allowed_methods(scope))
+        methods = allowed_methods(scope)
+        response.headers["Allow"] = ", ".join(methods)
+    if response.status_code in PATCH_IS_EXPLAINED and "PATCH" in methods:
+        response.headers["Accept-Patch"] = ACCEPT_PATCH
     await response(scope, receive, send)
 
 

@@ -1,5 +1,6 @@
 """Preferences of the client (RFC 7240). One that the service does not know is ignored."""
 
+import re
 from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from typing import Annotated
@@ -7,6 +8,9 @@ from typing import Annotated
 from fastapi import Header
 
 from taskapi.edge.body import MAX_NAME_CHARACTERS, BoundedRequest, invalid
+
+PREFERENCE = re.compile(r'(?:[^",]|"[^"\\]*(?:\\.[^"\\]*)*"?)+')
+"""One of a header: a comma in quotation marks is part of a value."""
 
 STRICT = {"Preference-Applied": "handling=strict"}
 """The header that says that the preference was met."""
@@ -31,7 +35,7 @@ def handling(known: AbstractSet[str]) -> Callable[..., Awaitable[dict[str, str]]
     """
 
     async def applied(request: BoundedRequest, prefer: Prefer = None) -> dict[str, str]:
-        if preference("handling", prefer) != "strict":
+        if (preference("handling", prefer) or "").lower() != "strict":
             return {}
         for name in request.value or ():
             if name not in known:
@@ -44,7 +48,8 @@ def handling(known: AbstractSet[str]) -> Callable[..., Awaitable[dict[str, str]]
 
 def preference(name: str, prefer: str | None) -> str | None:
     """The value of a preference; of two with this name, the first one counts (RFC 7240, 2)."""
-    for part in (prefer or "").split(","):
+    parts: list[str] = PREFERENCE.findall(prefer or "")
+    for part in parts:
         token, _, value = part.partition(";")[0].partition("=")
         if token.strip().lower() == name:
             return value.strip().strip('"')

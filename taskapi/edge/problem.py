@@ -30,6 +30,18 @@ FRAMEWORK_ERRORS: Mapping[int, tuple[str, str]] = {
 }
 """Code and sentence for what the framework refuses by itself."""
 
+OTHER_REFUSAL = ("bad_request", "The request is malformed.")
+"""Likewise, with any other status."""
+
+VALIDATION_FAILED = "validation_failed"
+INTERNAL_ERROR = "internal_error"
+
+FRAMEWORK_CODES = {code for code, _ in (*FRAMEWORK_ERRORS.values(), OTHER_REFUSAL)} | {
+    VALIDATION_FAILED,
+    INTERNAL_ERROR,
+}
+"""The codes of all errors that are no `ApiError`."""
+
 
 class Problem(NamedTuple):
     """What both shapes are made of.
@@ -66,19 +78,17 @@ def problem_of(error: Exception) -> Problem:
         case RequestValidationError():
             return Problem(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
-                "validation_failed",
+                VALIDATION_FAILED,
                 "The request is not valid.",
                 errors=tuple(map(_broken_rule, error.errors())),
             )
         case HTTPException():
-            code, detail = FRAMEWORK_ERRORS.get(
-                error.status_code, ("bad_request", "The request is malformed.")
-            )
+            code, detail = FRAMEWORK_ERRORS.get(error.status_code, OTHER_REFUSAL)
             return Problem(HTTPStatus(error.status_code), code, detail, error.headers or NO_HEADERS)
         case _:
             return Problem(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
-                "internal_error",
+                INTERNAL_ERROR,
                 "An internal error occurred. The log has it under this request_id.",
             )
 

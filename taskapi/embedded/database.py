@@ -7,9 +7,6 @@ from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
 
-EMPTY_START = f"or move {LOCAL_DIRECTORY} away, and the next start makes an empty database"
-"""The other way out, where a setting has changed that the data do not fit."""
-
 SERVICE_ROLE = "taskapi_service"
 """The role as which the service uses the embedded database. It owns nothing there, as in
 production, so row security applies to it."""

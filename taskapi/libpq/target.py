@@ -3,6 +3,7 @@
 import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from ssl import CERT_REQUIRED
 from typing import Any
 from urllib.parse import urlencode
@@ -16,8 +17,6 @@ from taskapi.libpq.uri import parameters_of
 
 DEFAULT_PORT = 5432
 MAX_PORT = 65535
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 OF_A_MODE = (
     *("sslcert", "sslkey", "sslpassword"),
@@ -74,7 +73,7 @@ class Target:
     def is_verified(self) -> bool:
         """Whether TLS shows that the server is the one that was meant, or nobody is in between."""
         mode = mode_of(self.parameters)
-        return all(name.startswith("/") or name in LOOPBACK for name, _ in self.hosts) or (
+        return all(name.startswith("/") or is_this_machine(name) for name, _ in self.hosts) or (
             mode in WITHOUT_FALLBACK and context_of(self.parameters).verify_mode is CERT_REQUIRED
         )
 
@@ -114,6 +113,14 @@ class Target:
         if options := given.get("options"):
             settings["options"] = options
         return settings | ({"application_name": name} if name else {})
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether it is a name or an address of this machine for itself (RFC 6761, 6.3)."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _system_user() -> str:

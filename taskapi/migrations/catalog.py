@@ -1,6 +1,6 @@
 """What PostgreSQL's catalogue says about our tables and about a role."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -15,10 +15,16 @@ from sqlalchemy import (
 )
 
 from taskapi.config import DatabaseSettings
-from taskapi.database.schema import OWNER_POLICY
+from taskapi.database.schema import (
+    OWNER_POLICY,
+    MigrationError,
+    SchemaMismatch,
+    check_owner,
+    owner_columns,
+)
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import CLASSES, ROLES, SCHEMAS, has_policy, own_tables, table_oid
-from taskapi.migrations.rights import READ_AND_WRITE, Right, needed_rights
+from taskapi.migrations.rights import Right, needed_rights
 
 
 class Role(NamedTuple):
@@ -84,11 +90,11 @@ def _state_of(name: str, role: Role) -> Any:
     )
 
 
-def read_granted_roles(connection: Connection, name: str) -> list[str]:
-    """The roles that may read and write a table, except its owner."""
+def read_granted_roles(connection: Connection, name: str, privileges: Sequence[str]) -> list[str]:
+    """The roles that have all of these privileges on a table, except its owner."""
     tables = CLASSES.c
     entries = func.aclexplode(tables.relacl).table_valued("grantee", "privilege_type")
-    needed = entries.c.privilege_type.in_([Constant(right) for right in READ_AND_WRITE])
+    needed = entries.c.privilege_type.in_([Constant(right) for right in privileges])
     query = (
         select(ROLES.c.rolname)
         .select_from(CLASSES)
@@ -96,9 +102,21 @@ def read_granted_roles(connection: Connection, name: str) -> list[str]:
         .join(ROLES, ROLES.c.oid == entries.c.grantee)
         .where(tables.oid == table_oid(name), entries.c.grantee != tables.relowner)
         .group_by(ROLES.c.rolname)
-        .having(func.count() == Constant(len(READ_AND_WRITE)))
+        .having(func.count() == Constant(len(privileges)))
     )
     return list(connection.scalars(query))
+
+
+def refuse_misfit(connection: Connection, settings: DatabaseSettings) -> None:
+    """Make sure that the settings fit the tables that are there already, if any are.
+
+    Raises:
+        MigrationError: they do not, and no migration would change that.
+    """
+    try:
+        check_owner(connection.execute(select(*owner_columns())).mappings().one(), settings)
+    except SchemaMismatch as mismatch:
+        raise MigrationError(mismatch.detail) from None
 
 
 def has_rights(connection: Connection, role: Role, rights: Iterable[Right]) -> bool:

@@ -6,15 +6,17 @@ from contextlib import contextmanager
 
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection, Index
+from sqlalchemy import Column, Connection, Index, inspect
 from sqlalchemy.schema import SchemaItem
 
 from taskapi.config import DatabaseSettings, SettingsError, load
-from taskapi.database.schema import MigrationError
-from taskapi.database.tables import own_tables
+from taskapi.database.schema import MigrationError, revisions
+from taskapi.database.tables import VERSION_TABLE, own_tables
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
 from taskapi.embedded.errors import EmbeddedServerError
+from taskapi.migrations.adoption import adopt_revision
+from taskapi.migrations.catalog import refuse_misfit
 from taskapi.migrations.connection import run_on
 from taskapi.migrations.grants import repeat_grants
 from taskapi.migrations.metadata import metadata_for
@@ -54,6 +56,7 @@ def configure(connection: Connection | None = None) -> None:
         connection=connection,
         dialect_name="postgresql",
         literal_binds=connection is None,
+        version_table=VERSION_TABLE,
         target_metadata=metadata_for(settings.user_id_type, settings.users_table),
         include_object=is_compared,
         compare_server_default=True,
@@ -67,10 +70,29 @@ def migrate(connection: Connection) -> None:
     configure(connection)
     with context.begin_transaction():
         limit_lock_waits(connection)
+        refuse_misfit(connection, settings)
+        adopt_revision(context.get_context(), context.script)
         before = context.get_context().get_current_revision()
         context.config.attributes["revision_before"] = before
         context.run_migrations()
         repeat_grants(connection)
+        check_tables(connection)
+
+
+def check_tables(connection: Connection) -> None:
+    """Make sure that what the newest revision stands for is there.
+
+    Raises:
+        MigrationError: another program has dropped some of it, or a restore has left it out.
+    """
+    if context.get_context().get_current_revision() != revisions()[0]:
+        return
+    missing = own_tables().keys() - set(inspect(connection).get_table_names())
+    if missing:
+        raise MigrationError(
+            f"the revision is {revisions()[0]}, but there is no {', '.join(sorted(missing))}: "
+            f"restore a backup, or drop {VERSION_TABLE} and {', '.join(own_tables())} to begin anew"
+        )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy.schema import DDLElement
 from taskapi.config import DatabaseSettings, UserIdType
 from taskapi.database.schema import MigrationError
 from taskapi.database.statement import DIALECT
-from taskapi.database.tables import own_tables
+from taskapi.database.tables import VERSION_TABLE, own_tables
 from taskapi.database.url import DatabaseUrl
 from taskapi.migrations.catalog import (
     Role,
@@ -20,11 +20,12 @@ from taskapi.migrations.catalog import (
     read_granted_roles,
     read_role,
     read_tables,
+    refuse_misfit,
 )
 from taskapi.migrations.connection import run_on
 from taskapi.migrations.ddl import CreateRole, Grant, GrantUsage, RevokeAll, RowSecurity
 from taskapi.migrations.online import limit_lock_waits
-from taskapi.migrations.rights import READ_AND_WRITE, VERSION_TABLE, rights_on_users
+from taskapi.migrations.rights import READ_AND_WRITE, rights_on_users
 from taskapi.migrations.row_security import owner_policy
 
 FIRST_TABLE = "tasks"
@@ -61,6 +62,7 @@ def grant_rights(
 
     def work(connection: Connection) -> list[str]:
         limit_lock_waits(connection)
+        refuse_misfit(connection, settings)
         if create_role and read_role(connection, role) is None:
             connection.execute(CreateRole(role))
         return list(_grant(connection, settings, role, secure=secure))
@@ -93,7 +95,7 @@ def repeat_grants(connection: Connection) -> None:
     tables = read_tables(connection, own_tables(), nobody)
     if not any(table.name == FIRST_TABLE and table.is_secured for table in tables):
         return
-    roles = read_granted_roles(connection, FIRST_TABLE)
+    roles = read_granted_roles(connection, FIRST_TABLE, READ_AND_WRITE)
     for table in tables:
         if not table.is_secured:
             for role in roles:

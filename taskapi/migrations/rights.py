@@ -7,11 +7,9 @@ from sqlalchemy import ColumnElement, func
 
 from taskapi.config import DatabaseSettings
 from taskapi.database.statement import Constant
-from taskapi.database.tables import own_tables, table_oid
+from taskapi.database.tables import VERSION_TABLE, own_tables, table_oid
 
 READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE", "DELETE")
-
-VERSION_TABLE = "alembic_version"
 
 
 class Right(NamedTuple):

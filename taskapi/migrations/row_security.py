@@ -35,7 +35,7 @@ from taskapi.migrations.ddl import CreatePolicy
 SWEEP_POLICY = "taskapi_sweep"
 WATCH_POLICY = "taskapi_watch"
 
-FIRST_DECLARING_REVISION = "004"
+FIRST_DECLARING_REVISION = "taskapi_004"
 """The first revision whose code declares the owner. Code of an earlier one finds no rows where row
 security is enabled, so it is enabled only after such replicas have been replaced."""
 

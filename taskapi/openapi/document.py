@@ -1,15 +1,27 @@
 """The OpenAPI document: what FastAPI makes of the routes, corrected, and without repetitions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
 from taskapi import __version__
 from taskapi.config import MAX_ID, UserIdType
-from taskapi.openapi.components import name_equal_parts, operations_of
-from taskapi.openapi.responses import Problem
+from taskapi.openapi.components import (
+    SCHEMAS,
+    Json,
+    name_equal_parts,
+    name_schemas,
+    operations_of,
+)
+from taskapi.openapi.corrections import (
+    correct_bodies,
+    correct_parameters,
+    correct_schemas,
+    objects_of,
+    order_examples,
+)
+from taskapi.openapi.error_bodies import Problem
 
 DESCRIPTION = """
 Tasks of a user, safe behind a JWT.
@@ -19,7 +31,7 @@ development; press **Authorize**, paste it, and try the operations out with the 
 in the path.
 """
 
-USER_ID_SCHEMAS: dict[UserIdType, dict[str, Any]] = {
+USER_ID_SCHEMAS: dict[UserIdType, Json] = {
     "integer": {"type": "integer", "minimum": 1, "maximum": MAX_ID, "examples": [1]},
     "text": {"type": "string", "minLength": 1, "maxLength": 255, "examples": ["Kx3mQ9vT2bLw"]},
 }
@@ -31,7 +43,7 @@ BESIDE_THE_DOCUMENT = "."
 
 def openapi_document(
     routes: Sequence[BaseRoute], user_id_type: UserIdType, public_url: str | None = None
-) -> dict[str, Any]:
+) -> Json:
     """The OpenAPI 3.1 document of these routes.
 
     Args:
@@ -52,61 +64,33 @@ def openapi_document(
             {"name": "operations", "description": "For operators and their tools. No token."},
         ],
     )
-    schemas = document["components"]["schemas"]
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    problem = Problem.model_json_schema(ref_template=SCHEMAS + "{model}")
     problem.pop("$defs")
-    schemas["Problem"] = problem
+    document["components"]["schemas"]["Problem"] = problem
     _type_user_ids(document, USER_ID_SCHEMAS[user_id_type])
-    _omit_null_bodies(document)
-    _omit_null_parameters(document)
-    exact: dict[str, Any] = _exact(document)
-    published: dict[str, Any] = _published(exact)
-    name_equal_parts(published)
-    return published
+    _say_where_no_token_is_needed(document)
+    correct_bodies(document)
+    correct_parameters(document)
+    name_schemas(document)
+    correct_schemas(document)
+    order_examples(document)
+    name_equal_parts(document)
+    return document
 
 
-def _published(node: Any) -> Any:
-    """The document with each schema `…Read` under the name of its resource."""
-    if isinstance(node, dict):
-        return {key.removesuffix("Read"): _published(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_published(value) for value in node]
-    is_reference = isinstance(node, str) and node.startswith("#/components/schemas/")
-    return node.removesuffix("Read") if is_reference else node
-
-
-def _type_user_ids(document: dict[str, Any], schema: dict[str, Any]) -> None:
-    document["components"]["schemas"]["TaskRead"]["properties"]["user_id"] = schema
+def _type_user_ids(document: Json, schema: Json) -> None:
+    for model in document["components"]["schemas"].values():
+        if "user_id" in model.get("properties", {}):
+            model["properties"]["user_id"] = dict(schema)
     for operation in operations_of(document):
         for parameter in operation.get("parameters", ()):
             if parameter["name"] == "user_id":
-                parameter["schema"] = schema
+                parameter["schema"] = dict(schema)
+    for example in objects_of(document):
+        if isinstance(example.get("user_id"), int):
+            example["user_id"] = schema["examples"][0]
 
 
-def _omit_null_bodies(document: dict[str, Any]) -> None:
-    """FastAPI describes a body that may be left out as one that may be null; it may not."""
+def _say_where_no_token_is_needed(document: Json) -> None:
     for operation in operations_of(document):
-        for media in operation.get("requestBody", {"content": {}})["content"].values():
-            media["schema"] = media["schema"].get("anyOf", [media["schema"]])[0]
-
-
-def _omit_null_parameters(document: dict[str, Any]) -> None:
-    """Nor can a parameter be null: neither a URL nor a header has such a value."""
-    for operation in operations_of(document):
-        for parameter in operation.get("parameters", ()):
-            schema = parameter["schema"]
-            [kind, *_] = schema.pop("anyOf", [{}])
-            parameter["schema"] = schema = kind | schema
-            if description := schema.pop("description", None):
-                parameter["description"] = description
-
-
-def _exact(node: Any) -> Any:
-    """Bounds of integers as integers: FastAPI writes 2^63-1 as a float, which is 2^63."""
-    if isinstance(node, dict):
-        return {key: _exact(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_exact(value) for value in node]
-    if isinstance(node, float) and node.is_integer():
-        return min(int(node), MAX_ID)
-    return node
+        operation.setdefault("security", [])

@@ -2,48 +2,18 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from taskapi.edge import problem
-from taskapi.errors import ApiError, IdempotencyKeyReused, TooManyRequests
+from taskapi.errors import IdempotencyKeyReused, TooManyRequests
+from taskapi.openapi.components import READ, SCHEMA_NAME
+from taskapi.openapi.error_bodies import ErrorBody, Problem, kinds_of_errors
 
 Responses = dict[int | str, dict[str, Any]]
 """What FastAPI takes as `responses` of a route."""
-
-
-class ErrorItem(BaseModel):
-    """One broken rule of a request: where, which, and in words."""
-
-    loc: list[str | int]
-    msg: str
-    type: str
-
-
-class Error(BaseModel):
-    """Every error. `detail` is a sentence, or for 422 the list of broken rules."""
-
-    detail: str | list[ErrorItem]
-    code: str
-    request_id: str
-
-
-class Problem(BaseModel):
-    """The same in the form of RFC 9457, for `Accept: application/problem+json`."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    errors: list[ErrorItem] | None = None
-    violated_policies: Annotated[
-        list[str] | None,
-        Field(alias="violated-policies", description="For 429, names of `RateLimit-Policy`."),
-    ] = None
-    request_id: str
 
 
 EXAMPLE_REQUEST_ID = "0f9c5a4be1d94f0c8f3f5f0f6a1d2c3b"
@@ -133,7 +103,7 @@ def _error_response(status: int, *, keyed: bool) -> dict[str, Any]:
         description = KEY_REUSED
     return {
         "description": description,
-        "model": Error,
+        "model": ErrorBody,
         "headers": _headers(*ERROR_HEADERS.get(status, ())),
         "content": {
             "application/json": {"examples": _examples(problem.error_body, problems)},
@@ -150,12 +120,16 @@ def _add_current(response: dict[str, Any], model: type[BaseModel]) -> None:
     [example, *_] = model.model_json_schema()["examples"]
     current = {name: example[name] for name in model.model_fields if name in example}
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
-    member = {"properties": {"current": reference}, "required": ["current"]}
+    member = {"type": "object", "properties": {"current": reference}, "required": ["current"]}
+    name = f"{model.__name__.removesuffix(READ)}Conflict"
     del response["model"]  # for which FastAPI would write a schema of its own
-    for kind, shape in (("application/json", Error), (problem.PROBLEM_JSON, Problem)):
+    for kind, shape, suffix in (
+        ("application/json", ErrorBody, ""),
+        (problem.PROBLEM_JSON, Problem, "Problem"),
+    ):
         described = response["content"][kind]
         base = {"$ref": f"#/components/schemas/{shape.__name__}"}
-        described["schema"] = {"allOf": [base, member]}
+        described["schema"] = {SCHEMA_NAME: name + suffix, "allOf": [base, member]}
         for each in described["examples"].values():
             each["value"] |= {"current": current}
 
@@ -172,7 +146,7 @@ def _problems(status: int) -> list[problem.Problem]:
             kind.detail,
             extra=problem.type_of_limit(kind) if issubclass(kind, TooManyRequests) else {},
         )
-        for kind in _kinds(ApiError)
+        for kind in kinds_of_errors()
         if kind.status == status
     ]
 
@@ -181,10 +155,3 @@ def _examples(
     body: Callable[[problem.Problem, str], dict[str, Any]], problems: list[problem.Problem]
 ) -> dict[str, Any]:
     return {each.code: {"value": body(each, EXAMPLE_REQUEST_ID)} for each in problems}
-
-
-def _kinds(parent: type[ApiError]) -> list[type[ApiError]]:
-    """All errors with a code of their own, a class before its subclasses' subclasses."""
-    children = parent.__subclasses__()
-    named = [child for child in children if "code" in vars(child)]
-    return named + [kind for child in children for kind in _kinds(child)]

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from taskapi.config import UserIdType
+from taskapi.config import DatabaseSettings
 from taskapi.database.executor import Executor
 from taskapi.database.schema import check_schema
 from taskapi.errors import DatabaseUnavailable, Unavailable
@@ -20,12 +20,12 @@ class Readiness:
 
     Args:
         database: runs the check.
-        user_id_type: the schema must fit it.
+        settings: the schema must fit them.
     """
 
-    def __init__(self, database: Executor, user_id_type: UserIdType) -> None:
+    def __init__(self, database: Executor, settings: DatabaseSettings) -> None:
         self._database = database
-        self._user_id_type: UserIdType = user_id_type
+        self._settings = settings
         self._checked_at = -CACHE_SECONDS
         self._check: asyncio.Task[None] | None = None
         self._error: Unavailable | None = None
@@ -48,7 +48,7 @@ class Readiness:
     async def _run_check(self) -> None:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                await check_schema(self._database, self._user_id_type)
+                await check_schema(self._database, self._settings)
             self._error = None
         except Unavailable as error:
             self._error = error

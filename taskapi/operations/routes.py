@@ -9,7 +9,7 @@ from taskapi import __version__
 from taskapi.edge.router import Router
 from taskapi.errors import Draining, Overloaded
 from taskapi.observability.metrics import exposition
-from taskapi.openapi.responses import errors, returns
+from taskapi.openapi.responses import Responses, errors, returns
 from taskapi.server.connections import is_full
 from taskapi.state import state_of
 
@@ -20,9 +20,14 @@ METRICS_TEXT = {
     "example": 'taskapi_requests_total{method="GET",route="/livez",status="200"} 1.0',
 }
 
+METRICS: Responses = {200: returns(200)[200] | {"content": {"text/plain": METRICS_TEXT}}}
 
-@router.get("/", responses=returns(200, example={"name": "taskapi", "ready": "readyz"}))
-async def index(request: Request) -> dict[str, str]:
+
+@router.get(
+    "/",
+    responses=returns(200, example={"name": "taskapi", "ready": "readyz"}) | errors(422),
+)
+async def get_index(request: Request) -> dict[str, str]:
     """What this is, and where to go from here: relative URLs, below whatever prefix."""
     links = {
         "name": "taskapi",
@@ -37,14 +42,14 @@ async def index(request: Request) -> dict[str, str]:
     return links
 
 
-@router.get("/livez", responses=returns(200, example={"status": "alive"}))
-async def livez() -> dict[str, str]:
+@router.get("/livez", responses=returns(200, example={"status": "alive"}) | errors(422))
+async def get_liveness() -> dict[str, str]:
     """The process runs."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses=returns(200, example={"status": "ready"}) | errors(503))
-async def readyz(request: Request) -> dict[str, str]:
+@router.get("/readyz", responses=returns(200, example={"status": "ready"}) | errors(422, 503))
+async def get_readiness(request: Request) -> dict[str, str]:
     """The database answers, its schema is current, and the process can take connections."""
     state = state_of(request)
     if state.drain.begun:
@@ -58,9 +63,9 @@ async def readyz(request: Request) -> dict[str, str]:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": METRICS_TEXT}}},
+    responses=METRICS | errors(422),
 )
-async def metrics(request: Request) -> Response:
+async def get_metrics(request: Request) -> Response:
     """Figures for Prometheus."""
     state_of(request).sampler.sample()
     # In a thread: with several workers it reads their files.

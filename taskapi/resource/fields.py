@@ -32,9 +32,23 @@ def _plain_digits(value: object) -> object:
     return value
 
 
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _boolean(value: object) -> object:
+    """In a URL, as HTTP libraries write it: Python's `True`, PHP's `1`, JavaScript's `true`."""
+    if isinstance(value, str):
+        try:
+            return BOOLEANS[value.lower()]
+        except KeyError:
+            raise ValueError("must be true or false") from None
+    return value
+
+
 RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:[0-5]\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+"""Seconds may be missing, as a time that a person has chosen has none."""
 
 
 def _rfc_3339(value: object) -> object:
@@ -52,6 +66,9 @@ def _in_utc(value: datetime) -> datetime:
 
 PlainDigits = BeforeValidator(_plain_digits)
 """Placed behind the bounds of a number, because OpenAPI would not know their names otherwise."""
+
+Flag = Annotated[bool, BeforeValidator(_boolean)]
+"""Of a query."""
 
 RowId = Annotated[StrictInt, Field(ge=1, le=MAX_ID)]
 

@@ -59,9 +59,11 @@ class StrictBody(BaseModel):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         described = handler(schema)
-        properties = handler.resolve_ref_schema(described)["properties"]
-        for name in sorted(cls.ignored - properties.keys()):
-            properties[name] = {"description": "Ignored."}
+        if cls.ignored:
+            model = handler.resolve_ref_schema(described)
+            # No properties: generated clients need not offer what has no effect.
+            model["propertyNames"] = {"enum": sorted(cls.ignored | model["properties"].keys())}
+            del model["additionalProperties"]
         return described
 
 
@@ -107,7 +109,8 @@ class ListQuery(BaseModel):
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""
         where = self.model_fields_set - set(ListQuery.model_fields)
-        return {name: getattr(self, name) for name in where}
+        given = {name: getattr(self, name) for name in where}
+        return {name: value for name, value in given.items() if value is not None}
 
     def page_request(self) -> PageRequest:
         """The same, as a store takes it."""

@@ -13,6 +13,12 @@ MAX_HEAD_BYTES = 64 * 1024
 
 MAX_HEADERS = 500
 
+HEAD_TOO_LARGE = (
+    f"The URL and the headers are too large: they may have {MAX_HEAD_BYTES // 1024} KiB, and there "
+    f"may be {MAX_HEADERS} headers. Send fewer cookies, or a token with fewer claims: Better "
+    "Auth's definePayload of the plugin jwt() chooses them."
+)
+
 VERSIONS = {"1.0", "1.1"}
 """llhttp also accepts 0.9 and 2.0, each with the syntax of 1.1."""
 
@@ -28,7 +34,7 @@ def check_head(version: str, url: bytes, headers: list[tuple[bytes, bytes]]) -> 
     """
     size = len(url) + sum(map(len, chain.from_iterable(headers)))
     if len(headers) > MAX_HEADERS or size > MAX_HEAD_BYTES:
-        raise HeadTooLarge
+        raise HeadTooLarge(HEAD_TOO_LARGE)
     if version not in VERSIONS:
         raise MalformedRequest("Use HTTP/1.1.")
     names = [name for name, _ in headers]

@@ -28,7 +28,13 @@ from taskapi.errors import (
 from taskapi.observability import metrics
 from taskapi.origins import AllowedOrigins
 from taskapi.server.connections import FULL, Connections
-from taskapi.server.framing import MAX_HEAD_BYTES, MAX_HEADERS, body_parser, check_head
+from taskapi.server.framing import (
+    HEAD_TOO_LARGE,
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    body_parser,
+    check_head,
+)
 from taskapi.server.lingering import LingeringTransport
 from taskapi.server.listener import admit
 
@@ -131,7 +137,8 @@ class HttpProtocol(HttpToolsProtocol):
             if self._unread_bytes > MAX_HEAD_BYTES or (
                 self._in_head and len(self.headers) > MAX_HEADERS
             ):
-                self._refuse(HeadTooLarge())  # or an endless trailer or chunk extension
+                # Or an endless trailer or chunk extension.
+                self._refuse(HeadTooLarge(HEAD_TOO_LARGE))
         self._feeding = False
         if self.pipeline and (self._running_cycle is None or self._running_cycle.response_complete):
             self._start_asgi_task(*self.pipeline.pop())

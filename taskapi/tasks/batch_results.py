@@ -57,7 +57,7 @@ class Result(NamedTuple):
 
     @property
     def json(self) -> bytes:
-        """The JSON of a `BatchResult` or `BatchFailure`."""
+        """The JSON of a `BatchResult`."""
         status, tag, task = self.outcome.status, _json(self.tag), self.task or b"null"
         if status not in _FAILURES:
             return b'{"status":%d,"task":%b,"etag":%b}' % (status, task, tag)

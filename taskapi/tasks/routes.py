@@ -87,7 +87,7 @@ async def create_task(
     | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 429, 503, keyed=True, current=TaskRead),
     max_body_bytes=MAX_BATCH_BYTES,
 )
-async def do_batch(
+async def batch_tasks(
     batch: Batch, request: Request, tasks: OwnTasks, key: OptionalIdempotencyKey
 ) -> Response:
     """Do up to 100 operations, all or nothing, or with `"atomic": false` each by itself.

@@ -1,11 +1,13 @@
 """What clients send and receive, as types that validate and describe themselves."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -16,13 +18,21 @@ from pydantic import (
 
 from taskapi.config import MAX_ID
 from taskapi.openapi.responses import EXAMPLE_CURSOR
-from taskapi.resource.fields import UNCHANGED, Timestamp, without_nul
-from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch
+from taskapi.resource.definition import SERVER_COLUMNS
+from taskapi.resource.fields import UNCHANGED, Flag, Timestamp, without_nul
+from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch, StrictBody
 from taskapi.resource.search import search_pattern
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
 # Unicode's White_Space. A pattern's \s is something else in every language.
 WHITE_SPACE = r"\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+BLANK = re.compile(rf"[{WHITE_SPACE}]*")
+
+# What is trimmed is Unicode's White_Space, and that is ECMAScript's \s with U+0085 (and without
+# U+FEFF). Other languages' \s has less or little more: their clients send what is refused here,
+# but refuse nothing that is taken. No \u: hey-api writes the character itself, a line break even.
+BLANKS_OF_A_PATTERN = r"\s\x85"
+WITHOUT_NUL = r"^[^\x00]*$"
 
 Title = Annotated[
     str,
@@ -30,7 +40,9 @@ Title = Annotated[
     AfterValidator(without_nul),
     Field(
         description="Trimmed of white space at both ends.",
-        json_schema_extra={"pattern": rf"^[{WHITE_SPACE}]*[^\u0000{WHITE_SPACE}][^\u0000]*$"},
+        json_schema_extra={
+            "pattern": rf"^[{BLANKS_OF_A_PATTERN}]*[^\x00{BLANKS_OF_A_PATTERN}][^\x00]*$"
+        },
     ),
 ]
 
@@ -38,8 +50,11 @@ Description = Annotated[
     str,
     StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS),
     AfterValidator(without_nul),
-    Field(description="Kept as sent.", json_schema_extra={"pattern": r"^[^\u0000]*$"}),
+    Field(description="Kept as sent.", json_schema_extra={"pattern": WITHOUT_NUL}),
 ]
+
+DescriptionOrNull = Annotated[Description | None, AfterValidator(lambda text: text or "")]
+"""Null means the empty one."""
 
 SEARCH_WEIGHT = 10
 """As a list of 1000, because a search may read all of a user's tasks."""
@@ -63,13 +78,14 @@ class TaskCreate(Create):
     )
 
     title: Title
-    description: Description = ""
+    description: DescriptionOrNull = ""
     is_completed: StrictBool = False
 
 
-def _with_text(name: str) -> JsonValue:
-    """The schema of an object that has text under this name."""
-    return {"required": [name], "properties": {name: {"type": "string"}}}
+NO_TEXT: JsonValue = {"properties": {name: {"type": "null"} for name in ("title", "description")}}
+"""The schema of an object without either: each is left out or null."""
+
+NOTHING: JsonValue = {"not": {}}
 
 
 class TaskUpdate(BaseModel):
@@ -78,7 +94,10 @@ class TaskUpdate(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [{"title": "Buy oat milk"}],
-            "anyOf": [_with_text("title"), _with_text("description")],
+            # No anyOf: generators make a type of each alternative, and none has both members.
+            "minProperties": 1,
+            "if": NO_TEXT,
+            "then": NOTHING,
         }
     )
 
@@ -96,10 +115,12 @@ class TaskUpdate(BaseModel):
         return self
 
 
-class Completion(BaseModel):
+class Completion(StrictBody):
     """The state to set. Without a body, completion is toggled."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"is_completed": True}]})
+
+    ignored = frozenset(SERVER_COLUMNS | TaskCreate.model_fields.keys())
 
     is_completed: StrictBool
 
@@ -112,31 +133,33 @@ class TaskPatch(Patch):
     )
 
     title: Title = UNCHANGED
-    description: Description | None = UNCHANGED
+    description: DescriptionOrNull = UNCHANGED
     is_completed: StrictBool = UNCHANGED
 
-    def changes(self) -> dict[str, object]:
-        """The new values of the members that were sent; a description that is cleared is empty."""
-        changes = super().changes()
-        if "description" in changes:
-            changes["description"] = self.description or ""
-        return changes
+
+def _none_if_blank(q: object) -> object:
+    """Blanks around a search make no difference, so they alone are none."""
+    return None if isinstance(q, str) and BLANK.fullmatch(q) else q
 
 
 class TaskQuery(ListQuery):
     """Which tasks are wanted, in which order, and which part of them."""
 
     is_completed: Annotated[
-        Literal["true", "false"] | None,
-        Field(description="Only those done, or to be done.", examples=["false"]),
+        Flag | None, Field(description="Only those done, or to be done.", examples=[False])
     ] = None
     q: Annotated[
-        str | None,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE_CHARACTERS),
-        AfterValidator(without_nul),
+        Annotated[
+            str,
+            StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE_CHARACTERS),
+            AfterValidator(without_nul),
+        ]
+        | None,
+        BeforeValidator(_none_if_blank),
         Field(
             description="Text in title or description, in any case and spelling. No wildcards.",
             examples=["milk"],
+            json_schema_extra={"pattern": WITHOUT_NUL},
         ),
     ] = None
     created_since: Annotated[Timestamp | None, Field(description="Created then or later.")] = None
@@ -156,8 +179,6 @@ class TaskQuery(ListQuery):
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""
         given = super().filters()
-        if self.is_completed is not None:
-            given["is_completed"] = self.is_completed == "true"
         if self.q is not None:
             given["q"] = search_pattern(self.q)
         return given

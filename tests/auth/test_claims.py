@@ -1,10 +1,12 @@
 """The claims: for us, for now, and of whom."""
 
 import time
+from pathlib import Path
 
 import pytest
 
 from taskapi.auth.claims import ClaimsPolicy, User
+from taskapi.auth.token import parse
 from taskapi.errors import InvalidToken, TokenExpired
 
 FUTURE = 4_000_000_000
@@ -50,7 +52,7 @@ def test_a_text_id_is_any_printable_text(subject: str) -> None:
 
 @pytest.mark.parametrize(
     "subject",
-    ["", "x" * 256, "\0", "a\nb", "\x1b[", "\x7f", "\x85", "\ud800", "\u2028", 7, None, ["7"]],
+    ["", "x" * 256, "\0", "a\nb", "\x1b[", "\x7f", "\x85", "\ud800", "\u2028", "a\ufffd", 7, None],
     ids=ascii,
 )
 def test_a_text_id_that_could_spoil_a_log_or_a_row_is_refused(subject: object) -> None:
@@ -62,8 +64,33 @@ def test_a_subject_that_is_missing_is_told_from_one_that_is_not_a_string(
     policy: ClaimsPolicy,
 ) -> None:
     assert "names no user" in refusal_of(policy, {"exp": FUTURE})
-    for subject in (7, None, True, ["7"]):
-        assert "(sub) is not a string" in refusal_of(policy, claims(sub=subject))
+    assert "(sub) is empty" in refusal_of(policy, claims(sub=""))
+    for subject, kind in (
+        (7, "a number"),
+        (7.5, "a number"),
+        (None, "null"),
+        (True, "true or false"),
+        (["7"], "an array"),
+        ({"id": "7"}, "an object"),
+    ):
+        detail = refusal_of(policy, claims(sub=subject))
+        assert f"(sub) is {kind} and must be a string" in detail
+        assert "getSubject" in detail
+
+
+def test_the_page_explains_what_only_the_auth_server_can_change() -> None:
+    pages = Path(__file__).parents[2]
+    with pytest.raises(InvalidToken) as too_long:
+        parse(b"A" * 10_000)
+    for detail in (
+        too_long.value.detail,
+        refusal_of(INTEGER, claims(sub=7)),
+        refusal_of(INTEGER, claims(sub="")),
+        refusal_of(INTEGER, claims(sub="Kx3mQ9vT2bLw")),
+        refusal_of(INTEGER, {"exp": FUTURE}),
+    ):
+        assert f"| 401 | {detail} |" in (pages / "docs/better-auth.md").read_text()
+    assert "definePayload" in (pages / "README.md").read_text()
 
 
 @pytest.mark.parametrize("audience", [RIGHT["aud"], [RIGHT["aud"]], ["other", RIGHT["aud"]]])

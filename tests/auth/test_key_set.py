@@ -159,6 +159,29 @@ def test_two_names_of_one_algorithm_are_the_same(
     assert ask(client, sign(key, auth)).status_code == 200
 
 
+@pytest.mark.parametrize("algorithm", ["EdDSA", "Ed25519", "ES256", "ES512", "RS256"])
+def test_a_key_that_names_no_algorithm_has_the_one_of_its_type(
+    algorithm: str, auth: KeyServer, start: Start
+) -> None:
+    key = make_key(algorithm)
+    published = key.as_dict(private=False)
+    del published["alg"]
+    auth.body = json.dumps({"keys": [published]}).encode()
+    assert ask(start(), sign(key, auth)).status_code == 200
+
+
+@pytest.mark.parametrize("algorithm", ["Ed448", "ESP256", "EdDSA ", "ed25519"])
+def test_a_token_of_an_algorithm_that_is_none_of_ours_is_refused(
+    algorithm: str, auth: KeyServer, start: Start
+) -> None:
+    key = make_key()
+    auth.publish(key)
+    claims = {"sub": "7", "exp": time.time() + 60, "iss": auth.origin, "aud": auth.origin}
+    response = ask(start(), forge({"alg": algorithm, "kid": "1"}, claims, b"any"))
+    assert (response.status_code, response.json()["code"]) == (401, "invalid_token")
+    assert response.json()["detail"] == "The token's algorithm is not accepted here."
+
+
 def test_a_token_without_a_key_id_is_refused(auth: KeyServer, start: Start) -> None:
     key = make_key()
     auth.publish(key)
@@ -175,6 +198,15 @@ REFUSED_KEYS: dict[str, Callable[[], dict[str, Any]]] = {
     "for encryption": lambda: make_key(kid="bad").as_dict(private=False) | {"use": "enc"},
     "for signing": lambda: make_key(kid="bad").as_dict(private=False) | {"key_ops": ["sign"]},
     "no point": lambda: make_key(kid="bad").as_dict(private=False) | {"x": "AAAA"},
+    "Ed448": lambda: dict(OKPKey.generate_key("Ed448", {"kid": "bad"}).as_dict(private=False)),
+    "called Ed448": lambda: make_key(kid="bad").as_dict(private=False) | {"alg": "Ed448"},
+    "Ed448, called Ed25519": lambda: {
+        **OKPKey.generate_key("Ed448", {"kid": "bad"}).as_dict(private=False),
+        "alg": "Ed25519",
+    },
+    "called as in COSE": lambda: (
+        make_key("ES256", kid="bad").as_dict(private=False) | {"alg": "ESP256"}
+    ),
     "number as id": lambda: make_key(kid="bad").as_dict(private=False) | {"kid": 7},
 }
 

@@ -75,6 +75,14 @@ def test_the_last_event_id_wins(alice: Person) -> None:
         assert ids(next_event(events, "changes").page) == [second["id"]]
 
 
+@pytest.mark.parametrize("query", ["?since=", "?since"])
+def test_an_empty_token_is_none(alice: Person, query: str) -> None:
+    alice.create()
+    with listening(alice, query, {"Last-Event-ID": ""}) as events:
+        ready = next_event(events, "ready")
+    assert changes(alice, ready.id).json()["changes"] == []
+
+
 def test_many_changes_come_as_several_events(database: DatabaseUrl, alice: Person) -> None:
     since = token_of_now(alice)
     bulk = "INSERT INTO tasks (title, user_id) SELECT n, $1 FROM generate_series(1, 1200) n"

@@ -186,6 +186,20 @@ def test_a_query_that_cannot_be_read_is_422(alice: Person, query: str) -> None:
     assert_refused(alice.get(f"/changes?{query}"), 422, "validation_failed")
 
 
+@pytest.mark.parametrize("value", ["%FF", "%ED%A0%80"])
+@pytest.mark.parametrize("name", ["since", "limit"])
+def test_a_parameter_that_is_not_utf_8_is_422(alice: Person, name: str, value: str) -> None:
+    response = alice.get(f"/changes?{name}={value}")
+    assert_refused(response, 422, "validation_failed")
+    assert "UTF-8" in response.json()["detail"][0]["msg"]
+
+
+@pytest.mark.parametrize("query", ["since=", "since", "limit=", "since=&limit="])
+def test_an_empty_parameter_is_an_absent_one(alice: Person, query: str) -> None:
+    alice.create()
+    assert alice.get(f"/changes?{query}").json() == alice.get("/changes").json()
+
+
 # What it costs
 
 

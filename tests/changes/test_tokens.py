@@ -80,7 +80,7 @@ def test_another_users_position_in_ones_own_token_tells_nothing_of_theirs(
 
 
 @pytest.mark.parametrize(
-    "since", ["", "x", "=", "AAAA", "A" * 54, "A" * 56, "A" * 5000, "ä", "\u2028", "%00", "null"]
+    "since", [" ", "x", "=", "AAAA", "A" * 54, "A" * 56, "A" * 5000, "ä", "\u2028", "%00", "null"]
 )
 def test_what_is_no_token_is_422(alice: Person, since: str) -> None:
     assert_refused(changes(alice, since), 422, "validation_failed")

@@ -15,8 +15,7 @@ from support.postgres import Postgres
 from support.programs import run
 from support.proxy import FaultProxy
 from support.replicas import Replicas, replicas
-from support.service import serving, settings_for
-from support.waiting import HASTY, PATIENCE
+from support.waiting import PATIENCE
 from taskapi.database.hosts import Hosts
 from taskapi.database.url import DatabaseUrl
 from taskapi.libpq.keepalive import socket_options
@@ -190,15 +189,3 @@ def test_every_command_finds_the_host_that_accepts_writes(pair: Replicas, tmp_pa
     assert migrated.returncode == 0, migrated.stderr
     examined = run("taskapi", "doctor", folder=tmp_path, settings=settings)
     assert "accepted: it is a primary" in examined.stdout
-
-
-def test_the_start_warns_once_of_a_server_that_nobody_verifies(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    url = DatabaseUrl(f"postgresql://nobody:hunter2@127.0.0.2:{_closed_port()}/db?sslmode=require")
-    with serving(settings_for(url, **HASTY)):
-        pass
-    said = capfd.readouterr().out
-    assert said.count("database_not_verified") == 1
-    assert "sslmode=verify-full&sslrootcert=system" in said
-    assert "hunter2" not in said

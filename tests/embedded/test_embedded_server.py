@@ -22,8 +22,6 @@ from support.waiting import eventually
 
 UVICORN = ("uvicorn", "taskapi.main:app", "--port", "0")
 
-WAYS_OUT = "set USER_ID_TYPE=integer, or move .taskapi away"
-
 
 def postmasters(folder: Path) -> list[str]:
     return [command for command in processes_of(folder) if "/postgres -D" in command]
@@ -161,23 +159,52 @@ def assert_one_line(result: subprocess.CompletedProcess[str], what: str) -> None
     assert what in said[1]
 
 
-def test_a_user_id_type_that_the_data_do_not_fit_ends_the_start_and_says_what_to_do(
+SERVE = ("taskapi", "serve", "--port", 0)
+OTHERS: list[tuple[object, ...]] = [
+    UVICORN,
+    ("taskapi", "migrate"),
+    ("taskapi", "new-epoch"),
+]
+
+
+def assert_no_start(
+    folder: Path, settings: dict[str, str], way_out: str, programs: list[tuple[object, ...]]
+) -> None:
+    """Hold that each program ends with a line that says what to do, and the doctor says it too."""
+    ways_out = f"{way_out}, or move .taskapi away"
+    for program in programs:
+        refused = run(*program, folder=folder, settings=settings)
+        assert refused.returncode != 0, program
+        assert [line for line in (refused.stdout + refused.stderr).splitlines() if ways_out in line]
+        assert "Traceback" not in refused.stderr
+    assert processes_of(folder) == []
+    told = run("taskapi", "doctor", folder=folder, settings=settings)
+    assert told.returncode == 1
+    assert ways_out in told.stdout.partition("What to do")[2]
+
+
+def test_settings_that_the_data_do_not_fit_end_the_start_and_say_what_to_do(
     tmp_path: Path,
 ) -> None:
     with development_service(tmp_path) as (_, alice):
         task = alice.create()
     text = {"USER_ID_TYPE": "text"}
-    for program in (("taskapi", "serve", "--port", 0), UVICORN):
-        refused = run(*program, folder=tmp_path, settings=text)
-        assert refused.returncode != 0
-        assert WAYS_OUT in refused.stdout + refused.stderr
-        assert "Traceback" not in refused.stderr
-    assert processes_of(tmp_path) == []
-    told = run("taskapi", "doctor", folder=tmp_path, settings=text)
-    assert told.returncode == 1
-    assert WAYS_OUT in told.stdout.partition("What to do")[2]
+    pages = text | {"USERS_TABLE": "user"}
+    assert_no_start(tmp_path, pages, "set USER_ID_TYPE=integer", [SERVE, *OTHERS])
     with development_service(tmp_path) as (_, alice):  # the first way
         assert alice.get(f"/{task['id']}").json() == task
     (tmp_path / ".taskapi").rename(tmp_path / "away")  # the second way
-    with development_service(tmp_path, settings=text) as (_, alice):
+    with development_service(tmp_path, settings=pages) as (_, alice):
         assert alice.create()["user_id"] == "1"
+    assert_no_start(tmp_path, text, "set USERS_TABLE=user", [SERVE])
+    assert_no_start(tmp_path, {"USERS_TABLE": "user"}, "set USER_ID_TYPE=text", [SERVE])
+
+
+def test_a_service_that_makes_no_users_offers_no_request_that_would_find_none(
+    tmp_path: Path,
+) -> None:
+    settings = {"CREATE_UNKNOWN_USERS": "false"}
+    with started("taskapi", "serve", "--port", 0, folder=tmp_path, settings=settings) as service:
+        service.wait_for(READY)
+        assert "those of the table users, no others" in service.output
+        assert "curl" not in service.output

@@ -45,6 +45,7 @@ descriptions = mostly(st.text(storable, max_size=8), "", "x" * 5000, "x" * 5001)
 states = st.booleans()
 
 texts = {"title": mostly(titles, None), "description": mostly(descriptions, None)}
+entered = {"description": mostly(descriptions, None), "is_completed": states}
 patches = st.fixed_dictionaries({}, optional=texts | {"is_completed": mostly(states, None)})
 
 # A task is named by a number, and a version by a word: what they mean is known when they are used.
@@ -67,8 +68,7 @@ def about(op: str, members: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 operations = st.one_of(
     st.fixed_dictionaries(
-        {"op": st.just("create"), "title": titles},
-        optional={"description": descriptions, "key": some_task_key},
+        {"op": st.just("create"), "title": titles}, optional=entered | {"key": some_task_key}
     ),
     about("update", patches),
     about("complete", st.fixed_dictionaries({}, optional={"is_completed": states | st.none()})),
@@ -79,7 +79,7 @@ bodies: dict[str, st.SearchStrategy[Any]] = {
     "page": st.none(),
     "read": st.none(),
     "delete": st.none(),
-    "create": st.fixed_dictionaries({"title": titles}, optional={"description": descriptions}),
+    "create": st.fixed_dictionaries({"title": titles}, optional=entered),
     "put": st.fixed_dictionaries({}, optional=texts),
     "patch": patches,
     "complete": st.none() | st.fixed_dictionaries({"is_completed": states}),
@@ -94,9 +94,9 @@ WITH_VERSION = {"read", "put", "patch", "complete", "delete"}
 queries = st.fixed_dictionaries(
     {},
     optional={
-        "is_completed": st.sampled_from(["true", "false"]),
-        "limit": st.sampled_from(["1", "2", "1000"]),
-        "offset": st.sampled_from(["0", "1", "5"]),
+        "is_completed": st.sampled_from(["true", "false", "True", "0", ""]),
+        "limit": st.sampled_from(["1", "2", "1000", ""]),
+        "offset": st.sampled_from(["0", "1", "5", ""]),
     },
 ).map(lambda query: tuple(query.items()))
 

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 import uvicorn
@@ -25,6 +26,7 @@ from taskapi.auth.claims import ClaimsPolicy, User
 from taskapi.auth.keys import shared_secret
 from taskapi.auth.verifier import Verifier
 from taskapi.edge.body import BoundedRequest, json_object
+from taskapi.edge.query import read_query
 from taskapi.errors import InvalidToken
 from taskapi.origins import AllowedOrigins
 from taskapi.server.connections import Connections
@@ -175,7 +177,8 @@ async def read(body: bytes) -> dict[str, Any] | None:
     async def receive() -> Any:
         return next(messages)
 
-    scope = {"type": "http", "headers": [(b"content-type", b"application/json")]}
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "headers": headers}
     request = BoundedRequest(scope, receive)
     request.limit_body(100_000)
     await json_object(request)
@@ -248,10 +251,45 @@ def test_a_body_is_read_as_others_read_it_if_all_read_it_alike(body: bytes) -> N
     except ValueError:
         with pytest.raises(RequestValidationError) as refusal:
             asyncio.run(read(body))
-        assert refusal.value.errors()[0]["loc"] == ("body",)
+        assert refusal.value.errors()[0]["loc"][0] == "body"
     else:
         assert asyncio.run(read(body)) == expected
         assert from_json(body.removeprefix(b"\xef\xbb\xbf")) == expected  # a reader of other make
+
+
+# Queries
+
+PARAMETERS = frozenset({"q", "limit", "is_completed"})
+
+somewhat_percent = st.lists(
+    st.sampled_from(
+        [b"q", b"limit", b"=", b"&", b"%", b"%FF", b"%C3", b"%A9", b"+", b"%20", b"%00"]
+    )
+    | st.binary(max_size=2)
+).map(b"".join)
+
+
+@given(values=st.dictionaries(st.sampled_from(sorted(PARAMETERS)), st.text(max_size=20)))
+@effort(examples=300)
+def test_a_query_is_read_as_it_was_written_but_for_what_is_empty(values: dict[str, str]) -> None:
+    entered = {name: value for name, value in values.items() if value}
+    assert read_query(urlencode(values).encode(), PARAMETERS) == entered
+    assert read_query(urlencode(values, quote_via=quote).encode(), PARAMETERS) == entered
+
+
+@given(query=somewhat_percent)
+@effort(examples=500)
+def test_any_other_query_is_text_or_is_refused(query: bytes) -> None:
+    try:
+        values = read_query(query, PARAMETERS)
+    except RequestValidationError as refusal:
+        [mistake] = refusal.errors()
+        assert mistake["loc"][0] == "query"
+        json.dumps(mistake["loc"], ensure_ascii=False).encode()
+    else:
+        assert values.keys() <= PARAMETERS
+        for value in values.values():
+            assert value.encode()
 
 
 # Tokens

@@ -13,7 +13,7 @@ from support.waiting import eventually
 from taskapi.database.schema import migrate, revisions
 from taskapi.tasks.models import Task
 
-BEFORE = revisions()[revisions().index("006") + 1]
+BEFORE = revisions()[revisions().index("taskapi_006") + 1]
 
 KEY = """
     SELECT attname FROM pg_index, unnest(indkey) WITH ORDINALITY AS part (number, position),

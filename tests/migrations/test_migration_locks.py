@@ -18,15 +18,35 @@ HARMLESS = {"AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateE
 """What requests take themselves, and what none of them waits for."""
 
 BRIEF = {
-    ("001", "users", "ShareRowExclusiveLock"): "a foreign key to it; the new table is empty",
-    ("002", "users", "ShareRowExclusiveLock"): "likewise",
-    ("003", "kept_answers", "AccessExclusiveLock"): "new columns without a default, rows stay",
-    ("004", "tasks", "AccessExclusiveLock"): "a policy is a row of the catalogue; no task is read",
-    ("004", "kept_answers", "AccessExclusiveLock"): "likewise",
-    ("005", "users", "ShareRowExclusiveLock"): "foreign keys to it; the new tables are empty",
-    ("005", "tasks", "ShareRowExclusiveLock"): "triggers, which read no row",
-    ("006", "tasks", "AccessExclusiveLock"): "the index of the new key is there already",
-    ("007", "users", "ShareRowExclusiveLock"): "a foreign key to it; the new table is empty",
+    (
+        "taskapi_001",
+        "users",
+        "ShareRowExclusiveLock",
+    ): "a foreign key to it; the new table is empty",
+    ("taskapi_002", "users", "ShareRowExclusiveLock"): "likewise",
+    (
+        "taskapi_003",
+        "kept_answers",
+        "AccessExclusiveLock",
+    ): "new columns without a default, rows stay",
+    (
+        "taskapi_004",
+        "tasks",
+        "AccessExclusiveLock",
+    ): "a policy is a row of the catalogue; no task is read",
+    ("taskapi_004", "kept_answers", "AccessExclusiveLock"): "likewise",
+    (
+        "taskapi_005",
+        "users",
+        "ShareRowExclusiveLock",
+    ): "foreign keys to it; the new tables are empty",
+    ("taskapi_005", "tasks", "ShareRowExclusiveLock"): "triggers, which read no row",
+    ("taskapi_006", "tasks", "AccessExclusiveLock"): "the index of the new key is there already",
+    (
+        "taskapi_007",
+        "users",
+        "ShareRowExclusiveLock",
+    ): "a foreign key to it; the new table is empty",
 }
 """Locks that somebody may have to wait for, and why they are held for a catalogue change only."""
 
@@ -36,7 +56,7 @@ LOCKS = """
 """
 OLDEST_FIRST = revisions()[::-1]
 
-BEFORE_POLICIES = OLDEST_FIRST[OLDEST_FIRST.index("004") - 1]
+BEFORE_POLICIES = OLDEST_FIRST[OLDEST_FIRST.index("taskapi_004") - 1]
 """The last revision before that lock on `tasks`."""
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
@@ -92,13 +112,13 @@ def test_a_lock_that_nobody_could_pass_would_be_noticed(empty: OwnDatabase) -> N
 
 def revision_of(own: OwnDatabase) -> str:
     """The revision of its schema."""
-    return str(execute(own.address, "SELECT version_num FROM alembic_version")[0][0])
+    return str(execute(own.address, "SELECT version_num FROM taskapi_version")[0][0])
 
 
 @pytest.fixture
 def behind(empty: OwnDatabase) -> OwnDatabase:
     """A database one migration behind, in which somebody has tasks."""
-    migrate(settings_for(empty.address), empty.address, "001")
+    migrate(settings_for(empty.address), empty.address, "taskapi_001")
     empty.run("INSERT INTO users (id) VALUES (1)")
     empty.run("INSERT INTO tasks (title, user_id) VALUES ('Buy milk', 1)")
     return empty
@@ -128,7 +148,7 @@ def test_a_migration_does_not_wait_for_requests_nor_they_for_it(
     statement: str, behind: OwnDatabase
 ) -> None:
     asyncio.run(migrate_beside(behind, statement, BEFORE_POLICIES))
-    version = execute(behind.address, "SELECT version_num FROM alembic_version")[0][0]
+    version = execute(behind.address, "SELECT version_num FROM taskapi_version")[0][0]
     assert version == BEFORE_POLICIES
 
 
@@ -143,5 +163,5 @@ def test_a_migration_that_has_to_wait_gives_up_rather_than_hold_others_up(
     """A transaction that stays open, as one that signs somebody up, or a backup of all tables."""
     with pytest.raises(MigrationError, match="canceling statement due to lock timeout"):
         asyncio.run(migrate_beside(behind, statement))
-    assert execute(behind.address, "SELECT version_num FROM alembic_version")[0][0] == "001"
+    assert execute(behind.address, "SELECT version_num FROM taskapi_version")[0][0] == "taskapi_001"
     migrate(settings_for(behind.address), behind.address)

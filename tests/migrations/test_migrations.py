@@ -1,6 +1,7 @@
 """The schema: made beside what Better Auth has or will have there, by many at once, and undone."""
 
 import io
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,13 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from support.machine import PROGRAMS, ROOT
-from support.own_database import OwnDatabase
+from support.own_database import OwnDatabase, statements_of
 from support.people import SECRET, Person, token_for
 from support.programs import environment, run, started
 from support.service import client_of, prepare, serving, settings_for
 from taskapi.config import Settings
 from taskapi.database.schema import MIGRATIONS, MigrationError, migrate, revisions
+from taskapi.migrations.grants import GrantError, grant_rights
 
 BETTER_AUTH_COLUMNS = """
     "name" text NOT NULL,
@@ -62,7 +64,7 @@ def up(empty: OwnDatabase, **changed: object) -> Settings:
 
 def tables(empty: OwnDatabase) -> set[str]:
     rows = empty.run("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    return {row["tablename"] for row in rows} - {"alembic_version"}
+    return {row["tablename"] for row in rows} - {"taskapi_version"}
 
 
 def test_better_auths_users_table_with_serial_ids_is_adopted(empty: OwnDatabase) -> None:
@@ -110,6 +112,47 @@ def test_ids_of_another_type_than_the_settings_say_end_the_migration_with_a_reas
     with pytest.raises(MigrationError, match="incompatible types: bigint and text"):
         up(empty, user_id_type="integer")
     assert tables(empty) == {"users"}, "a migration is done whole or not at all"
+
+
+@pytest.mark.parametrize("revision", ["taskapi_001", "head"])
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"user_id_type": "text"}, "is bigint: set USER_ID_TYPE=integer."),
+        ({"users_table": "user"}, "is users: set USERS_TABLE=users."),
+    ],
+    ids=str,
+)
+def test_settings_that_do_not_fit_the_tasks_that_are_there_end_the_migration(
+    empty: OwnDatabase, revision: str, changed: dict[str, object], said: str
+) -> None:
+    """Also from an older schema, whose migrations would make tables for other users."""
+    migrate(settings_of(empty), empty.address, revision)
+    before = tables(empty)
+    with pytest.raises(MigrationError, match=re.escape(said)):
+        up(empty, **changed)
+    with pytest.raises(GrantError, match=re.escape(said)):
+        grant_rights(settings_of(empty, **changed), empty.address, "nobody")
+    with pytest.raises(CommandError, match=re.escape(said)):
+        command.downgrade(alembic(settings_of(empty, **changed), empty), "base")
+    assert tables(empty) == before
+
+
+@pytest.mark.parametrize("theirs", ["user", "User", "Users"])
+def test_no_second_table_of_users_is_made_beside_theirs(empty: OwnDatabase, theirs: str) -> None:
+    """Its users would be found in none of their tokens: each would be 404 `user_not_found`."""
+    empty.run(f'CREATE TABLE "{theirs}" ({SERIAL_ID}, {BETTER_AUTH_COLUMNS})')
+    with pytest.raises(MigrationError, match=f"set USERS_TABLE={theirs}, or create"):
+        up(empty)
+    assert tables(empty) == {theirs}
+    up(empty, users_table=theirs)
+    assert tables(empty) >= {theirs, "tasks"}
+
+
+def test_a_table_of_users_that_is_there_is_taken_whatever_is_beside_it(empty: OwnDatabase) -> None:
+    empty.run('CREATE TABLE "user" (id text PRIMARY KEY)')
+    empty.run(f"CREATE TABLE users ({SERIAL_ID})")
+    up(empty)
 
 
 def test_the_files_are_numbered_as_alembic_orders_them() -> None:
@@ -193,7 +236,7 @@ def process_settings(empty: OwnDatabase) -> dict[str, object]:
 def test_a_service_whose_schema_is_behind_does_not_serve_and_says_what_to_run(
     program: tuple[str, ...], empty: OwnDatabase, tmp_path: Path
 ) -> None:
-    migrate(settings_of(empty), empty.address, "001")
+    migrate(settings_of(empty), empty.address, "taskapi_001")
     with started(*program, folder=tmp_path, settings=process_settings(empty)) as service:
         assert service.wait() != 0
     said = {line for line in service.lines if "run 'taskapi migrate'" in line}
@@ -206,7 +249,7 @@ def test_a_newer_schema_is_served(empty: OwnDatabase) -> None:
     """While a fleet is replaced, the old code runs on the new schema for a while."""
     settings = up(empty)
     empty.run("ALTER TABLE tasks ADD COLUMN due_at timestamptz")
-    empty.run("UPDATE alembic_version SET version_num = 'newer'")
+    empty.run("UPDATE taskapi_version SET version_num = 'newer'")
     empty.run("INSERT INTO users (id) VALUES (1)")
     with service_for("1", settings) as alice:
         alice.create()
@@ -218,25 +261,17 @@ def test_alembic_in_a_checkout_does_the_same_and_says_what_it_does(empty: OwnDat
     settings = {"DATABASE_URL": empty.address.dsn}
     done = run("alembic", "upgrade", "head", folder=ROOT, settings=settings)
     assert done.returncode == 0
-    assert "Running upgrade  -> 001" in done.stderr
+    assert "Running upgrade  -> taskapi_001" in done.stderr
     command.check(alembic(settings_of(empty), empty))
     done = run("alembic", "downgrade", "base", folder=ROOT, settings=settings)
     assert done.returncode == 0
     assert tables(empty) == set()
 
 
-def statements_of(script: str) -> list[str]:
-    """Its statements. A semicolon between two dollar signs belongs to a function."""
-    parts = script.split("$$")
-    parts[1::2] = [part.replace(";", "\0") for part in parts[1::2]]
-    return [each.replace("\0", ";") for each in "$$".join(parts).split(";") if each.strip()]
-
-
 def test_the_printed_sql_does_the_same(empty: OwnDatabase) -> None:
     """`alembic upgrade head --sql`, for those who let nothing but a reviewed file near theirs."""
     empty.run(f"CREATE TABLE users ({SERIAL_ID}, {BETTER_AUTH_COLUMNS})")
     printed = run("alembic", "upgrade", "head", "--sql", folder=ROOT)
-    # One by one, as psql sends them: an index that is built concurrently allows no transaction.
     empty.run_script(*statements_of(printed.stdout))
     command.check(alembic(settings_of(empty), empty))
     assert tables(empty) >= {"users", "tasks"}

@@ -84,7 +84,7 @@ def test_the_way_up_removes_the_texts_and_keeps_the_outcomes(
     empty: OwnDatabase, config: Config, write: Write
 ) -> None:
     first = write()
-    command.downgrade(config, "002")
+    command.downgrade(config, "taskapi_002")
     as_before(empty, first)
     prepare(empty.address)
     [row] = empty.run(KEPT)
@@ -97,7 +97,7 @@ def test_the_way_down_and_up_again_forgets_no_key(
     empty: OwnDatabase, config: Config, write: Write
 ) -> None:
     first = write()
-    command.downgrade(config, "002")
+    command.downgrade(config, "taskapi_002")
     [row] = empty.run(KEPT)
     assert (b'"results"' in row["body"]) is (write.operation == BATCH)
     prepare(empty.address)
@@ -115,13 +115,13 @@ def test_a_deletion_of_a_batch_is_known_again_after_each_way(
     request = {"json": {"operations": operations}, "headers": {"Idempotency-Key": "a-key"}}
     first = alice.post("/batch", **request)
     for _ in range(2):
-        command.downgrade(config, "002")
+        command.downgrade(config, "taskapi_002")
         prepare(empty.address)
     assert_same(alice.post("/batch", **request), first)
 
 
 def test_rows_of_many_pieces_are_converted(empty: OwnDatabase, config: Config) -> None:
-    command.downgrade(config, "002")
+    command.downgrade(config, "taskapi_002")
     empty.run("INSERT INTO users (id) VALUES (1)")
     empty.run(MANY)
     prepare(empty.address)

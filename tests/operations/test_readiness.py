@@ -9,6 +9,7 @@ import pytest
 
 from support.metrics import figures, value
 from support.people import Person
+from support.service import settings_for
 from support.waiting import PATIENCE
 from taskapi.config import UserIdType
 from taskapi.database.executor import Executor
@@ -28,7 +29,7 @@ async def opened(
     database = Executor(address, pool_size=1, connect_timeout=PATIENCE)
     await database.open()
     try:
-        yield database, Readiness(database, user_id_type)
+        yield database, Readiness(database, settings_for(address, user_id_type=user_id_type))
     finally:
         await database.close()
 

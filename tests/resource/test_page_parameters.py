@@ -6,7 +6,21 @@ from support.calls import assert_refused
 from support.forgery import position, with_position
 from support.people import Person
 
-NO_NUMBERS = ["", "x", "1.0", "1e1", "%2B1", "+1", "%201", "1%20", "01", "00", "-0", "0x1", "1_0"]
+NO_NUMBERS = [
+    "%20",
+    "x",
+    "1.0",
+    "1e1",
+    "%2B1",
+    "+1",
+    "%201",
+    "1%20",
+    "01",
+    "00",
+    "-0",
+    "0x1",
+    "1_0",
+]
 NO_NUMBERS += ["%D9%A1", "%C2%B2", "%00", "%FF", "NaN", "Infinity", "null", "9" * 5000, str(10**30)]
 
 
@@ -37,7 +51,7 @@ def test_a_list_says_which_limit_and_offset_it_has(
 
 @pytest.mark.parametrize(
     "cursor",
-    ["", "x", "AAAA", "%00", "%FF", "🎂", "A" * 43, "A" * 5000, "null", "-1", "....", "===="],
+    ["x", "AAAA", "%00", "%FF", "🎂", "A" * 43, "A" * 5000, "null", "-1", "....", "===="],
 )
 def test_a_forged_cursor_is_422(alice: Person, cursor: str) -> None:
     response = alice.get(f"?cursor={cursor}")

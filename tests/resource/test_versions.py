@@ -329,6 +329,11 @@ def test_a_tag_that_cannot_be_read_is_422_before_the_database_is_asked(
         person = Person(alice.id, alice.token, http)
         response = person.get(path, headers={"If-None-Match": "nonsense"})
         assert_refused(response, 422, "validation_failed")
+        assert person.request("HEAD", path, headers={"If-None-Match": "a"}).status_code == 422
+        lines = [("If-None-Match", '"a"'), ("If-None-Match", "nonsense")]
+        headers = [("Authorization", f"Bearer {alice.token}"), *lines]
+        response = http.get(alice.tasks + path, headers=headers)
+        assert_refused(response, 422, "validation_failed")
 
 
 @pytest.mark.parametrize("value", MALFORMED)

@@ -134,12 +134,12 @@ class Model:
 
     def page(self, owner: Owner, request: Request, answer: httpx.Response) -> None:
         """Look at a part of the list."""
-        asked = dict(request.query)
+        asked = {name: value for name, value in request.query if value}
         wanted = asked.get("is_completed")
         tasks = [
             task
             for task in owner.newest_first()
-            if wanted is None or task["is_completed"] is (wanted == "true")
+            if wanted is None or task["is_completed"] is (wanted in {"true", "True"})
         ]
         limit, offset = int(asked.get("limit", 1000)), int(asked.get("offset", 0))
         body = answered(answer, 200)
@@ -231,8 +231,8 @@ class Model:
     def _add(self, owner: Owner, body: Json, task: Json) -> None:
         same(list(task), FIELDS)
         same(task["title"], body["title"].strip(WHITE_SPACE))
-        same(task["description"], body.get("description", ""))
-        same((task["is_completed"], task["user_id"]), (False, owner.id))
+        same(task["description"], body.get("description") or "")
+        same((task["is_completed"], task["user_id"]), (body.get("is_completed", False), owner.id))
         same(task["created_at"], task["updated_at"])
         hold(task["id"] not in self.ids)
         self.ids.add(task["id"])
@@ -298,7 +298,7 @@ def is_valid(request: Request) -> bool:
     body = request.body
     match request.kind:
         case "create":
-            return body is not None and is_text(body, "title") and is_text(body, "description", "")
+            return body is not None and is_text(body, "title") and is_patch(body)
         case "put":
             given = {name: body.get(name) for name in TEXTS} if body else {}
             texts = {name: value for name, value in given.items() if value is not None}
@@ -315,7 +315,7 @@ def is_valid(request: Request) -> bool:
 
 
 def is_patch(body: Json) -> bool:
-    """Whether the members that are there are right; null only clears a description."""
+    """Whether the members that are there are right; null is only an empty description."""
     given = {
         name: value for name, value in body.items() if name != "description" or value is not None
     }
@@ -324,9 +324,9 @@ def is_patch(body: Json) -> bool:
     )
 
 
-def is_text(body: Json, name: str, default: str | None = None) -> bool:
+def is_text(body: Json, name: str) -> bool:
     """Whether a member is text of a length that is allowed."""
-    value = body.get(name, default)
+    value = body.get(name)
     if not isinstance(value, str):
         return False
     measured = value.strip(WHITE_SPACE) if name == "title" else value

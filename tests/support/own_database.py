@@ -58,3 +58,14 @@ def own_database(server: DatabaseUrl, options: str = "") -> Iterator[OwnDatabase
     execute(server, f"CREATE DATABASE {name} {options}")
     yield OwnDatabase(DatabaseUrl(server.dsn.replace("/postgres?", f"/{name}?"), pooler=False))
     execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def statements_of(script: str) -> list[str]:
+    """The statements of a script of SQL, to be run one by one, as psql sends them.
+
+    Otherwise they are one transaction, which an index that is built concurrently does not allow. A
+    semicolon between two dollar signs belongs to a function.
+    """
+    parts = script.split("$$")
+    parts[1::2] = [part.replace(";", "\0") for part in parts[1::2]]
+    return [each.replace("\0", ";") for each in "$$".join(parts).split(";") if each.strip()]

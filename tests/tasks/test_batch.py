@@ -203,7 +203,7 @@ def test_a_batch_of_an_unknown_user_is_404(strict: httpx.Client, alice: Person) 
         ({"op": "create"}, ["create", "title"]),
         ({"op": "create", "title": " "}, ["create", "title"]),
         ({"op": "create", "title": None}, ["create", "title"]),
-        ({"op": "create", "title": "x", "description": None}, ["create", "description"]),
+        ({"op": "create", "title": "x", "is_completed": None}, ["create", "is_completed"]),
         ({"op": "create", "title": "a\0b"}, ["create", "title"]),
         ({"op": "update", "title": "x"}, ["update"]),
         ({"op": "update", "id": 1, "title": None}, ["update", "title"]),

@@ -3,7 +3,9 @@
 import sqlalchemy as sa
 from alembic import context, op
 
-revision = "001"
+from taskapi.database.schema import MigrationError
+
+revision = "taskapi_001"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -52,8 +54,11 @@ def _create_users(users_table: str, user_id: type[sa.BigInteger | sa.Text]) -> N
     It adds its own columns to this one, as long as none here is NOT NULL without a default.
     """
     unseen = context.is_offline_mode()
-    if not unseen and sa.inspect(op.get_bind()).has_table(users_table):
-        return
+    if not unseen:
+        database = sa.inspect(op.get_bind())
+        if database.has_table(users_table):
+            return
+        _refuse_second_table(users_table, database.get_table_names())
     generated = [sa.Identity()] if user_id is sa.BigInteger else []
     op.create_table(
         users_table,
@@ -61,6 +66,16 @@ def _create_users(users_table: str, user_id: type[sa.BigInteger | sa.Text]) -> N
         comment=None if unseen else MADE_HERE,  # of what is there already, it would be untrue
         if_not_exists=True,
     )
+
+
+def _refuse_second_table(users_table: str, tables: list[str]) -> None:
+    """In an empty table beside Better Auth's `user`, `User` or `Users`, nobody would be found."""
+    for name in tables:
+        if name.lower() in {"user", "users"}:
+            raise MigrationError(
+                f"USERS_TABLE={users_table} is not there, but {name} is: set USERS_TABLE={name}, "
+                f"or create the table {users_table} first"
+            )
 
 
 def downgrade() -> None:

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import context, op
 
-revision = "002"
-down_revision = "001"
+revision = "taskapi_002"
+down_revision = "taskapi_001"
 branch_labels = None
 depends_on = None
 

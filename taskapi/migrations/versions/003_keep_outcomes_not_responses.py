@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context, op
 
-revision = "003"
-down_revision = "002"
+revision = "taskapi_003"
+down_revision = "taskapi_002"
 branch_labels = None
 depends_on = None
 

@@ -12,8 +12,8 @@ from taskapi.migrations.row_security import (
     sweep_policy,
 )
 
-revision = "004"
-down_revision = "003"
+revision = "taskapi_004"
+down_revision = "taskapi_003"
 branch_labels = None
 depends_on = None
 

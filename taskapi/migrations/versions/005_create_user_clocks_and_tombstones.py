@@ -13,8 +13,8 @@ from taskapi.migrations.row_security import (
     sweep_policy,
 )
 
-revision = "005"
-down_revision = "004"
+revision = "taskapi_005"
+down_revision = "taskapi_004"
 branch_labels = None
 depends_on = None
 

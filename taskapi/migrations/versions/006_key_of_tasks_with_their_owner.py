@@ -8,8 +8,8 @@ from alembic import op
 
 from taskapi.migrations.online import ReplacePrimaryKey, limit_lock_waits
 
-revision = "006"
-down_revision = "005"
+revision = "taskapi_006"
+down_revision = "taskapi_005"
 branch_labels = None
 depends_on = None
 

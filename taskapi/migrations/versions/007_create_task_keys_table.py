@@ -5,8 +5,8 @@ from alembic import context, op
 
 from taskapi.migrations.row_security import owner_policy
 
-revision = "007"
-down_revision = "006"
+revision = "taskapi_007"
+down_revision = "taskapi_006"
 branch_labels = None
 depends_on = None
 

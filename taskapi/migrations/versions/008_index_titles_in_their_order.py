@@ -9,8 +9,8 @@ from alembic import op
 
 from taskapi.resource.collation import sort_key
 
-revision = "008"
-down_revision = "007"
+revision = "taskapi_008"
+down_revision = "taskapi_007"
 branch_labels = None
 depends_on = None
 
