@@ -1,6 +1,7 @@
 """A URL as it is used: the hosts to try, and what each connection gets."""
 
 import getpass
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -16,6 +17,9 @@ from taskapi.libpq.tls import WITHOUT_FALLBACK, context_of, mode_of
 from taskapi.libpq.uri import parameters_of
 
 DEFAULT_PORT = 5432
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""What Python makes of bytes in the environment that are not UTF-8."""
+
 MAX_PORT = 65535
 
 OF_A_MODE = (
@@ -56,6 +60,8 @@ class Target:
             UrlError: it can never work.
         """
         parameters = completed(parameters_of(url), environment)
+        if any(SURROGATE.search(value) for value in parameters.values()):
+            raise UrlError("is not in UTF-8")
         user = parameters.get("user") or _system_user()
         parameters["user"] = user
         target = cls(_hosts(parameters), parameters.get("dbname") or user, parameters)
