@@ -1,12 +1,12 @@
 """Settings that work and are unwise: the start warns of them, and the doctor calls them bad."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
+from taskapi.libpq.target import is_this_machine
 from taskapi.libpq.tls import VERIFIED
 
 
@@ -31,7 +31,7 @@ def risks_of(settings: Settings, url: DatabaseUrl) -> Iterator[Risk]:
         yield Risk(
             "way to the database",
             "TLS does not verify the server, so whoever is on it can read and change everything",
-            f"in DATABASE_URL, write {VERIFIED}",
+            f"in DATABASE_URL, write {VERIFIED}, or your authority's certificate for system",
         )
     if settings.key_set_url is not None and _is_readable(settings.key_set_url):
         yield Risk(
@@ -56,11 +56,4 @@ def risks_of(settings: Settings, url: DatabaseUrl) -> Iterator[Risk]:
 def _is_readable(url: str) -> bool:
     """Whether others can read, and change, what comes from there."""
     parts = urlsplit(url)
-    return parts.scheme == "http" and not _is_this_machine(parts.hostname or "")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return parts.scheme == "http" and not is_this_machine(parts.hostname or "")

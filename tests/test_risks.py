@@ -45,6 +45,8 @@ UNWISE: list[tuple[dict[str, object], list[str]]] = [
     ),
     ({"database_url": "postgresql://t@h/tasks?sslmode=verify-full&sslrootcert=system"}, []),
     ({"database_url": "postgresql://t@localhost,10.0.0.7/tasks"}, ["way to the database"]),
+    ({"database_url": "postgresql://t@db.example/tasks?sslrootcert=system"}, []),
+    ({"database_url": "postgresql://t@%2Frun%2Fpostgresql,localhost/tasks"}, []),
     ({"database_url": None, "better_auth_url": "http://app.example.com"}, []),
 ]
 

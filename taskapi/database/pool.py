@@ -26,8 +26,8 @@ TRUSTED_SECONDS = 10.0
 """A connection that was idle for longer is asked for a response before it gets a statement. A write
 that is lost with its connection could not be repeated."""
 
-NEW_SECONDS = 1.0
-"""What a connection younger than that meets is no news: another one would be no newer."""
+EXPIRY_SECONDS = 1.0
+"""Between two times at which all connections are replaced, at least."""
 
 DISCARD_SECONDS = 0.25
 """For a server that responds to cancel a statement. From a frozen one nobody waits for more."""
@@ -59,7 +59,7 @@ class ConnectionPool:
         self._waiting = 0
         # The most recently used goes first, so that superfluous ones grow old and are closed.
         self._idle: deque[Connection] = deque()
-        self._opened_since = 0.0
+        self._opened_since = -EXPIRY_SECONDS
         self._reached = False
         self._first = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
@@ -129,12 +129,12 @@ class ConnectionPool:
     def expire(self, ended: Connection) -> None:
         """Have no connection used again that is open now, after one of them led nowhere.
 
-        Those in use end with their statement. Nothing happens where that is known already, or where
-        it was opened a moment ago: a server that stays read-only serves reads, on connections that
-        are not opened anew for each refused write.
+        Those in use end with their statement. Nothing happens where that is known already, or has
+        just been done: a server that stays read-only serves reads, on connections that are not
+        opened anew for each refused write.
         """
         now = asyncio.get_running_loop().time()
-        if ended.opened_at < self._opened_since or now - ended.opened_at < NEW_SECONDS:
+        if ended.opened_at < self._opened_since or now - self._opened_since < EXPIRY_SECONDS:
             return
         self._opened_since = now
         self._reached = False

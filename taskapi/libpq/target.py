@@ -1,8 +1,10 @@
 """A URL as it is used: the hosts to try, and what each connection gets."""
 
 import getpass
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from ssl import CERT_REQUIRED
 from typing import Any
 from urllib.parse import urlencode
@@ -15,9 +17,10 @@ from taskapi.libpq.tls import WITHOUT_FALLBACK, context_of, mode_of
 from taskapi.libpq.uri import parameters_of
 
 DEFAULT_PORT = 5432
-MAX_PORT = 65535
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""What Python makes of bytes in the environment that are not UTF-8."""
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+MAX_PORT = 65535
 
 OF_A_MODE = (
     *("sslcert", "sslkey", "sslpassword"),
@@ -57,6 +60,8 @@ class Target:
             UrlError: it can never work.
         """
         parameters = completed(parameters_of(url), environment)
+        if any(SURROGATE.search(value) for value in parameters.values()):
+            raise UrlError("is not in UTF-8")
         user = parameters.get("user") or _system_user()
         parameters["user"] = user
         target = cls(_hosts(parameters), parameters.get("dbname") or user, parameters)
@@ -74,7 +79,7 @@ class Target:
     def is_verified(self) -> bool:
         """Whether TLS shows that the server is the one that was meant, or nobody is in between."""
         mode = mode_of(self.parameters)
-        return all(name.startswith("/") or name in LOOPBACK for name, _ in self.hosts) or (
+        return all(name.startswith("/") or is_this_machine(name) for name, _ in self.hosts) or (
             mode in WITHOUT_FALLBACK and context_of(self.parameters).verify_mode is CERT_REQUIRED
         )
 
@@ -114,6 +119,14 @@ class Target:
         if options := given.get("options"):
             settings["options"] = options
         return settings | ({"application_name": name} if name else {})
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether it is a name or an address of this machine for itself (RFC 6761, 6.3)."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _system_user() -> str:

@@ -10,7 +10,9 @@ import asyncpg
 import pytest
 
 from support.background import Background
+from support.people import SECRET
 from support.postgres import Postgres
+from support.programs import run
 from support.proxy import FaultProxy
 from support.replicas import Replicas, replicas
 from support.waiting import PATIENCE
@@ -178,3 +180,12 @@ def test_what_the_url_sets_holds_in_the_session(pair: Replicas) -> None:
         return values
 
     assert asyncio.run(shown()) == ["mine", "app", "off", "7s"]
+
+
+def test_every_command_finds_the_host_that_accepts_writes(pair: Replicas, tmp_path: Path) -> None:
+    url = pair.url(Path("/nowhere"), pair.standby, pair.primary, target_session_attrs="read-write")
+    settings = {"DATABASE_URL": url.dsn, "BETTER_AUTH_SECRET": SECRET}
+    migrated = run("taskapi", "migrate", folder=tmp_path, settings=settings)
+    assert migrated.returncode == 0, migrated.stderr
+    examined = run("taskapi", "doctor", folder=tmp_path, settings=settings)
+    assert "accepted: it is a primary" in examined.stdout

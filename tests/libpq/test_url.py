@@ -114,6 +114,7 @@ def test_a_database_is_called_like_its_user_unless_it_is_named() -> None:
         ("postgresql://user:hunter2%zz@host/db", "% as %25"),
         ("postgresql://user:hunter2%00@host/db", "% as %25"),
         ("postgresql://user:hunter2%ff@host/db", "UTF-8"),
+        ("postgresql://user:hunter2\udcff@host/db", "UTF-8"),
         ("postgresql://user:hun\nter2@host/db", "line end"),
         ("postgresql://user:hunter2@ho st/db", "space"),
         ("postgresql://user:hunter2@host/db ?sslmode=require", "space"),
