@@ -37,7 +37,9 @@ def search_pattern(text: str) -> str:
         text: at least one character.
     """
     letters = _letters(folded(text))
-    return _spelled(_steps(letters)) + _end(letters[-1])
+    steps = _steps(letters)
+    steps[-1][len(letters)] |= _marked(letters[-1])
+    return _spelled(steps) + _end(letters[-1])
 
 
 def folded(text: str) -> str:
@@ -170,6 +172,16 @@ def _any(patterns: list[str]) -> str:
 def _class(characters: Iterable[str]) -> str:
     escaped = [re.escape(each) for each in sorted(characters)]
     return f"[{''.join(escaped)}]" if len(escaped) > 1 else "".join(escaped)
+
+
+@lru_cache(maxsize=1024)
+def _marked(letter: str) -> frozenset[str]:
+    """Characters that contain this letter, because form C has its mark behind it, not composed.
+
+    Such as the Hindi `ड़`, U+095C: form C is the letter U+0921 and the mark U+093C.
+    """
+    found = (each for key, each in _tables().cases.items() if key.startswith(letter))
+    return frozenset(character for characters in found for character in characters)
 
 
 @lru_cache(maxsize=1024)

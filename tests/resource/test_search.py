@@ -45,6 +45,19 @@ def test_a_word_is_found_in_every_spelling_by_every_spelling(
 
 
 @pytest.mark.parametrize(
+    ("q", "composed"),
+    [("ड", "\u095c"), ("ড", "\u09dc"), ("ש", "\ufb2a"), ("י", "\ufb1d"), ("i", "İ")],
+)
+def test_a_mark_that_does_not_compose_makes_no_other_letter(
+    database: DatabaseUrl, q: str, composed: str
+) -> None:
+    """`normalize` writes these characters as a letter and a mark, and then the letter is there."""
+    texts = [composed, unicodedata.normalize("NFD", composed)]
+    [[found]] = execute(database, SEARCH, search_pattern(f"x{q}"), [f"x{it}y" for it in texts])
+    assert found == [True, True]
+
+
+@pytest.mark.parametrize(
     ("q", "text"),
     [
         ("e", "é"),
