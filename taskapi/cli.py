@@ -37,6 +37,7 @@ from taskapi.errors import DatabaseUnavailable, InvalidToken
 from taskapi.migrations.grants import GrantError, grant_rights, sql_of_grant
 from taskapi.migrations.row_security import FIRST_DECLARING_REVISION
 from taskapi.openapi.document import openapi_document
+from taskapi.risks import risks_of
 from taskapi.server import process as server
 from taskapi.server.listener import listen
 
@@ -103,6 +104,8 @@ def print_banner(settings: Settings, url: DatabaseUrl, port: int) -> None:
     if settings.docs_enabled:
         # Where PUBLIC_URL is another origin, the page must not call it from this one.
         console.print(f"  [dim]docs[/]      {settings.public_url or base_url}/docs")
+    for risk in risks_of(settings):
+        console.print(f"  [yellow]unwise[/]    {risk.subject}: {risk.text}")
     secret = secret_of(settings)
     # BETTER_AUTH_SECRET signs for real users, and what is printed here may be kept in a log.
     if secret is None or not settings.embedded or settings.better_auth_secret is not None:

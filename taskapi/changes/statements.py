@@ -133,7 +133,8 @@ def _measured(changes: CompoundSelect[Any]) -> FromClause:
 def _json(row: Any) -> ColumnElement[str]:
     """A change; a task without values was deleted."""
     is_deleted = row.updated_at.is_(None)
-    etag = Constant(r'"\"') + func.to_hex(_microseconds(row.updated_at)) + Constant(r'\""')
+    tag = Constant('"') + func.to_hex(_microseconds(row.updated_at)) + Constant('"')
+    etag = cast(func.to_json(tag), Text)
     task = json_object(column for column in row if column.key != "time")
     parts: list[ColumnElement[str]] = [
         Constant('{"id":'),

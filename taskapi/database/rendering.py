@@ -18,8 +18,9 @@ from sqlalchemy import (
 
 from taskapi.database.statement import Constant
 
-# Always six digits, so that times sort as text too. No DateStyle or time zone changes it.
-RFC_3339_IN_QUOTES = Constant(r'\"YYYY-MM-DD"T"HH24:MI:SS.US"Z"\"')
+# Always six digits, so that times sort as text too. No DateStyle or time zone changes it. Quotation
+# marks around it would need backslashes, which standard_conforming_strings=off gives a meaning.
+RFC_3339 = Constant('YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 
 
 def as_bytes(text: ColumnElement[str]) -> ColumnElement[bytes]:
@@ -34,15 +35,26 @@ def json_object(columns: Iterable[ColumnElement[Any]]) -> ColumnElement[str]:
     output function of each argument, a sixth (1.5, 1.6 and 1.8 ms for 1000 tasks).
     """
     parts: list[ColumnElement[str]] = []
+    punctuation = "{"
     for column in columns:
-        parts += [Constant(f'{"," if parts else "{"}"{column.key}":'), _json(column)]
-    return reduce(add, [*parts, Constant("}")])
+        quote = '"' if _is_bare(column) else ""
+        parts += [Constant(f'{punctuation}"{column.key}":{quote}'), _json(column)]
+        punctuation = f"{quote},"
+    return reduce(add, [*parts, Constant(f"{punctuation[:-1]}}}")])
+
+
+def _is_bare(column: ColumnElement[Any]) -> bool:
+    """Whether `_json` leaves the quotation marks to its caller, which has constants around it."""
+    return isinstance(column.type, DateTime) and not getattr(column, "nullable", True)
 
 
 def _json(column: ColumnElement[Any]) -> ColumnElement[str]:
-    if getattr(column, "nullable", True):
-        return func.coalesce(_not_null(column), Constant("null"))
-    return _not_null(column)
+    if not getattr(column, "nullable", True):
+        return _not_null(column)
+    text = _not_null(column)
+    if isinstance(column.type, DateTime):
+        text = Constant('"') + text + Constant('"')
+    return func.coalesce(text, Constant("null"))
 
 
 def _not_null(column: ColumnElement[Any]) -> ColumnElement[str]:
@@ -50,7 +62,7 @@ def _not_null(column: ColumnElement[Any]) -> ColumnElement[str]:
         case Boolean() if not getattr(column, "nullable", True):  # cheaper than to_json
             return case((column, Constant("true")), else_=Constant("false"))
         case DateTime():
-            return func.to_char(func.timezone(Constant("UTC"), column), RFC_3339_IN_QUOTES)
+            return func.to_char(func.timezone(Constant("UTC"), column), RFC_3339)
         case Integer() if column.key != "user_id":  # which may be text in the database
             return cast(column, Text)
         case _:

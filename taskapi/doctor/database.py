@@ -13,6 +13,7 @@ from taskapi.database.schema import SchemaMismatch, check_schema
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.findings import Finding
+from taskapi.doctor.identity import IDENTITY, ROW_SECURITY_ON, identity
 from taskapi.doctor.rights import (
     ROLE,
     elsewhere,
@@ -26,6 +27,7 @@ from taskapi.doctor.rights import (
     unknown_users,
 )
 from taskapi.doctor.server import connections, read_server, server_findings
+from taskapi.doctor.session import SESSION_SETTINGS, session_settings
 from taskapi.errors import ApiError, SchemaOutdated
 
 UNREACHABLE_REMEDIES: tuple[tuple[type[Exception], str], ...] = (
@@ -94,6 +96,8 @@ async def _examine_contents(
     server = await read_server(connection)
     for finding in server_findings(server, url):
         yield finding
+    for finding in session_settings(await connection.fetch(SESSION_SETTINGS.text)):
+        yield finding
     role: str = await connection.fetchval(ROLE.text)
     schema = await _schema(settings, url, role)
     if schema.good is False and (row := await _row(connection, elsewhere_statement())) is not None:
@@ -105,6 +109,8 @@ async def _examine_contents(
         if settings.creates_unknown_users:
             row = await _row(connection, required_columns(settings.users_table))
             yield unknown_users(row["names"], settings.users_table)
+        await connection.execute(ROW_SECURITY_ON.text)  # or the next statement may be refused
+        yield identity(await _row(connection, IDENTITY), role)
     yield connections(server, settings)
 
 

@@ -8,6 +8,7 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.database import examine_database
 from taskapi.doctor.findings import Finding
 from taskapi.doctor.tokens import examine_key_set, examine_secret, examine_token
+from taskapi.risks import risks_of
 
 
 async def examine(
@@ -15,6 +16,8 @@ async def examine(
 ) -> AsyncIterator[Finding]:
     """Examine settings, database and keys, and the token where there is one."""
     yield _settings(settings)
+    for risk in risks_of(settings):
+        yield Finding(risk.subject, risk.text, good=False, remedy=risk.remedy)
     async for finding in examine_database(settings, url):
         yield finding
     yield examine_secret(settings)

@@ -1,5 +1,6 @@
 """The rights of the service's role: those that it lacks, and those that it should not have."""
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array
 
 from taskapi.config import Settings
-from taskapi.database.statement import Constant, Statement, compiled
+from taskapi.database.statement import DIALECT, Constant, Statement, compiled
 from taskapi.database.tables import CLASSES, ROLES, SCHEMAS, own_tables, table_oid
 from taskapi.doctor.findings import Finding
 from taskapi.migrations.catalog import is_secured
@@ -53,7 +54,7 @@ def rights(row: Any, role: str) -> Finding:
 
 def run_grant(role: str) -> str:
     """The command that grants exactly what is needed."""
-    return f"as the owner of the tables, run 'taskapi grant {role}'"
+    return f"as the owner of the tables, run: taskapi grant {shlex.quote(role)}"
 
 
 def row_security_statement(settings: Settings) -> Statement:
@@ -150,6 +151,7 @@ def elsewhere(row: Any, role: str) -> Finding:
         role: its name.
     """
     schema = row["schema"]
+    quote = DIALECT.identifier_preparer.quote
     if not row["is_usable"]:
         text = f"the tables are in the schema {schema}, which {role} may not use"
         return Finding("schema", text, good=False, remedy=run_grant(role))
@@ -157,7 +159,7 @@ def elsewhere(row: Any, role: str) -> Finding:
         "schema",
         f"the tables are in the schema {schema}, in which {role} does not look for them",
         good=False,
-        remedy=f"ALTER ROLE {role} SET search_path TO {schema}",
+        remedy=f"ALTER ROLE {quote(role)} SET search_path TO {quote(schema)}",
     )
 
 

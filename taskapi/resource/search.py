@@ -57,17 +57,19 @@ class _Tables(NamedTuple):
     Attributes:
         cases: for a folded letter, the characters that are folded to it.
         ligatures: the same for several letters: of `ss`, the characters are `ß` and `ẞ`.
+        joined: for a letter, the ligatures that it is in, and where in them.
         marks: the characters that compose with one before them.
     """
 
     cases: Mapping[str, list[str]]
     ligatures: Mapping[Letters, list[str]]
+    joined: Mapping[str, list[tuple[Letters, int]]]
     marks: set[str]
 
 
 @cache
 def _tables() -> _Tables:
-    tables = _Tables(defaultdict(list), defaultdict(list), set())
+    tables = _Tables(defaultdict(list), defaultdict(list), defaultdict(list), set())
     for character in (chr(code) for codes in CASED_OR_COMPOSED for code in codes):
         tables.marks.update(unicodedata.normalize("NFD", character)[1:])
         letters = _letters(folded(character))
@@ -77,6 +79,9 @@ def _tables() -> _Tables:
             tables.cases[letters[0]].append(character)
     for upper in map(chr, range(ord("A"), ord("Z") + 1)):
         tables.cases[upper.lower()].append(upper)
+    for ligature in tables.ligatures:
+        for index, letter in enumerate(ligature):
+            tables.joined[letter].append((ligature, index))
     return tables
 
 
@@ -107,19 +112,23 @@ def _spellings(letter: str) -> frozenset[str]:
     return frozenset(each for each in written if folded(each) == letter) | {*cases.get(letter, ())}
 
 
-Steps = list[dict[int, set[str]]]
+Steps = list[dict[int, frozenset[str]]]
 """For each letter of what is searched for: what may be written there, by the letter behind it."""
 
 
 def _steps(letters: Letters) -> Steps:
     """Of a ligature, what is searched for may also begin or end in the middle."""
-    steps: Steps = [{at + 1: {*_spellings(letter)}} for at, letter in enumerate(letters)]
-    for ligature, characters in _tables().ligatures.items():
-        if not set(ligature).isdisjoint(letters):
-            for start in range(1 - len(ligature), len(letters)):
-                first, behind = max(start, 0), min(start + len(ligature), len(letters))
-                if letters[first:behind] == ligature[first - start : behind - start]:
-                    steps[first].setdefault(behind, set()).update(characters)
+    steps: Steps = [{at + 1: _spellings(letter)} for at, letter in enumerate(letters)]
+    tables = _tables()
+    for at, letter in enumerate(letters):
+        for ligature, index in tables.joined.get(letter, ()):
+            if index > 0 and at > 0:
+                continue  # it begins with an earlier letter
+            part = ligature[index : index + len(letters) - at]
+            behind = at + len(part)
+            if letters[at:behind] == part:
+                others = steps[at].get(behind, frozenset())
+                steps[at][behind] = others.union(tables.ligatures[ligature])
     return steps
 
 
@@ -159,7 +168,8 @@ def _divided(steps: Steps, start: int, end: int) -> str:
     return _any([_divided(steps, start, middle) + _divided(steps, middle, end), *across])
 
 
-def _one_of(spellings: set[str]) -> str:
+@lru_cache(maxsize=1024)
+def _one_of(spellings: frozenset[str]) -> str:
     characters = _class(each for each in spellings if len(each) == 1)
     longer = sorted(re.escape(each) for each in spellings if len(each) > 1)
     return _any([characters, *longer] if characters else longer)

@@ -90,6 +90,11 @@ def test_whatever_adds_rows_gives_them_to_the_owner() -> None:
                 assert given["user_id"].removesuffix(" AS user_id") in SOURCES, name
 
 
+def test_no_statement_has_a_backslash() -> None:
+    """With standard_conforming_strings=off it would not mean itself."""
+    assert [name for name in STATEMENTS if "\\" in STATEMENTS[name].text] == []
+
+
 def test_no_statement_is_without_owner() -> None:
     assert [name for name in OWNED if "owner" not in OWNED[name].parameters] == []
 

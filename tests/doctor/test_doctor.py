@@ -23,10 +23,12 @@ ORDER = [
     "encoding",
     "writes",
     "clocks",
+    "session settings",
     "schema",
     "rights",
     "row security",
     "unknown users",
+    "ids of new tasks",
     "connections",
     "secret",
 ]
@@ -112,7 +114,7 @@ def role(own: OwnDatabase) -> Iterator[str]:
 def test_a_schema_that_the_role_may_not_read(own: OwnDatabase, role: str) -> None:
     finding = examined(own.user(role))["schema"]
     assert finding.good is False
-    assert f"'taskapi grant {role}'" in str(finding.remedy)
+    assert f"run: taskapi grant {role}" in str(finding.remedy)
 
 
 def test_rights_that_are_missing_are_named(own: OwnDatabase, role: str) -> None:
@@ -124,7 +126,7 @@ def test_rights_that_are_missing_are_named(own: OwnDatabase, role: str) -> None:
     found = examined(own.user(role), create_unknown_users=False)
     assert found["rights"].good is False
     assert found["rights"].text == "missing: DELETE on tasks"
-    assert f"'taskapi grant {role}'" in str(found["rights"].remedy)
+    assert f"run: taskapi grant {role}" in str(found["rights"].remedy)
 
 
 def test_the_rights_that_are_asked_for_are_enough(own: OwnDatabase, role: str) -> None:
@@ -243,9 +245,8 @@ def test_the_command_says_what_to_do_in_order_and_fails(
     )
     assert done.returncode == 1
     told = done.stdout.partition("What to do, in this order:\n")[2].splitlines()
-    for number, (line, words) in enumerate(
-        zip(told, ["taskapi migrate", "DATABASE_POOL_SIZE", "fetch a new token"], strict=True), 1
-    ):
+    wanted = ["JWT_ISSUER", "JWT_AUDIENCE", "taskapi migrate", "DATABASE_POOL_SIZE", "fetch a new"]
+    for number, (line, words) in enumerate(zip(told, wanted, strict=True), 1):
         assert line.startswith(f"  {number}. ")
         assert words in line
     assert TOKENS["expired"][0] not in done.stdout

@@ -12,10 +12,11 @@ from taskapi.doctor.findings import Finding
 def examined(
     address: DatabaseUrl, token: str | None = None, **changed: object
 ) -> dict[str, Finding]:
-    """What the doctor finds, by what it looked at."""
+    """What the doctor finds, by what it looked at. The settings are wise, unless changed."""
 
     async def collect(settings: Settings) -> list[Finding]:
         return [finding async for finding in examine(settings, address, token)]
 
-    found = asyncio.run(collect(settings_for(address, **changed)))
+    wise = {} if token else {"jwt_issuer": "https://a.example", "jwt_audience": "tasks"}
+    found = asyncio.run(collect(settings_for(address, **(wise | changed))))
     return {finding.subject.partition(" at ")[0]: finding for finding in found}
