@@ -103,13 +103,19 @@ def _spellings(letter: str) -> frozenset[str]:
     orders = list(permutations(marks)) if len(marks) <= MAX_PERMUTED_MARKS else [marks]
     cases = _tables().cases
     written = {
-        unicodedata.normalize("NFC", "".join((first, *order[:composed])))
-        + "".join(order[composed:])
+        start + "".join(order[composed:])
         for first in (base, *cases.get(base, ()))
         for order in orders
         for composed in range(len(order) + 1)
+        for start in _composed("".join((first, *order[:composed])))
     }
     return frozenset(each for each in written if folded(each) == letter) | {*cases.get(letter, ())}
+
+
+def _composed(text: str) -> tuple[str, ...]:
+    """In form C, and as the characters that form C takes apart, such as the Hindi U+095E."""
+    composed = unicodedata.normalize("NFC", text)
+    return (composed, *_tables().cases.get(composed, ()))
 
 
 Steps = list[dict[int, frozenset[str]]]
@@ -197,9 +203,5 @@ def _marked(letter: str) -> frozenset[str]:
 @lru_cache(maxsize=1024)
 def _end(letter: str) -> str:
     """Behind the last letter: no mark that would make another letter of it."""
-    marks = [
-        mark
-        for mark in _tables().marks
-        if not unicodedata.normalize("NFC", letter + mark).startswith(letter)
-    ]
+    marks = [mark for mark in _tables().marks if not folded(letter + mark).startswith(letter)]
     return f"(?:[^{''.join(sorted(marks))}]|$)" if marks else ""

@@ -31,6 +31,8 @@ SPELLINGS = [
     ["İzmir", "i\u0307zmir", "I\u0307ZMIR"],
     ["ᾳ", "ᾼ", "αι", "α\u0345", "ΑΙ"],
     ["ձեւ", "Ձև", "ՁԵՒ"],
+    ["\u095e\u094dरांस", "फ\u093c\u094dरांस"],
+    ["\ufb2a\u05bcלום", "ש\u05bc\u05c1לום", "ש\u05c1\u05bcלום", "\ufb2cלום"],
 ]
 """Each line is one word, as different programs and keyboards write it."""
 
@@ -46,7 +48,15 @@ def test_a_word_is_found_in_every_spelling_by_every_spelling(
 
 @pytest.mark.parametrize(
     ("q", "composed"),
-    [("ड", "\u095c"), ("ড", "\u09dc"), ("ש", "\ufb2a"), ("י", "\ufb1d"), ("i", "İ")],
+    [
+        ("ड", "\u095c"),
+        ("ড", "\u09dc"),
+        ("ש", "\ufb2a"),
+        ("י", "\ufb1d"),
+        ("i", "İ"),
+        ("α", "ᾳ"),
+        ("ά", "ᾴ"),
+    ],
 )
 def test_a_mark_that_does_not_compose_makes_no_other_letter(
     database: DatabaseUrl, q: str, composed: str
