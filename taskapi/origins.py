@@ -37,24 +37,25 @@ class AllowedOrigins:
 
     Attributes:
         listed: the same.
+        local: the same.
     """
 
-    __slots__ = ("_exact", "_local", "_patterns", "listed")
+    __slots__ = ("_exact", "_patterns", "listed", "local")
 
     def __init__(self, listed: Sequence[str], *, local: bool = False) -> None:
         self.listed = listed
         self._exact = {origin.encode() for origin in listed if "*" not in origin}
         self._patterns = {origin.encode() for origin in listed if "*" in origin}
-        self._local = local
+        self.local = local
 
     def __bool__(self) -> bool:
-        return bool(self.listed) or self._local
+        return bool(self.listed) or self.local
 
     def allow(self, origin: bytes) -> bool:
         """Whether this is one of them. It takes a time linear in the length of the text."""
         if origin in self._exact:
             return True
-        if self._local and _LOCAL.fullmatch(origin):
+        if self.local and _LOCAL.fullmatch(origin):
             return True
         first = _FIRST_LABEL.match(origin) if self._patterns else None
         return first is not None and first[1] + b"*" + origin[first.end() :] in self._patterns

@@ -143,7 +143,9 @@ class RefusedOrigins:
         except ValueError as reason:
             return f"CORS_ORIGINS cannot list this origin: it {reason}"
         value = ",".join([*self._origins.listed, origin])
-        return f"if you trust its pages, set CORS_ORIGINS={value}"
+        # The setting replaces its default, so pages of this machine would be refused next.
+        local = ", and add this machine's own that you use" if self._origins.local else ""
+        return f"if you trust its pages, set CORS_ORIGINS={value}{local}"
 
 
 def _only(scope: Scope, wanted: bytes) -> bytes | None:

@@ -148,7 +148,7 @@ class BatchComplete(_OfOneTask):
     model_config = _naming(op="complete", id=1, version=EXAMPLE_TAG, is_completed=True)
 
     op: Literal["complete"]
-    is_completed: StrictBool | None = None
+    is_completed: StrictBool = UNCHANGED
 
 
 class BatchDelete(_OfOneTask):

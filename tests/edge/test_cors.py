@@ -258,7 +258,8 @@ def test_the_log_tells_of_an_origin_once_and_what_would_allow_it(
     listable, others = "https://my.example", ("null", "https://x y", "a" * 5000)
     first, *rest = told_of(service, alice.http, 3 * [listable, *others])
     assert (first["event"], first["origin"]) == ("origin_refused", listable)
-    assert first["remedy"] == f"if you trust its pages, set CORS_ORIGINS={listable}"
+    remedy = f"if you trust its pages, set CORS_ORIGINS={listable}"
+    assert first["remedy"] == f"{remedy}, and add this machine's own that you use"
     assert [event["origin"] for event in rest] == ["null", "https://x y", "a" * 300]
     assert {event["remedy"].partition(":")[0] for event in rest} == {
         "CORS_ORIGINS cannot list this origin"

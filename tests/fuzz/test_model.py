@@ -71,7 +71,7 @@ operations = st.one_of(
         {"op": st.just("create"), "title": titles}, optional=entered | {"key": some_task_key}
     ),
     about("update", patches),
-    about("complete", st.fixed_dictionaries({}, optional={"is_completed": states | st.none()})),
+    about("complete", st.fixed_dictionaries({}, optional={"is_completed": states})),
     about("delete", st.just({})),
 )
 

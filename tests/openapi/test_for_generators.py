@@ -15,6 +15,7 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from support.client_page import TEXT as CLIENT_PAGE
 from taskapi.app import API_ROUTES
 from taskapi.edge import problem
 from taskapi.errors import ApiError
@@ -121,6 +122,11 @@ def codes_of(parent: type[ApiError]) -> set[str]:
 def test_the_error_codes_are_those_that_the_service_can_send(document: Json) -> None:
     framework = {problem.problem_of(error).code for error in OF_THE_FRAMEWORK}
     assert schema_of(document, "ErrorCode")["enum"] == sorted(codes_of(ApiError) | framework)
+
+
+def test_the_page_for_clients_says_what_to_do_about_each_error_code(document: Json) -> None:
+    codes = schema_of(document, "ErrorCode")["enum"]
+    assert [code for code in codes if f"`{code}`" not in CLIENT_PAGE] == []
 
 
 def test_no_object_is_a_choice_between_alternatives(document: Json) -> None:

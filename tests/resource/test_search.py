@@ -13,6 +13,7 @@ from support.people import Person
 from support.rows import execute
 from taskapi.database.url import DatabaseUrl
 from taskapi.resource.search import CASED_OR_COMPOSED, folded, search_pattern
+from taskapi.tasks.models import MAX_TITLE_CHARACTERS
 
 SEARCH = """SELECT array_agg(text COLLATE "C" ~ $1 ORDER BY number)
             FROM unnest($2::text[]) WITH ORDINALITY AS given (text, number)"""
@@ -30,6 +31,8 @@ SPELLINGS = [
     ["İzmir", "i\u0307zmir", "I\u0307ZMIR"],
     ["ᾳ", "ᾼ", "αι", "α\u0345", "ΑΙ"],
     ["ձեւ", "Ձև", "ՁԵՒ"],
+    ["\u095e\u094dरांस", "फ\u093c\u094dरांस"],
+    ["\ufb2a\u05bcלום", "ש\u05bc\u05c1לום", "ש\u05c1\u05bcלום", "\ufb2cלום"],
 ]
 """Each line is one word, as different programs and keyboards write it."""
 
@@ -41,6 +44,27 @@ def test_a_word_is_found_in_every_spelling_by_every_spelling(
     for q in spellings:
         [[found]] = execute(database, SEARCH, search_pattern(q), [f"x{it}." for it in spellings])
         assert found == [True] * len(spellings), q
+
+
+@pytest.mark.parametrize(
+    ("q", "composed"),
+    [
+        ("ड", "\u095c"),
+        ("ড", "\u09dc"),
+        ("ש", "\ufb2a"),
+        ("י", "\ufb1d"),
+        ("i", "İ"),
+        ("α", "ᾳ"),
+        ("ά", "ᾴ"),
+    ],
+)
+def test_a_mark_that_does_not_compose_makes_no_other_letter(
+    database: DatabaseUrl, q: str, composed: str
+) -> None:
+    """`normalize` writes these characters as a letter and a mark, and then the letter is there."""
+    texts = [composed, unicodedata.normalize("NFD", composed)]
+    [[found]] = execute(database, SEARCH, search_pattern(f"x{q}"), [f"x{it}y" for it in texts])
+    assert found == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +119,12 @@ def test_it_finds_what_contains_the_text_when_both_are_folded(
     texts = [text, other, to(text), text + other]
     [[found]] = execute(database, SEARCH, search_pattern(q), texts)
     assert found == [folded(q) in folded(each) for each in texts]
+
+
+@pytest.mark.parametrize("letter", ["ß", "ﬀ", "ﬃ", "ſ", "ᾷ", "ﬓ", "ậ", "[", "\\"])
+def test_the_longest_pattern_is_short_enough_to_compile_at_once(letter: str) -> None:
+    """PostgreSQL compiles 100 kB of it in more than a second, 30 kB in less than a tenth."""
+    assert len(search_pattern(letter * MAX_TITLE_CHARACTERS)) < 30_000
 
 
 def test_no_other_character_has_a_case_or_a_mark() -> None:

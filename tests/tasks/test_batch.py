@@ -212,6 +212,7 @@ def test_a_batch_of_an_unknown_user_is_404(strict: httpx.Client, alice: Person) 
         ({"op": "complete"}, ["complete"]),
         ({"op": "complete", "id": 1, "key": "c-1"}, ["complete"]),
         ({"op": "complete", "id": 1, "is_completed": "true"}, ["complete", "is_completed"]),
+        ({"op": "complete", "id": 1, "is_completed": None}, ["complete", "is_completed"]),
         ({"op": "delete", "id": None}, ["delete", "id"]),
         ({"op": "delete", "id": 0}, ["delete", "id"]),
         ({"op": "delete", "id": -1}, ["delete", "id"]),
