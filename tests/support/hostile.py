@@ -8,7 +8,7 @@ other way to divide among the repeats what it has taken.
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import permutations, product
+from itertools import islice, permutations, product
 from re import _compiler, _parser  # type: ignore[attr-defined]  # typeshed leaves them out
 from typing import Any, NamedTuple
 
@@ -214,9 +214,13 @@ class Work:
         self._growing = growing
 
     def is_too_much(self, count: int) -> bool:
-        """Whether it grows too fast from a smaller text to this one, whenever it is measured."""
+        """Whether it grows too fast from a smaller text to this one, nearly whenever measured.
+
+        One time may be wrong, because the smaller text is measured for so short a time.
+        """
         before = max(each for each in STEPS if each <= max(count / FACTOR, 1))
-        return all(self._seconds(count) > MOST[count] * self._seconds(before) for _ in range(TRIES))
+        within = (self._seconds(count) <= MOST[count] * self._seconds(before) for _ in range(TRIES))
+        return sum(islice(filter(None, within), 2)) < 2  # noqa: PLR2004 - see above
 
     def _seconds(self, count: int) -> float:
         """CPU time for the text with so many units."""
