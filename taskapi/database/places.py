@@ -136,10 +136,11 @@ def look_first_into(schema: str, row: Any) -> str:
 def path_of(row: Any) -> list[str]:
     """The names in a role's `search_path`."""
     entries = PATH_ENTRY.findall(row["path"])
-    return [
+    names = [
         entry[1:-1].replace('""', '"') if entry.startswith('"') else entry.lower()
         for entry in entries
     ]
+    return [name for name in names if name]
 
 
 def _ours() -> Select[Any]:

@@ -91,7 +91,7 @@ def refuse_new_place(connection: Connection) -> None:
     if row["is_ours"]:
         return
     role, target, path = row["role"], row["target"], path_of(row)
-    chosen = next((name for name in path if name and name != THE_ROLE), None)
+    chosen = next((it for it in path if it != THE_ROLE and not it.startswith("pg_")), None)
     if chosen is None and target is None:
         raise MigrationError(f"{role} looks into no schema that is there. {_own_schema(row)}")
     if chosen is not None and target != chosen and not (target == role and THE_ROLE in path):
