@@ -21,7 +21,7 @@ import taskapi
 from taskapi.config import DatabaseSettings
 from taskapi.database.executor import Executor
 from taskapi.database.mismatch import mismatch_with
-from taskapi.database.places import misplaced, places_statement, reader, scattered
+from taskapi.database.search_path import locations_statement, misplaced, reader, scattered
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import (
     REVISION_PREFIX,
@@ -123,7 +123,7 @@ async def _state(database: Executor, settings: DatabaseSettings) -> Any:
         row = None
     if row is not None and not row["scattered"]:
         return row
-    raise misplaced(await database.fetch_row(places_statement(), {})) or SchemaOutdated()
+    raise misplaced(await database.fetch_row(locations_statement(), {})) or SchemaOutdated()
 
 
 def migrate(

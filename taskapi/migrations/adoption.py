@@ -9,8 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Text, column, inspect, select, table
 
-from taskapi.database.places import OUR_CONSTRAINT
 from taskapi.database.schema import revisions
+from taskapi.database.search_path import OUR_CONSTRAINT
 from taskapi.database.tables import REVISION_PREFIX, VERSION_TABLE
 from taskapi.migrations.catalog import read_granted_roles
 from taskapi.migrations.ddl import Grant

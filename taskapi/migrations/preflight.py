@@ -6,8 +6,8 @@ from sqlalchemy import Connection, Text, cast, column, func, null, select, table
 
 from taskapi.config import DatabaseSettings, UserIdType
 from taskapi.database.mismatch import SchemaMismatch, quoted
-from taskapi.database.places import look_first_into, misplaced, path_of, places, reader
 from taskapi.database.schema import MigrationError
+from taskapi.database.search_path import locations, look_first_into, misplaced, path_of, reader
 from taskapi.database.statement import Constant
 from taskapi.database.tables import (
     ATTRIBUTES,
@@ -74,7 +74,7 @@ def refuse_place(connection: Connection) -> None:
     Raises:
         MigrationError: it finds another program's instead.
     """
-    row = connection.execute(places()).mappings().one()
+    row = connection.execute(locations()).mappings().one()
     mismatch = misplaced(row)
     # A role that has chosen a schema may well make tables in it beside those of another one.
     if mismatch is not None and (row["scattered"] or path_of(row) == DEFAULT_PATH):
@@ -87,7 +87,7 @@ def refuse_new_place(connection: Connection) -> None:
     Raises:
         MigrationError: they could not be made, or not there.
     """
-    row = connection.execute(places()).mappings().one()
+    row = connection.execute(locations()).mappings().one()
     if row["is_ours"]:
         return
     role, target, path = row["role"], row["target"], path_of(row)

@@ -42,7 +42,7 @@ def scattered() -> ColumnElement[Any]:
     return func.array_remove(array(strays), null())
 
 
-def places() -> Select[Any]:
+def locations() -> Select[Any]:
     """One row about our tables and the role, `role`, that looks for them.
 
     Columns: `path`, its `search_path`, and `source`, from where it has that; `database`; `target`,
@@ -81,16 +81,16 @@ def reader() -> ColumnElement[Any]:
 
 
 @cache
-def places_statement() -> Statement:
-    """The statement of `places`."""
-    return compiled(places())
+def locations_statement() -> Statement:
+    """The statement of `locations`."""
+    return compiled(locations())
 
 
 def misplaced(row: Any) -> SchemaMismatch | None:
     """Why a role does not find our tables although they are there; None where they are not.
 
     Args:
-        row: of `places`.
+        row: of `locations`.
     """
     role = row["role"]
     if row["scattered"]:
@@ -122,7 +122,7 @@ def look_first_into(schema: str, row: Any) -> str:
 
     Args:
         schema: its name.
-        row: of `places`.
+        row: of `locations`.
     """
     path = [schema, *(name for name in path_of(row) if name != schema)]
     text = ", ".join(map(quoted, path))
