@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import asyncpg
 import pytest
-import uvloop
 
+from support.background import Background
 from support.certificates import Authority, Identity
 from support.machine import cannot, free_ports
 from support.other_postgres import installed, running
@@ -33,6 +33,7 @@ host    all all     127.0.0.1/32 reject
 class Stage:
     """A server with TLS, and the files of those who know it."""
 
+    background: Background
     port: int
     authority: Authority
     other: Authority
@@ -45,7 +46,7 @@ class Stage:
         """The version of TLS of a new connection; None without TLS."""
         said = "&".join(f"{name}={quote(str(value))}" for name, value in query.items())
         url = f"postgresql://{user}@{host}:{self.port}/postgres?{said}".rstrip("?")
-        return uvloop.run(_version(DatabaseUrl(url)))  # as the service does
+        return self.background.run(_version(DatabaseUrl(url)))
 
 
 async def _version(url: DatabaseUrl) -> str | None:
@@ -60,7 +61,7 @@ async def _version(url: DatabaseUrl) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(background: Background, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A server whose certificate names 127.0.0.1, and not localhost."""
     if not installed():
         cannot("no other PostgreSQL is installed: apt-get install postgresql")
@@ -77,7 +78,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     )
     with running(installed()[-1], settings=settings, access=ACCESS) as url:
         asyncio.run(_create_users(url.dsn))
-        yield Stage(port, authority, other, server, bob)
+        yield Stage(background, port, authority, other, server, bob)
 
 
 async def _create_users(dsn: str) -> None:
