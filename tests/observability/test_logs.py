@@ -30,7 +30,7 @@ LINE = {
     "json": re.compile(r'\{.*"event": "(?P<event>[^"]*)".*"level": "(?P<level>[a-z]+)".*\}'),
     "console": re.compile(r"\d{4}-\S+Z \[(?P<level>[a-z]+) *\] (?P<event>.*?)(  .*)?"),
 }
-BANNER = re.compile(r"|taskapi \S+|  (database|URL|docs) +\S+")
+BANNER = re.compile(r"|taskapi \S+|  (database|URL|docs) +\S+|  unwise +(issuer|audience): .+")
 
 HOSTILE = (
     'admin" status=200 user="root',
