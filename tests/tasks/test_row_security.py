@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import asyncpg
 import pytest
@@ -90,7 +90,8 @@ def two_people(own: OwnDatabase, plan: dict[str, str]) -> Iterator[tuple[Person,
     old = own.run("SHOW server_version_num")[0][0] < "160000"
     names = {"debug_parallel_query": "force_parallel_mode"} if old else {}
     plan = {names.get(name, name): value for name, value in plan.items()}
-    settings = f"{as_service(own.address).dsn}&{urlencode(plan)}"
+    options = " ".join(f"-c {name}={value}" for name, value in plan.items())
+    settings = f"{as_service(own.address).dsn}&{urlencode({'options': options}, quote_via=quote)}"
     told = settings_for(DatabaseUrl(settings, pooler=False), user_id_type=kind)
     with serving(told) as address, client_of(address) as http:
         alice, bob = (Person(it, token_for(it), http) for it in IDS[kind])
