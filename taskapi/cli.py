@@ -26,6 +26,7 @@ from taskapi.config import (
     load,
 )
 from taskapi.database.executor import Executor
+from taskapi.database.mismatch import grant_command
 from taskapi.database.schema import MigrationError, check_schema, sql_of_migrations
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.database.url import DatabaseUrl
@@ -164,7 +165,7 @@ def migrate(
             secure = before is None or before >= FIRST_DECLARING_REVISION
             print_lines(grant_rights(settings, url, grant_to, secure=secure))
             if not secure:
-                typer.echo(f"Replace all replicas, then run 'taskapi grant {grant_to}'.")
+                typer.echo(f"Replace all replicas, then run: {grant_command(grant_to)}")
     typer.echo("The schema is current.")
 
 

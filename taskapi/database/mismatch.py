@@ -1,5 +1,7 @@
 """A database that does not fit the settings or the role, and that no migration changes."""
 
+import shlex
+
 from taskapi.config import LOCAL_DIRECTORY, DatabaseSettings
 from taskapi.database.statement import DIALECT
 from taskapi.errors import SchemaOutdated
@@ -30,3 +32,9 @@ def mismatch_with(settings: DatabaseSettings, mismatch: str, remedy: str) -> Sch
 def quoted(name: str) -> str:
     """A name as SQL has it, in quotation marks where it needs them."""
     return DIALECT.identifier_preparer.quote(name)
+
+
+def grant_command(role: str) -> str:
+    """The command that grants this role exactly what is needed, as a shell takes it."""
+    end_of_options = "-- " if role.startswith("-") else ""
+    return f"taskapi grant {end_of_options}{shlex.quote(role)}"

@@ -1,7 +1,6 @@
 """In which schemas the tables are, and where a role looks for tables: its `search_path`."""
 
 import re
-import shlex
 from functools import cache
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +8,7 @@ from urllib.parse import quote
 from sqlalchemy import ColumnElement, Select, Text, case, cast, column, func, null, select, table
 from sqlalchemy.dialects.postgresql import array
 
-from taskapi.database.mismatch import SchemaMismatch, quoted
+from taskapi.database.mismatch import SchemaMismatch, grant_command, quoted
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import (
     CLASSES,
@@ -112,7 +111,7 @@ def misplaced(row: Any) -> SchemaMismatch | None:
         schema = min(row["closed"])
         return SchemaMismatch(
             f"The tables are in the schema {schema}, which {role} may not use",
-            f"as the owner of the tables, run: taskapi grant {shlex.quote(role)}",
+            f"as the owner of the tables, run: {grant_command(role)}",
         )
     return None
 

@@ -1,12 +1,11 @@
 """The users table that the tasks belong to, as the catalogue has it, beside `USERS_TABLE`."""
 
-import shlex
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, null, select
 
 from taskapi.config import DatabaseSettings, UserIdType
-from taskapi.database.mismatch import mismatch_with
+from taskapi.database.mismatch import grant_command, mismatch_with
 from taskapi.database.statement import Constant
 from taskapi.database.tables import (
     ATTRIBUTES,
@@ -90,7 +89,7 @@ def check_owner(row: Any, settings: DatabaseSettings) -> None:
             settings,
             f"The tasks' owners are in the schema {row['users_schema']}, which the role "
             f"{row['role']} may not use",
-            f"as the owner of the tables, run: taskapi grant {shlex.quote(row['role'])}",
+            f"as the owner of the tables, run: {grant_command(row['role'])}",
         )
     if not row["users_found"]:
         schema = "" if row["users_visible"] else f"{row['users_schema']}."

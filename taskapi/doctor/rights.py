@@ -1,6 +1,5 @@
 """The rights of the service's role: those that it lacks, and those that it should not have."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array
 
 from taskapi.config import Settings
+from taskapi.database.mismatch import grant_command
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import CLASSES, ROLES, own_tables, table_oid
 from taskapi.doctor.findings import Finding
@@ -54,7 +54,7 @@ def rights(row: Any, role: str) -> Finding:
 
 def run_grant(role: str) -> str:
     """The command that grants exactly what is needed."""
-    return f"as the owner of the tables, run: taskapi grant {shlex.quote(role)}"
+    return f"as the owner of the tables, run: {grant_command(role)}"
 
 
 def row_security_statement(settings: Settings) -> Statement:

@@ -53,14 +53,14 @@ def completed(found: Mapping[str, str], environment: Mapping[str, str]) -> dict[
     Raises:
         UrlError: there is no such service, or a parameter can never work.
     """
-    defaults: dict[str, str] = {}
-    for variable, name in VARIABLES.items():
-        if value := environment.get(variable):
-            defaults |= _checked_variable(variable, name, value)
     own = checked(found)
-    service = own.get("service", defaults.get("service"))
+    service = own.get("service", environment.get("PGSERVICE") or None)
     if service is not None:
         own = checked(_service(service, own.get("servicefile"), environment)) | own
+    defaults: dict[str, str] = {}
+    for variable, name in VARIABLES.items():
+        if name not in own and (value := environment.get(variable)):
+            defaults |= _checked_variable(variable, name, value)
     if "host" in own or "hostaddr" in own:
         defaults.pop("hostaddr", None)  # which belongs to another host
     return defaults | own

@@ -97,7 +97,7 @@ class Target:
             "database": self.database,
             "passfile": given.get("passfile"),
             "krbsrvname": given.get("krbsrvname"),
-            "gsslib": given.get("gsslib"),
+            "gsslib": given.get("gsslib", "gssapi"),  # or asyncpg reads PGGSSLIB
             **self._tls(),
         }
 

@@ -94,6 +94,7 @@ def _hosts(text: str) -> dict[str, str]:
 
 def _queried(query: str) -> dict[str, str]:
     found = {}
+    query = query.removesuffix("&")  # which libpq takes at the end, and nowhere else
     for number, part in enumerate(query.split("&") if query else (), start=1):
         name, equals, value = part.partition("=")
         # Not repeated: behind an unencoded ? of a password, it would be the rest of that.

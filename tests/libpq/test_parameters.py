@@ -1,9 +1,11 @@
 """The parameters of a URL: what each may be, and what is said of others."""
 
+import asyncio
 import socket
 
 import pytest
 
+from taskapi.database.hosts import Hosts
 from taskapi.database.url import DatabaseUrl
 from taskapi.libpq import parameters
 from taskapi.libpq.errors import UrlError
@@ -186,3 +188,30 @@ def test_each_parameter_is_in_one_table() -> None:
 def test_a_url_that_is_refused_at_start_is_refused_by_the_command_too() -> None:
     with pytest.raises(UrlError):
         DatabaseUrl.parse("postgresql://host/db?schema=public")
+
+
+@pytest.mark.parametrize(
+    ("variable", "parameter"),
+    [
+        ("PGSSLMODE", "sslmode=prefer"),
+        ("PGCONNECT_TIMEOUT", "connect_timeout=5"),
+        ("PGGSSENCMODE", "gssencmode=disable"),
+    ],
+)
+def test_a_variable_for_what_the_url_says_is_not_looked_at(variable: str, parameter: str) -> None:
+    """A platform may have set it for other programs."""
+    url = f"postgresql://user@host/db?{parameter}"
+    assert Target.of(url, {variable: "nonsense"}) == Target.of(url)
+
+
+def test_no_variable_that_only_asyncpg_reads_keeps_it_from_connecting(
+    database: DatabaseUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGGSSLIB", "nonsense")
+
+    async def connected() -> bool:
+        connection = await Hosts(database).connect(5)
+        await connection.close()
+        return True
+
+    assert asyncio.run(connected())

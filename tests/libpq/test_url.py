@@ -57,6 +57,7 @@ def test_every_spelling_of_the_scheme_means_the_same(scheme: str) -> None:
         ("postgresql://h1,h2/db?port=6000,", [("h1", 6000), ("h2", 5432)]),
         ("postgresql:///db?host=h1,h2&port=1,2", [("h1", 1), ("h2", 2)]),
         ("postgresql://?host=/run/postgresql", [("/run/postgresql", 5432)]),
+        ("postgresql://h/db?port=6000&", [("h", 6000)]),
         ("postgresql://%2Frun%2Fpostgresql,h2/db", [("/run/postgresql", 5432), ("h2", 5432)]),
         ("postgresql://u@/db?host=/a+b", [("/a+b", 5432)]),
         ("postgresql://weaker/db?host=stronger", [("stronger", 5432)]),
@@ -132,7 +133,7 @@ def test_a_database_is_called_like_its_user_unless_it_is_named() -> None:
         ("postgresql://?host=@abstract&password=hunter2", "a host that is not"),
         ("postgresql://user:hunter2@host/db?hostaddr=127.0.0.1", "hostaddr beside host"),
         ("postgresql://user:hunter2@host/db?sslmode", "number 1"),
-        ("postgresql://user:hunter2@host/db?sslmode=require&", "number 2"),
+        ("postgresql://user:hunter2@host/db?sslmode=require&&x=y", "number 2"),
         ("postgresql://user:hunter2@host/db?service=none", "does not have"),
     ],
 )  # fmt: skip

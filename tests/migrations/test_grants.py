@@ -69,7 +69,7 @@ def test_a_migration_of_an_older_schema_waits_with_row_security(
     command = ("taskapi", "migrate", "--grant", role)
     done = run(*command, folder=ROOT, settings=settings)
     assert done.returncode == 0, done.stderr
-    assert f"then run 'taskapi grant {role}'" in done.stdout
+    assert f"then run: taskapi grant {role}" in done.stdout
     assert secured(empty) == set()
     assert run(*command, folder=ROOT, settings=settings).returncode == 0
     assert secured(empty) == own_tables().keys()

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote
@@ -96,6 +97,20 @@ def test_who_looks_elsewhere_is_told_what_to_run(empty: OwnDatabase, role: str) 
     assert f'{role} does not look there: its search_path is "$user", public' in said
     empty.run(statement_in(said))
     assert_serves(address)
+
+
+@pytest.mark.parametrize("option", ["-", "--sql "])
+def test_the_command_to_run_takes_the_name_of_every_role(empty: OwnDatabase, option: str) -> None:
+    """Typer takes what begins with a dash for an option."""
+    name = f"{option}it's {secrets.token_hex(4)}"
+    empty.run_script(f'CREATE ROLE "{name}" LOGIN', "CREATE TABLE users (id int PRIMARY KEY)")
+    empty.migrate()
+    command = statement_in(sentence(empty.address.as_role(name)))
+    settings = {"DATABASE_URL": empty.address.dsn, "CREATE_UNKNOWN_USERS": True}
+    done = run(*shlex.split(command), folder=ROOT, settings=settings)
+    assert done.returncode == 0, done.stderr
+    assert_serves(empty.address.as_role(name))
+    empty.run_script(f'DROP OWNED BY "{name}"', f'DROP ROLE "{name}"')
 
 
 def test_the_start_says_it_too(empty: OwnDatabase, role: str) -> None:
