@@ -38,7 +38,8 @@ QUERIES = {"sort=-created_at": 500, "sort=title&q=Task+7": 11, "sort=-updated_at
 
 def isolation(*options: str) -> str:
     """Run the test of isolation with a service that forgets its owners; gives its last line."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    # Without explanations: comparing two lists of other people's tasks, difflib takes minutes.
+    command = [sys.executable, "-m", "pytest", "-q", "--assert=plain", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, "-p", "support.unowned", *options, str(ISOLATION)],
         cwd=ROOT,
