@@ -8,6 +8,7 @@ from support.own_database import OwnDatabase
 from support.people import Person, token_for
 from support.programs import run
 from support.service import client_for, settings_for
+from taskapi.database.mismatch import grant_command
 from taskapi.database.schema import migrate
 from taskapi.database.tables import own_tables
 from taskapi.migrations.grants import GrantError, grant_rights, sql_of_grant
@@ -69,7 +70,7 @@ def test_a_migration_of_an_older_schema_waits_with_row_security(
     command = ("taskapi", "migrate", "--grant", role)
     done = run(*command, folder=ROOT, settings=settings)
     assert done.returncode == 0, done.stderr
-    assert f"then run: taskapi grant {role}" in done.stdout
+    assert f"then run: {grant_command(role)}" in done.stdout
     assert secured(empty) == set()
     assert run(*command, folder=ROOT, settings=settings).returncode == 0
     assert secured(empty) == own_tables().keys()
