@@ -1,14 +1,13 @@
 """A users table of Better Auth's (serial ids), which wants more of a user than an id."""
 
-import os
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from support.calls import CALLS, assert_refused, call
+from support.own_database import own_database
 from support.people import Person, token_for
-from support.rows import execute
 from support.service import client_of, prepare, serving, settings_for
 from taskapi.database.url import DatabaseUrl
 
@@ -22,15 +21,13 @@ CREATE TABLE users (
 
 
 @pytest.fixture(scope="module")
-def better_auth(database: DatabaseUrl) -> DatabaseUrl:
+def better_auth(database: DatabaseUrl) -> Iterator[DatabaseUrl]:
     """A database with such a table, and a user in it."""
-    name = f"better_auth_{os.getpid()}"
-    execute(database, f"CREATE DATABASE {name}")
-    address = DatabaseUrl(database.dsn.replace("/postgres?", f"/{name}?"), pooler=False)
-    execute(address, USERS)
-    execute(address, "INSERT INTO users (name, email) VALUES ('Alice', 'alice@example.com')")
-    prepare(address)
-    return address
+    with own_database(database) as own:
+        own.run(USERS)
+        own.run("INSERT INTO users (name, email) VALUES ('Alice', 'alice@example.com')")
+        prepare(own.address)
+        yield own.address
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["strict", "creating"])
