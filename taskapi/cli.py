@@ -27,7 +27,7 @@ from taskapi.config import (
 )
 from taskapi.database.executor import Executor
 from taskapi.database.mismatch import grant_command
-from taskapi.database.schema import MigrationError, check_schema, sql_of_migrations
+from taskapi.database.schema import MigrationError, check_schema, print_sql_of_migrations
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.examination import examine
@@ -150,9 +150,11 @@ def migrate(
     """
     settings = load(DatabaseSettings)
     if sql:
-        sql_of_migrations(settings, revision, down=down)
+        print_sql_of_migrations(settings, revision, down=down)
         return
     if down:
+        if grant_to is not None:
+            sys.exit("--down and --grant exclude each other: a way down grants nothing.")
         with database_in_use(settings, as_owner=True) as url:
             migrate_schema(settings, url, revision, down=True)
         typer.echo(f"The schema is at {revision}.")

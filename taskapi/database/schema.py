@@ -148,7 +148,9 @@ def migrate(
     return _run_migrations(revision, down=down, settings=settings, url=url)
 
 
-def sql_of_migrations(settings: DatabaseSettings, revision: str, *, down: bool = False) -> None:
+def print_sql_of_migrations(
+    settings: DatabaseSettings, revision: str, *, down: bool = False
+) -> None:
     """Print the statements that `migrate` would run, and reach no database.
 
     Args:

@@ -177,3 +177,9 @@ def test_a_revision_that_there_is_not_is_named(empty: OwnDatabase) -> None:
     done = run("taskapi", "migrate", "--revision", "taskapi_999", folder=ROOT, settings={})
     assert done.returncode == 1
     assert "Can't locate revision identified by 'taskapi_999'" in done.stderr
+
+
+def test_a_way_down_grants_nothing() -> None:
+    done = run("taskapi", "migrate", "--down", "--grant", "service", folder=ROOT)
+    assert done.returncode == 1
+    assert "exclude each other" in done.stderr
