@@ -101,14 +101,18 @@ def fleet(database: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> It
         yield Fleet(service, address)
 
 
+def count(fleet: Fleet) -> None:
+    """Ask for `/livez`, and wait until the worker has counted that, which follows the response."""
+    before = fleet.livez()
+    fleet.get("/livez")
+    eventually(lambda: fleet.livez() > before, "the request is counted")
+
+
 def test_each_worker_tells_of_all(fleet: Fleet) -> None:
     before = fleet.livez()
     for worker in fleet.workers:
         with fleet.only(worker):
-            sofar = fleet.livez()
-            fleet.get("/livez")
-            # It is counted after the response, and a worker that is stopped before counts nothing.
-            eventually(lambda sofar=sofar: fleet.livez() > sofar, "the request is counted")
+            count(fleet)
     for worker in fleet.workers:
         with fleet.only(worker):
             assert fleet.livez() == before + WORKERS
