@@ -63,14 +63,20 @@ def test_a_request_leaves_at_most_four_times_its_size_and_a_kilobyte(
     batch: Json = {"operations": operations(number, task["id"])} | more
     body: Json = batch if number else {"title": "x"}
     content = json.dumps(body, separators=(",", ":"))
-    before = own.run(BYTES)[0]["bytes"]
-    for _ in range(times):
-        path = "/batch" if number else f"/{task['id']}"
-        send = alice.post if number else alice.patch
-        options: Json = {"headers": headers() | {"Content-Type": "application/json"}}
-        assert send(path, content=content, **options).status_code == 200
-    left = (own.run(BYTES)[0]["bytes"] - before) / times
-    assert left <= 4 * len(content) + 1000
+
+    def left() -> float:
+        before = own.run(BYTES)[0]["bytes"]
+        for _ in range(times):
+            path = "/batch" if number else f"/{task['id']}"
+            send = alice.post if number else alice.patch
+            options: Json = {"headers": headers() | {"Content-Type": "application/json"}}
+            assert send(path, content=content, **options).status_code == 200
+        bytes_: int = own.run(BYTES)[0]["bytes"] - before
+        return bytes_ / times
+
+    # PostgreSQL reuses the space of a dead row only if no older snapshot is open, and it may be
+    # analyzing a table just then: one round of three has to go by undisturbed.
+    assert any(left() <= 4 * len(content) + 1000 for _ in range(3))
 
 
 @pytest.mark.parametrize("operation", REPEATABLE)

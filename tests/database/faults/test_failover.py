@@ -10,7 +10,7 @@ import pytest
 from support.people import Person, token_for
 from support.postgres import OURS, Postgres
 from support.replicas import Replicas, replicas
-from support.rows import execute
+from support.rows import execute, held, wait_for_waiters
 from support.service import client_of, prepare, serving, settings_for
 from support.waiting import PATIENT, eventually
 from taskapi.database.url import DatabaseUrl
@@ -48,10 +48,13 @@ def test_writes_go_on_when_another_server_has_taken_over(pair: Replicas) -> None
     settings = settings_for(url, **PATIENT, database_pool_size=POOL_SIZE)
     with serving(settings) as service, client_of(service) as http:
         people = [Person(str(n), token_for(str(n)), http) for n in range(1, 2 * POOL_SIZE + 1)]
-        eventually(
-            lambda: _creates(people, "Before") and _connections(old) == POOL_SIZE,
-            "every connection is open",
-        )
+        with ThreadPoolExecutor(1) as threads:
+            # While they wait for one lock, no connection comes free that the next could take.
+            with held(old, "LOCK TABLE tasks IN SHARE ROW EXCLUSIVE MODE") as holder:
+                before = threads.submit(_creates, people, "Before")
+                wait_for_waiters(old, holder, POOL_SIZE)
+            assert before.result() == {201: 2 * POOL_SIZE}
+        assert _connections(old) == POOL_SIZE
         pair.promote()
         pair.refuse_writes()
         assert _creates(people, "After") == {201: 2 * POOL_SIZE}
