@@ -37,13 +37,14 @@ def _at_once(*calls: tuple[Person, str]) -> list[httpx.Response]:
 
 
 def _fill_the_pool(postgres: Postgres, alice: Person, bob: Person) -> None:
-    """Have the service open every connection."""
-    eventually(
-        lambda: (
-            _at_once(*[(alice, "GET"), (bob, "GET")] * 10) and postgres.connections() == POOL_SIZE
-        ),
-        "every connection is open",
-    )
+    """Have the service open every connection, as none comes free while all wait for one lock."""
+    with postgres.session() as session, ThreadPoolExecutor(1) as threads:
+        session.run("BEGIN")
+        session.run("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+        answers = threads.submit(_at_once, *[(alice, "GET"), (bob, "GET")] * 10)
+        eventually(lambda: postgres.waiting() == POOL_SIZE, "every connection is in use")
+        session.run("COMMIT")
+        assert {answer.status_code for answer in answers.result()} == {200}
 
 
 def test_reads_on_forgotten_connections_succeed_on_new_ones(
