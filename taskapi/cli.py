@@ -114,7 +114,10 @@ def print_banner(settings: Settings, url: DatabaseUrl, port: int) -> None:
     if not settings.creates_unknown_users:
         console.print(f"  [dim]users[/]     those of the table {settings.users_table}, no others")
     else:
-        print_first_request(console, base_url, mint(secret, "1", ClaimsPolicy.of(settings), DAY))
+        token = mint(secret, "1", ClaimsPolicy.of(settings), DAY)
+        print_first_request(console, base_url, token)
+        if settings.mcp_enabled:
+            print_agent(console, base_url, token)
 
 
 def print_first_request(console: Console, base_url: str, token: str) -> None:
@@ -124,6 +127,16 @@ def print_first_request(console: Console, base_url: str, token: str) -> None:
     console.print(
         f"curl -X POST {base_url}/api/1/tasks -H 'Content-Type: application/json' "
         f"-H 'Authorization: Bearer {token}' -d '{{\"title\": \"Buy milk\"}}'\n",
+        markup=False,
+    )
+
+
+def print_agent(console: Console, base_url: str, token: str) -> None:
+    """Print a command with which an agent gets the tools of that user."""
+    console.print("  [dim]agents[/]    give Claude Code, or another agent, the user's tasks:\n")
+    console.print(
+        f"claude mcp add --transport http tasks {base_url}/mcp "
+        f"--header 'Authorization: Bearer {token}'\n",
         markup=False,
     )
 

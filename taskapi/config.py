@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taskapi.config_types import (
     HttpUrl,
+    Issuer,
     LogFormat,
     LogLevel,
     Networks,
@@ -95,6 +96,13 @@ class Settings(DocumentSettings):
     jwt_audience: str | None = None
     """What `aud` of a token must be or contain, where it is not the one derived."""
 
+    oauth_issuer: Issuer | None = None
+    """What `iss` of an OAuth access token must be, and where clients get one, where it is not the
+    one derived."""
+
+    mcp_enabled: bool = True
+    """Whether agents are served at `/mcp`."""
+
     api_host: str | None = None
     """The IP address or host name to listen on. None: see `host`."""
 
@@ -164,6 +172,14 @@ class Settings(DocumentSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_access_tokens_have_an_audience(self) -> Self:
+        if self.oauth_issuer and not self.public_url:
+            raise ValueError(
+                "OAUTH_ISSUER needs PUBLIC_URL, which OAuth access tokens name as their audience"
+            )
+        return self
+
     @property
     def host(self) -> str:
         """The host to listen on: this machine alone with the embedded database, else everybody."""
@@ -207,6 +223,18 @@ class Settings(DocumentSettings):
     def audience(self) -> str | None:
         """What `aud` must be or contain: Better Auth writes its issuer. None: anything."""
         return self.jwt_audience or (origin(self.better_auth_url) if self.better_auth_url else None)
+
+    @property
+    def access_token_issuer(self) -> str | None:
+        """What `iss` of an OAuth access token must be. None: no such token is accepted.
+
+        Better Auth writes the base path of its routes, which session tokens do not have.
+        """
+        if self.public_url is None:
+            return None
+        return self.oauth_issuer or (
+            f"{self.better_auth_url}/api/auth" if self.better_auth_url else None
+        )
 
 
 AnySettings = TypeVar("AnySettings", bound=DatabaseSettings)

@@ -97,6 +97,13 @@ def _check_http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _check_issuer(value: str) -> str:
+    _check_http_url(value)
+    if {"?", "#"} & set(value):
+        raise ValueError("must not contain a query or a fragment")
+    return value  # as it is: issuers are compared character for character (RFC 8414, 2)
+
+
 def _check_public_url(value: str) -> str:
     url = _check_http_url(value)
     if {"?", "#"} & set(value):
@@ -158,6 +165,7 @@ def _lower(value: object) -> object:
 PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+Issuer = Annotated[str, AfterValidator(_check_issuer)]
 PublicUrl = Annotated[str, AfterValidator(_check_public_url)]
 Origins = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_split_list), AfterValidator(_check_origins)

@@ -3,6 +3,8 @@
 from http import HTTPStatus
 from typing import ClassVar, Literal
 
+from taskapi import scopes
+
 
 class ApiError(Exception):
     """An error that a client gets as a response. Its subclasses are all there are."""
@@ -61,23 +63,55 @@ Refusal = Literal[
     "issuer",
     "audience",
     "user",
+    "kind",
+    "client",
+    "binding",
 ]
 """Why a response is 401, as a label of the metrics. The client gets the code and a sentence."""
 
 
-class NotAuthenticated(ApiError):
+class Challenged(ApiError):
+    """An error whose response says which token would do (RFC 6750, 3).
+
+    Attributes:
+        resource_metadata: the URL at which a client learns where it gets one (RFC 9728, 5.1);
+            `AuthMiddleware` knows it. None where no OAuth access token is accepted.
+    """
+
+    resource_metadata: str | None = None
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Of the challenge: what is wrong with the token."""
+        return {}
+
+    @property
+    def scope(self) -> str:
+        """The scopes that a client should ask for.
+
+        All of them, unless one is missing: a program asks for what the first 401 names, and hides
+        from its user what it then may not do.
+        """
+        return " ".join(scopes.SUPPORTED)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        parameters = {"realm": "taskapi", **self.parameters}
+        if self.resource_metadata is not None:
+            parameters |= {"scope": self.scope, "resource_metadata": self.resource_metadata}
+        challenge = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
+        return {"WWW-Authenticate": f"Bearer {challenge}"}
+
+
+class NotAuthenticated(Challenged):
     """The request has no token (RFC 6750, 3.1: the challenge then has no error code)."""
 
     status, code = HTTPStatus.UNAUTHORIZED, "not_authenticated"
     detail = "Send a token: Authorization: Bearer <JWT>."
     reason: Refusal = "missing"
 
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"WWW-Authenticate": 'Bearer realm="taskapi"'}
 
-
-class InvalidToken(ApiError):
+class InvalidToken(Challenged):
     """The token proves nothing. The detail is for people; no code depends on it."""
 
     status, code = HTTPStatus.UNAUTHORIZED, "invalid_token"
@@ -89,12 +123,9 @@ class InvalidToken(ApiError):
         self.reason = reason or self.reason
 
     @property
-    def headers(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str]:
         description = self.detail.replace("\\", "").replace('"', "'")
-        challenge = (
-            f'Bearer realm="taskapi", error="invalid_token", error_description="{description}"'
-        )
-        return {"WWW-Authenticate": challenge}
+        return {"error": "invalid_token", "error_description": description}
 
 
 class TokenExpired(InvalidToken):
@@ -110,6 +141,29 @@ class NotYourPath(ApiError):
 
     status, code = HTTPStatus.FORBIDDEN, "forbidden"
     detail = "The user in the path is not the user of the token."
+
+
+class InsufficientScope(Challenged):
+    """The token proves a user who has not granted this to the program that sends it.
+
+    Args:
+        missing: the scope that the operation needs.
+    """
+
+    status, code = HTTPStatus.FORBIDDEN, "insufficient_scope"
+    detail = "The token lacks a scope that this needs."
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(f"The token lacks the scope {missing}.")
+        self._missing = missing
+
+    @property
+    def scope(self) -> str:
+        return scopes.needed(self._missing)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        return {"error": "insufficient_scope", "error_description": self.detail}
 
 
 class TaskNotFound(ApiError):

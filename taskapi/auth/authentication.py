@@ -8,8 +8,13 @@ from taskapi.errors import InvalidToken, NotAuthenticated
 from taskapi.observability import metrics
 
 
-async def authenticate(scope: Scope, verifier: Verifier) -> User:
+async def authenticate(scope: Scope, verifier: Verifier, resource: str) -> User:
     """The user of a request's token. A refusal is counted by its reason.
+
+    Args:
+        scope: of the request.
+        verifier: verifies the token.
+        resource: the path of the protected resource that the request is for.
 
     Raises:
         NotAuthenticated: the request has no token.
@@ -17,7 +22,7 @@ async def authenticate(scope: Scope, verifier: Verifier) -> User:
         KeysUnavailable: the auth server's keys are needed and cannot be fetched.
     """
     try:
-        return await verifier.user_of(_bearer_token(scope))
+        return await verifier.user_of(_bearer_token(scope), resource)
     except (NotAuthenticated, InvalidToken) as refusal:
         metrics.TOKEN_REFUSALS.labels(refusal.reason).inc()
         scope["state"]["refusal"] = refusal.reason  # for the log line

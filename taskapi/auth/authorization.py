@@ -1,15 +1,31 @@
-"""Authorisation: the protected prefixes, and for each the rule that decides what a user may reach.
+"""Authorisation: the protected resources, and for each the rule that decides what a user may reach.
 
 A path under none of them is public.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from taskapi.auth.claims import User
 from taskapi.errors import NotYourPath
 
 Rule = Callable[[User, str], None]
 """Raises an error with status 403 where this user may not reach this path."""
+
+
+class ProtectedResource(NamedTuple):
+    """Paths that need a token, and are one audience of access tokens (RFC 9728, 1.2).
+
+    Attributes:
+        prefix: of the paths.
+        path: behind `PUBLIC_URL`, the URL by which an access token names it.
+        rule: which of the paths a user may reach.
+    """
+
+    prefix: str
+    path: str
+    rule: Rule
+
 
 API = "/api/"
 
@@ -24,12 +40,19 @@ def require_owner(user: User, path: str) -> None:
         raise NotYourPath
 
 
-PROTECTED: tuple[tuple[str, Rule], ...] = ((API, require_owner),)
+def allow_everyone(user: User, path: str) -> None:
+    """No user in the path: what a tool reaches is the token's user's alone."""
 
 
-def rule_for(path: str) -> Rule | None:
-    """The rule of the prefix that a path is under; None for a public path."""
-    for prefix, rule in PROTECTED:
-        if path.startswith(prefix):
-            return rule
+TASKS = ProtectedResource(API, "", require_owner)
+MCP = ProtectedResource("/mcp", "/mcp", allow_everyone)
+
+PROTECTED = (TASKS, MCP)
+
+
+def resource_of(path: str) -> ProtectedResource | None:
+    """The resource that a path belongs to; None for a public path."""
+    for resource in PROTECTED:
+        if path.startswith(resource.prefix):
+            return resource
     return None

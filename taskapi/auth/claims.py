@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
+from taskapi import scopes
 from taskapi.config import MAX_ID, Settings, UserIdType
 from taskapi.errors import InvalidToken, TokenExpired
 
@@ -35,25 +36,35 @@ KINDS = {
 """What a claim is instead; anything else is a number."""
 
 
+OF_OTHER_TOKENS = {"acr", "amr", "at_hash", "auth_time", "azp", "c_hash", "cnf", "nonce"}
+"""Claims of ID tokens (OpenID Connect Core, 2) and of tokens that are bound to a key (RFC 7800).
+The auth server signs them with the same keys, and gives them to programs."""
+
+
 @dataclass(frozen=True, slots=True)
 class User:
-    """The user of a token.
+    """The user of a token, and what the token grants.
 
     Attributes:
         subject: `sub` of the token, as it is written in the path.
         id: the same in the type of the database's column.
         expires_at: when the token is not accepted any more, as seconds since 1970. If it has
             expired already, that is `LEEWAY` later.
+        scopes: what the token grants.
+        client_id: the program that sends an OAuth access token; None for a session token, which
+            the user's own application sends.
     """
 
     subject: str
     id: int | str | UUID
     expires_at: float = math.inf
+    scopes: frozenset[str] = scopes.ALL
+    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimsPolicy:
-    """What the claims of an acceptable token are.
+    """What the claims of an acceptable session token are.
 
     Attributes:
         user_id_type: the type of `sub` in the database.
@@ -78,11 +89,25 @@ class ClaimsPolicy:
             InvalidToken: any other reason, which the detail names.
         """
         # The expiry first: a client that fetches a new token may get rid of the other mistakes too.
-        self._check_times(claims)
+        check_times(claims)
         if self.issuer is not None and claims.get("iss") != self.issuer:
             raise InvalidToken("The token is from another issuer.", "issuer")
-        if self.audience is not None and not _contains(claims.get("aud"), self.audience):
+        if self.audience is not None and not contains(claims.get("aud"), self.audience):
             raise InvalidToken("The token is for another audience.", "audience")
+        if foreign := OF_OTHER_TOKENS & claims.keys():
+            raise InvalidToken(
+                f"This is no session token ({min(foreign)}), and has not the type of an OAuth "
+                "access token: an ID token is for its own client alone.",
+                "kind",
+            )
+        return self.identified(claims)
+
+    def identified(self, claims: dict[str, Any]) -> User:
+        """The user whom these claims name, whatever else they say, with every scope.
+
+        Raises:
+            InvalidToken: they name none.
+        """
         if "sub" not in claims:
             raise InvalidToken("The token names no user (sub).", "user")
         user = self.user(claims["sub"])
@@ -124,15 +149,22 @@ class ClaimsPolicy:
             )
         return User(subject, subject)
 
-    def _check_times(self, claims: dict[str, Any]) -> None:
-        now = time.time()
-        if "exp" not in claims:
-            raise InvalidToken("The token has no expiry (exp).")
-        if _timestamp(claims, "exp") <= now - LEEWAY:
-            raise TokenExpired
-        for name in ("nbf", "iat"):
-            if name in claims and _timestamp(claims, name) > now + LEEWAY:
-                raise InvalidToken(f"The token is not valid yet ({name}).", "not_yet")
+
+def check_times(claims: dict[str, Any]) -> None:
+    """Check that a token is valid now.
+
+    Raises:
+        TokenExpired: its expiry has passed.
+        InvalidToken: it has none, or is not valid yet.
+    """
+    now = time.time()
+    if "exp" not in claims:
+        raise InvalidToken("The token has no expiry (exp).")
+    if _timestamp(claims, "exp") <= now - LEEWAY:
+        raise TokenExpired
+    for name in ("nbf", "iat"):
+        if name in claims and _timestamp(claims, name) > now + LEEWAY:
+            raise InvalidToken(f"The token is not valid yet ({name}).", "not_yet")
 
 
 def _end(expiry: float) -> float:
@@ -153,5 +185,6 @@ def _timestamp(claims: dict[str, Any], name: str) -> float:
     return timestamp
 
 
-def _contains(audience: object, expected: str) -> bool:
+def contains(audience: object, expected: str) -> bool:
+    """Whether the claim `aud` is this audience, or a list with it (RFC 7519, 4.1.3)."""
     return audience == expected or (isinstance(audience, list) and expected in audience)

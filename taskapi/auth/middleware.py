@@ -8,33 +8,47 @@ path, and nothing behind it runs for a 401 or 403.
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskapi.auth.authentication import authenticate
-from taskapi.auth.authorization import rule_for
+from taskapi.auth.authorization import ProtectedResource, resource_of
+from taskapi.auth.metadata import metadata_url
 from taskapi.auth.refusals import RefusalLimit
 from taskapi.auth.verifier import Verifier
-from taskapi.errors import InvalidToken, NotAuthenticated
+from taskapi.config import Settings
+from taskapi.errors import Challenged, InvalidToken, NotAuthenticated
 
 
 class AuthMiddleware:
-    """Authenticates each request under a protected prefix, then applies that prefix's rule.
+    """Authenticates each request to a protected resource, then applies that resource's rule.
 
     Args:
         app: the layers and routes behind it.
         verifier: verifies the tokens.
+        settings: say where clients find the metadata.
     """
 
-    def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
+    def __init__(self, app: ASGIApp, verifier: Verifier, settings: Settings) -> None:
         self._app = app
         self._verifier = verifier
+        self._settings = settings
         self._refusals = RefusalLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        rule = rule_for(scope["path"]) if scope["type"] == "http" else None
-        if rule is not None:
-            # Stored before the rule is applied, because the log names whoever is refused.
-            try:
-                scope["state"]["user"] = user = await authenticate(scope, self._verifier)
-            except (NotAuthenticated, InvalidToken) as refusal:
+        resource = resource_of(scope["path"]) if scope["type"] == "http" else None
+        if resource is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._admit(scope, resource)
+            await self._app(scope, receive, send)
+        except (
+            Challenged
+        ) as refusal:  # of this layer, or of a route that the token lacks scopes for
+            refusal.resource_metadata = metadata_url(self._settings, resource)
+            if isinstance(refusal, NotAuthenticated | InvalidToken):
                 self._refusals.count(scope, refusal)
-                raise
-            rule(user, scope["path"])
-        await self._app(scope, receive, send)
+            raise
+
+    async def _admit(self, scope: Scope, resource: ProtectedResource) -> None:
+        # Stored before the rule is applied, because the log names whoever is refused.
+        user = await authenticate(scope, self._verifier, resource.path)
+        scope["state"]["user"] = user
+        resource.rule(user, scope["path"])

@@ -30,13 +30,24 @@ THREE_PARTS = re.compile(rb"\A([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]
 # repeat beside it (`%3D` again) would make the work quadratic.
 SESSION_TOKEN = re.compile(rb"[A-Za-z0-9]{32}(\.[A-Za-z0-9+/_%-]+={0,2})?")
 
+OR_OPAQUE = (
+    " Or it is an OAuth access token that was requested without resource, which only its own "
+    "server can read: request it with resource."
+)
+"""Better Auth's have the same form as its session tokens without a signature."""
+
 SESSION_COOKIE_TYPE = "better-auth.session-cache+jwt"
 
 KNOWN_HEADERS = {"alg", "typ", "kid", "cty"}
 """Any other member requests an extension (crit, b64, zip) or supplies the sender's own key (jwk,
 jku, x5c, x5u)."""
 
-TYPES = {"jwt", "at+jwt"}
+SESSION_TYPE = "jwt"
+
+ACCESS_TYPES = {"at+jwt", "application/at+jwt"}
+"""Of OAuth access tokens (RFC 9068, 4)."""
+
+TYPES = {SESSION_TYPE} | ACCESS_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class Token:
         signature: decoded.
         algorithm: `alg` of the header.
         key_id: `kid` of the header.
+        is_access_token: whether it says that it is an OAuth access token, not a session token.
         claims: the payload, a JSON object without duplicate members.
     """
 
@@ -55,6 +67,7 @@ class Token:
     signature: bytes
     algorithm: str
     key_id: str | None
+    is_access_token: bool
     claims: dict[str, Any]
 
 
@@ -85,14 +98,17 @@ def parse(compact: bytes) -> Token:
         signature=_decoded(parts[3], "signature"),
         algorithm=header["alg"],
         key_id=header.get("kid"),
+        is_access_token=_type(header) in ACCESS_TYPES,
         claims=claims,
     )
 
 
 def _explain(compact: bytes) -> NoReturn:
     if SESSION_TOKEN.fullmatch(compact):
+        opaque = "." not in compact.decode("ascii")
         raise InvalidToken(
-            "This is a Better Auth session token; send the JWT that authClient.token() gives.",
+            "This is a Better Auth session token; send the JWT that authClient.token() gives."
+            + (OR_OPAQUE if opaque else ""),
             "session",
         )
     raise InvalidToken("The token is not a JWT: three base64url parts with dots between them.")
@@ -119,10 +135,14 @@ def _check_header(header: Mapping[str, Any]) -> None:
         raise InvalidToken("The token's header names no algorithm.")
     if not isinstance(header.get("kid", ""), str):
         raise InvalidToken("The token's key id is not a string.")
-    if "typ" in header and str(header["typ"]).lower() not in TYPES:
+    if _type(header) not in TYPES:
         raise InvalidToken("The token is of another type than JWT.")
     if not header.keys() <= KNOWN_HEADERS:
         raise InvalidToken("The token's header has members that are not accepted here.")
+
+
+def _type(header: Mapping[str, Any]) -> str:
+    return str(header.get("typ", SESSION_TYPE)).lower()
 
 
 def _decoded(part: bytes, name: str) -> bytes:

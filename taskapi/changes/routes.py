@@ -20,6 +20,7 @@ from taskapi.edge.fairness import turn_of
 from taskapi.edge.router import Router
 from taskapi.openapi.responses import Responses, errors, returns
 from taskapi.resource.responses import SharedJson
+from taskapi.scopes import READ
 from taskapi.state import state_of
 
 router = Router("/api/{user_id}/tasks", tags=["changes"])
@@ -46,6 +47,7 @@ def _described(example: str) -> Responses:
 
 @router.get(
     "/changes",
+    requires=READ,
     response_model=ChangeList,
     responses=returns(200, "Preference-Applied") | errors(401, 403, 404, 410, 422, 429, 503),
     takes_turn=False,
@@ -69,6 +71,7 @@ async def list_changes(
 
 @router.get(
     "/events",
+    requires=READ,
     response_class=Response,  # without a media type, which errors would have too
     responses=_described(EXAMPLE_STREAM) | errors(401, 403, 404, 410, 422, 429, 503),
     streams=True,

@@ -30,6 +30,9 @@ _IDS = Random()  # noqa: S311 - no secret. Its own, as a seed of the shared one 
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 NO_FIELDS: dict[str, str] = {}
+PRIVATE = ("/api/", "/mcp")
+"""What no cache may store: whatever `auth.authorization` protects."""
+
 NO_STORE = (b"cache-control", b"no-store")
 NO_LIMIT: tuple[tuple[bytes, bytes], ...] = ()
 
@@ -54,7 +57,7 @@ class RequestLogMiddleware:
         elif caller is not None:
             scope["state"]["trace"] = {"trace_id": caller.trace_id}
         common_headers = [(b"x-request-id", request_id.encode()), NOSNIFF]
-        if scope["path"].startswith("/api/"):
+        if scope["path"].startswith(PRIVATE):
             common_headers.append(NO_STORE)
         status = 0
 
@@ -93,6 +96,14 @@ def _counters(method: str, route: str, status: int) -> tuple[Callable[[], None],
     )
 
 
+def _sender(state: dict[str, Any]) -> dict[str, str | None]:
+    """The user of the request, and the program that sent it for them, if one did."""
+    user = state.get("user")
+    if user is None or user.client_id is None:
+        return {"user": user and user.subject}
+    return {"user": user.subject, "client_id": user.client_id}
+
+
 def _record(
     scope: MutableMapping[str, Any], status: int, seconds: float, span: "RequestSpan | None"
 ) -> None:
@@ -112,7 +123,7 @@ def _record(
         status=status,
         **({"open_s": round(seconds, 2)} if waited else {"ms": round(seconds * 1000, 2)}),
         address=client_address(scope),
-        user=state["user"].subject if "user" in state else None,
+        **_sender(state),
         **({"reason": state["refusal"]} if "refusal" in state else NO_FIELDS),
         **state.get("trace", NO_FIELDS),
     )

@@ -17,6 +17,7 @@ from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
 from taskapi.edge.call import callables, is_model, is_security
+from taskapi.scopes import SUPPORTED
 
 INSTEAD_OF_OPTIONS = {
     "callbacks": "describe them in openapi_extra",
@@ -30,7 +31,7 @@ INSTEAD_OF_PARAMETERS = {
     "background_tasks_param_name": "await the work, or start it in the lifespan",
     "http_connection_param_name": "take a Request",
     "response_param_name": "return a Response with the headers",
-    "security_scopes_param_name": "AuthMiddleware authenticates: take the user as a parameter",
+    "security_scopes_param_name": "the route checks its scope: write requires=READ",
     "websocket_param_name": "WebSocket is not served: return a StreamingResponse",
 }
 """By attribute of `Dependant`: parameters that FastAPI would fill with an object of its own."""
@@ -57,6 +58,16 @@ def refuse_no_turn(path: str, *, is_slow: bool) -> None:
         raise TypeError(f"{path}: a route with a stream takes no turn; leave out takes_turn")
     if "{user_id}" not in path:
         raise TypeError(f"{path}: only requests of a user take turns; leave out takes_turn")
+
+
+def refuse_no_scope(path: str, scope: str | None) -> None:
+    """Raise for a route of a user that says no scope, or one that no token can have.
+
+    Raises:
+        TypeError: it names the route, and what to write.
+    """
+    if scope not in SUPPORTED and (scope is not None or "{user_id}" in path):
+        raise TypeError(f"{path}: write requires=READ or requires=WRITE (taskapi.scopes)")
 
 
 def refuse_unsupported(route: APIRoute, described: Iterable[str], *, has_reader: bool) -> None:
@@ -97,7 +108,7 @@ def _wrong_callables(parts: list[Dependant]) -> Iterator[str]:
         if not each.use_cache:
             yield f"{name} runs once for a request; leave out use_cache=False"
         if each.own_oauth_scopes:
-            yield f"nothing checks the scopes of {name}; use Depends, and check them in it"
+            yield f"nothing checks the scopes of {name}; use Depends, and requires=READ"
         for scheme in filter(is_security, each.dependencies):
             if not isinstance(scheme.call, HTTPBearer) or scheme.call.auto_error:
                 yield (

@@ -25,10 +25,12 @@ from taskapi.edge.call import Call, callables
 from taskapi.edge.fairness import NO_TURN, charge, turn_of
 from taskapi.edge.query import read_query
 from taskapi.edge.restrictions import (
+    refuse_no_scope,
     refuse_no_turn,
     refuse_unknown_options,
     refuse_unsupported,
 )
+from taskapi.errors import InsufficientScope
 from taskapi.state import state_of
 
 
@@ -48,11 +50,12 @@ class Described(TypedDict, total=False):
 
 
 class RouteOptions(Described, total=False):
-    """All that a route may be given beside its path; `Route` explains the first five."""
+    """All that a route may be given beside its path; `Route` explains the first six."""
 
     deadline: float
     reads: BodyReader
     max_body_bytes: int
+    requires: str
     streams: bool
     takes_turn: bool
 
@@ -73,6 +76,8 @@ class Route(APIRoute):
         reads: the reader of bodies. Without it, `json_object` where the endpoint takes a body, and
             none elsewhere.
         max_body_bytes: bodies may have so many bytes, or `MAX_BODY_BYTES` if that is more.
+        requires: the scope without which an OAuth access token does not reach the endpoint; each
+            route of a user has one.
         streams: the response is sent while it is produced. Without a deadline it ends when the
             endpoint ends it, the client disconnects or the process drains.
         takes_turn: a request of a user waits while `USER_CONCURRENCY` others of that user are under
@@ -95,6 +100,7 @@ class Route(APIRoute):
         deadline: float | None = None,
         reads: BodyReader | None = None,
         max_body_bytes: int = 0,
+        requires: str | None = None,
         streams: bool = False,
         takes_turn: bool = True,
         **described: Unpack[Described],
@@ -106,11 +112,13 @@ class Route(APIRoute):
         self._read = reads or (json_object if self.body_field else None)
         if max_body_bytes and self._read is None:
             raise TypeError(f"{path}: without a body, leave out max_body_bytes")
+        refuse_no_scope(path, requires)
         is_slow = streams or reads is raw_stream
         if not takes_turn:
             refuse_no_turn(path, is_slow=is_slow)
         self.deadline = math.inf if streams and deadline is None else deadline
         self.answered_methods = {method, "HEAD"} if method == "GET" else {method}
+        self.requires = requires
         self.streams = streams
         self._takes_turn = takes_turn and not is_slow
         self._weighed = _weighed(self.dependant)
@@ -135,6 +143,8 @@ class Route(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in self.answered_methods:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+        if self.requires is not None and self.requires not in scope["state"]["user"].scopes:
+            raise InsufficientScope(self.requires)
         request = BoundedRequest(scope, receive)
         charge(scope, 1)  # before the body is read
         if self._read is not None:

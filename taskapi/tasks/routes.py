@@ -13,6 +13,7 @@ from taskapi.openapi.responses import errors, returns
 from taskapi.resource.dependency import own
 from taskapi.resource.fields import PlainDigits
 from taskapi.resource.responses import SharedJson, created_response, page_response, row_response
+from taskapi.scopes import READ, WRITE
 from taskapi.state import state_of
 from taskapi.tasks.batch import run_batch
 from taskapi.tasks.batch_schemas import Batch, BatchResults
@@ -45,6 +46,7 @@ TaskId = Annotated[
 
 @router.get(
     "",
+    requires=READ,
     response_model=TaskList,
     responses=returns(200, "ETag", "Link")
     | returns(304, "ETag")
@@ -62,6 +64,7 @@ async def list_tasks(
 
 @router.post(
     "",
+    requires=WRITE,
     status_code=201,
     response_model=TaskRead,
     responses=returns(201, "ETag", "Location", "Idempotency-Replayed", "Preference-Applied")
@@ -82,6 +85,7 @@ async def create_task(
 
 @router.post(
     "/batch",
+    requires=WRITE,
     response_model=BatchResults,
     responses=returns(200, "Idempotency-Replayed")
     | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 429, 503, keyed=True, current=TaskRead),
@@ -106,6 +110,7 @@ async def batch_tasks(
 
 @router.get(
     "/{task_id}",
+    requires=READ,
     response_model=TaskRead,
     responses={
         **returns(200, "ETag"),
@@ -120,6 +125,7 @@ async def get_task(task_id: TaskId, tasks: OwnTasks, known: KnownTags) -> Respon
 
 @router.put(
     "/{task_id}",
+    requires=WRITE,
     response_model=TaskRead,
     responses={
         **returns(200, "ETag", "Preference-Applied"),
@@ -141,6 +147,7 @@ async def update_task(
 
 @router.patch(
     "/{task_id}",
+    requires=WRITE,
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
     | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 429, 503, keyed=True, current=TaskRead),
@@ -159,6 +166,7 @@ async def patch_task(
 
 @router.delete(
     "/{task_id}",
+    requires=WRITE,
     status_code=204,
     responses={**returns(204), **errors(401, 403, 404, 412, 422, 429, 503, current=TaskRead)},
 )
@@ -170,6 +178,7 @@ async def delete_task(task_id: TaskId, tasks: OwnTasks, versions: ExpectedVersio
 
 @router.patch(
     "/{task_id}/complete",
+    requires=WRITE,
     response_model=TaskRead,
     responses=returns(200, "ETag", "Idempotency-Replayed")
     | errors(401, 403, 404, 408, 410, 412, 413, 415, 422, 429, 503, keyed=True, current=TaskRead),
