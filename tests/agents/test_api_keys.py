@@ -1,0 +1,54 @@
+"""API keys of Better Auth's own plugin: a script exchanges its key for a session token."""
+
+import httpx
+import pytest
+
+from support.auth_server import Account
+from support.auth_stage import Stage
+from support.people import Person
+from taskapi.auth.token import parse
+
+
+@pytest.fixture
+def key(account: Account) -> dict[str, str]:
+    """A key of Alice's, as she makes it in the web application."""
+    response = account.browser.post("/api/auth/api-key/create", json={"name": "Backup"})
+    assert response.status_code == 200, response.text
+    made: dict[str, str] = response.json()
+    return made
+
+
+def ask(stage: Stage, path: str, key: str) -> httpx.Response:
+    """A script's request to Better Auth, with a key and no cookie."""
+    return httpx.get(f"{stage.auth.url}/api/auth{path}", headers={"x-api-key": key})
+
+
+def test_a_script_exchanges_its_key_for_a_token(
+    stage: Stage, account: Account, key: dict[str, str]
+) -> None:
+    """The token is that of a session: it works on the API and at `/mcp`, for 15 minutes."""
+    token = ask(stage, "/token", key["key"]).json()["token"]
+    script = Person(account.id, token, stage.http)
+    task = script.create("From a script")
+    assert stage.person(account).get(f"/{task['id']}").json() == task
+    assert stage.http.post("/mcp", headers={"Authorization": f"Bearer {token}"}).status_code != 401
+    claims = parse(token.encode()).claims
+    assert claims["exp"] - claims["iat"] == 15 * 60
+
+
+def test_the_key_itself_is_no_token(stage: Stage, account: Account, key: dict[str, str]) -> None:
+    script = Person(account.id, key["key"], stage.http)
+    assert script.get().status_code == script.request("POST", "/mcp").status_code == 401
+
+
+def test_a_key_is_no_sign_in_for_anything_else(stage: Stage, key: dict[str, str]) -> None:
+    """Otherwise whoever finds one could consent to programs, make more keys, or delete the user."""
+    session = ask(stage, "/get-session", key["key"])
+    assert (session.status_code, session.json()) == (200, None)
+    assert ask(stage, "/api-key/list", key["key"]).status_code == 401
+
+
+def test_a_deleted_key_gives_no_token(stage: Stage, account: Account, key: dict[str, str]) -> None:
+    deleted = account.browser.post("/api/auth/api-key/delete", json={"keyId": key["id"]})
+    assert deleted.status_code == 200, deleted.text
+    assert ask(stage, "/token", key["key"]).status_code == 403
