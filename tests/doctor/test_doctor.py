@@ -8,8 +8,8 @@ import pytest
 
 from support.doctor import examined
 from support.forgery import forge
-from support.own_database import OwnDatabase
 from support.oauth import ACCEPTED, ISSUER, PUBLIC_URL, access_token
+from support.own_database import OwnDatabase
 from support.people import SECRET, Person, token_for
 from support.programs import run
 from support.service import as_service, client_of, prepare, serving, settings_for
