@@ -6,7 +6,7 @@ import pytest
 
 from support.auth_server import Account
 from support.auth_stage import AGENTS, OPERATOR, Stage, fetch, staged
-from support.oauth import OAuthClient
+from support.oauth_client import OAuthClient
 from taskapi.database.url import DatabaseUrl
 
 

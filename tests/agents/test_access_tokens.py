@@ -4,7 +4,7 @@ import pytest
 
 from support.auth_server import Account
 from support.auth_stage import Stage
-from support.oauth import BOTH, OAuthClient, challenge_of, consent
+from support.oauth_client import BOTH, OAuthClient, challenge_of, consent
 from support.people import Person
 
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}

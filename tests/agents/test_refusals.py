@@ -6,7 +6,7 @@ docs/agents.md explains every detail that is shown here.
 from support.auth_server import Account
 from support.auth_stage import Stage
 from support.machine import ROOT
-from support.oauth import BOTH, OAuthClient
+from support.oauth_client import BOTH, OAuthClient
 from support.people import Person
 
 PAGE = (ROOT / "docs" / "agents.md").read_text()

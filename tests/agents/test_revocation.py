@@ -2,7 +2,7 @@
 
 from support.auth_server import Account
 from support.auth_stage import Stage
-from support.oauth import BOTH, OAuthClient
+from support.oauth_client import BOTH, OAuthClient
 from support.people import Person
 
 

@@ -15,7 +15,7 @@ from mcp.shared.auth import (
 )
 
 from support.auth_server import Account
-from support.oauth import METADATA, consent
+from support.oauth_client import METADATA, consent
 from support.waiting import PATIENCE
 
 

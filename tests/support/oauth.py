@@ -1,142 +1,33 @@
-"""OAuth clients, and the users who sign in and consent for them: RFC 6749 with PKCE, no person."""
+"""OAuth access tokens, as the auth server's OAuth provider issues them to programs."""
 
-import base64
-import hashlib
-import re
-import secrets
-from collections.abc import Sequence
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+import time
 
-import httpx
+from support.people import sign
 
-from support.auth_server import PASSWORD, Account, AuthServer
+PUBLIC_URL = "https://api.example.com"
+ISSUER = "https://auth.example.com/api/auth"
 
-REDIRECT_URI = "http://127.0.0.1:33418/callback"
-"""Nobody listens there: the code is read from the redirect itself."""
-
-BOTH = "tasks:read tasks:write"
-
-METADATA = {
-    "client_name": "An assistant",
-    "redirect_uris": [REDIRECT_URI],
-    "application_type": "native",
-    "token_endpoint_auth_method": "none",
-    "grant_types": ["authorization_code", "refresh_token"],
-}
-"""Of a client that runs on its user's machine (RFC 7591, 2; RFC 8252)."""
+ACCEPTED = {"public_url": PUBLIC_URL, "oauth_issuer": ISSUER}
+"""Settings with which a service accepts them."""
 
 
-def consent(account: Account, url: str, *, accept: bool = True) -> dict[str, str]:
-    """What the client gets back from an authorization URL that its user opens in their browser.
-
-    Args:
-        account: the user, who signs in where they are asked to.
-        url: of the authorization endpoint.
-        accept: whether the user does.
-    """
-    response = account.browser.get(url)
-    assert response.status_code == 302, response.text
-    location = response.headers["Location"]
-    while not location.startswith(REDIRECT_URI):
-        location = _submit(account, urlsplit(location), accept=accept)
-    return dict(parse_qsl(urlsplit(location).query))
-
-
-def _submit(account: Account, page: SplitResult, *, accept: bool) -> str:
-    """Do on a page what a person does, and give where the browser goes from there."""
-    path, form = {
-        "/sign-in": ("sign-in/email", {"email": account.email, "password": PASSWORD}),
-        "/consent": ("oauth2/consent", {"accept": accept}),
-    }[page.path]
-    response = account.browser.post(f"/api/auth/{path}", json=form | {"oauth_query": page.query})
-    assert response.status_code == 200, response.text
-    url: str = response.json()["url"]
-    return url
+def access_claims(user_id: str, scope: str, **changed: object) -> dict[str, object]:
+    """The claims of a right access token for the API and for `/mcp`."""
+    now = int(time.time())
+    return {
+        "iss": ISSUER,
+        "aud": [PUBLIC_URL, f"{PUBLIC_URL}/mcp", "https://auth.example.com/api/auth/userinfo"],
+        "sub": user_id,
+        "client_id": "assistant",
+        "azp": "assistant",
+        "scope": scope,
+        "sid": "a session",
+        "jti": "an id",
+        "iat": now,
+        "exp": now + 3600,
+    } | changed
 
 
-class OAuthClient:
-    """A program that is registered with Better Auth.
-
-    Args:
-        auth: the authorization server.
-        registration: what that has answered to its registration (RFC 7591, 3.2.1).
-    """
-
-    def __init__(self, auth: AuthServer, registration: dict[str, str]) -> None:
-        self._auth = auth
-        self._secret = registration.get("client_secret")
-        self.id = registration["client_id"]
-
-    @classmethod
-    def registered(cls, auth: AuthServer, **metadata: object) -> "OAuthClient":
-        """One that has registered itself."""
-        response = httpx.post(f"{auth.url}/api/auth/oauth2/register", json=METADATA | metadata)
-        assert response.status_code == 201, response.text
-        return cls(auth, response.json())
-
-    @classmethod
-    def registered_by(
-        cls, operator: Account, auth: AuthServer, **metadata: object
-    ) -> "OAuthClient":
-        """One that the operator of the web application has registered, and linked to the API."""
-        response = operator.browser.post("/programs", json=METADATA | metadata)
-        assert response.status_code == 200, response.text
-        return cls(auth, response.json())
-
-    def tokens(
-        self, account: Account, resource: str | Sequence[str] | None, scope: str = BOTH
-    ) -> dict[str, str]:
-        """Ask for tokens, which the user consents to.
-
-        Args:
-            account: the user.
-            resource: what the tokens are for (RFC 8707); None leaves it out.
-            scope: with blanks between them.
-        """
-        verifier = secrets.token_urlsafe(48)
-        target = {} if resource is None else {"resource": resource}
-        answer = consent(account, self.authorization_url(verifier, scope, target))
-        assert "code" in answer, answer
-        return self.grant(
-            "authorization_code",
-            code=answer["code"],
-            code_verifier=verifier,
-            redirect_uri=REDIRECT_URI,
-            **target,
-        )
-
-    def authorization_url(self, verifier: str, scope: str, target: dict[str, object]) -> str:
-        """The URL that the user opens."""
-        digest = hashlib.sha256(verifier.encode()).digest()
-        query = {
-            "response_type": "code",
-            "client_id": self.id,
-            "redirect_uri": REDIRECT_URI,
-            "scope": scope,
-            "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
-            "code_challenge_method": "S256",
-        }
-        return f"{self._auth.url}/api/auth/oauth2/authorize?{urlencode(query | target, doseq=True)}"
-
-    def grant(self, grant_type: str, **parameters: object) -> dict[str, str]:
-        """What the token endpoint gives for a grant."""
-        response = self.request(grant_type, **parameters)
-        assert response.status_code == 200, response.text
-        tokens: dict[str, str] = response.json()
-        return tokens
-
-    def request(self, grant_type: str, **parameters: object) -> httpx.Response:
-        """The token endpoint's answer."""
-        form: dict[str, object] = {"grant_type": grant_type, **parameters}
-        identity = (self.id, self._secret) if self._secret is not None else None
-        if identity is None:
-            form["client_id"] = self.id
-        url = f"{self._auth.url}/api/auth/oauth2/token"
-        return httpx.post(url, data=form, auth=identity)  # type: ignore[arg-type]
-
-
-def challenge_of(response: httpx.Response) -> dict[str, str]:
-    """The parameters of a response's challenge (RFC 6750, 3)."""
-    scheme, _, parameters = response.headers["WWW-Authenticate"].partition(" ")
-    assert scheme == "Bearer"
-    return dict(re.findall(r'(\w+)="([^"]*)"', parameters))
+def access_token(user_id: str, scope: str, **changed: object) -> str:
+    """A token with these claims, as a program sends it."""
+    return sign(access_claims(user_id, scope, **changed), typ="at+jwt")
