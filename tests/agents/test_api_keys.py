@@ -51,4 +51,4 @@ def test_a_key_is_no_sign_in_for_anything_else(stage: Stage, key: dict[str, str]
 def test_a_deleted_key_gives_no_token(stage: Stage, account: Account, key: dict[str, str]) -> None:
     deleted = account.browser.post("/api/auth/api-key/delete", json={"keyId": key["id"]})
     assert deleted.status_code == 200, deleted.text
-    assert ask(stage, "/token", key["key"]).status_code == 403
+    assert ask(stage, "/token", key["key"]).status_code == 401

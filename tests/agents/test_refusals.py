@@ -1,6 +1,6 @@
 """What the authorization server gives out that is no access token for this service: 401.
 
-docs/agents.md explains every detail that is shown here.
+docs/better-auth.md explains every detail that is shown here.
 """
 
 from support.auth_server import Account
@@ -9,7 +9,7 @@ from support.machine import ROOT
 from support.oauth_client import BOTH, OAuthClient
 from support.people import Person
 
-PAGE = (ROOT / "docs" / "agents.md").read_text()
+PAGE = (ROOT / "docs" / "better-auth.md").read_text()
 
 
 def assert_refused(stage: Stage, user_id: str, token: str, detail: str) -> None:
@@ -62,7 +62,7 @@ def test_a_token_of_a_program_for_itself(stage: Stage, api: str, operator: Accou
         "The access token is of a program (sub is client_id) and of no user: use the authorization "
         "code flow."
     )
-    assert_refused_under_api(stage, machine.id, token, detail)
+    assert_refused(stage, machine.id, token, detail)
 
 
 def test_a_refresh_token(stage: Stage, api: str, account: Account, program: OAuthClient) -> None:

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { json } from "node:stream/consumers";
+import { APIError, isAPIError } from "better-auth/api";
 import { fromNodeHeaders, toNodeHandler } from "better-auth/node";
 import { auth } from "./auth.mjs";
 import { disconnect, programsOf, registerProgram } from "./programs.mjs";
@@ -18,19 +19,30 @@ const ROUTES = {
 
 export async function handle(request, response) {
   const { pathname } = new URL(request.url, "http://localhost");
-  if (pathname in PAGES) return sendPage(response, PAGES[pathname]);
   const route = ROUTES[`${request.method} ${pathname}`];
-  if (route === undefined) return betterAuth(request, response);
-  const headers = fromNodeHeaders(request.headers);
-  const session = await auth.api.getSession({ headers });
-  const body = request.method === "POST" ? await json(request) : undefined;
-  const answer = session && (await route({ headers, body, user: session.user }));
-  response.writeHead(session ? 200 : 401, { "Content-Type": "application/json" });
-  response.end(JSON.stringify(answer ?? null));
+  if (pathname in PAGES) await sendPage(response, PAGES[pathname]);
+  else if (route) await sendAnswer(request, response, route);
+  else await betterAuth(request, response);
 }
 
 async function sendPage(response, name) {
   response.setHeader("Content-Type", "text/html; charset=utf-8");
   response.setHeader("Content-Security-Policy", "frame-ancestors 'none'"); // no page around it
   response.end(await readFile(new URL(name, import.meta.url)));
+}
+
+async function sendAnswer(request, response, route) {
+  let answer, status = 200;
+  try {
+    const headers = fromNodeHeaders(request.headers);
+    const session = await auth.api.getSession({ headers });
+    if (!session) throw new APIError("UNAUTHORIZED");
+    const body = request.method === "POST" ? await json(request) : undefined;
+    answer = await route({ headers, body, user: session.user });
+  } catch (error) {
+    if (!isAPIError(error)) throw error;
+    ({ body: answer, statusCode: status } = error);
+  }
+  response.writeHead(status, { "Content-Type": "application/json" });
+  response.end(JSON.stringify(answer ?? null));
 }
