@@ -119,15 +119,14 @@ def test_a_deleted_account_takes_its_programs_along(
 def test_a_user_who_refuses_gives_no_code(
     account: Account, assistant: OAuthClient, mcp: str
 ) -> None:
-    url = assistant.authorization_url("x" * 43, BOTH, {"resource": mcp})
-    answer = consent(account, url, accept=False)
+    answer = consent(account, assistant.authorization_url(mcp), accept=False)
     assert (answer["error"], "code" in answer) == ("access_denied", False)
 
 
 def test_a_program_that_nobody_has_linked_to_the_api_gets_no_token_for_it(
     account: Account, assistant: OAuthClient, api: str
 ) -> None:
-    answer = consent(account, assistant.authorization_url("x" * 43, BOTH, {"resource": api}))
+    answer = consent(account, assistant.authorization_url(api))
     assert (answer["error"], "code" in answer) == ("invalid_target", False)
 
 

@@ -5,6 +5,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import httpx
@@ -13,6 +14,9 @@ from support.auth_server import PASSWORD, Account, AuthServer
 
 REDIRECT_URI = "http://127.0.0.1:33418/callback"
 """Nobody listens there: the code is read from the redirect itself."""
+
+VERIFIER = secrets.token_urlsafe(48)
+"""Of all authorizations of a test process: nobody else is there to redeem a code."""
 
 BOTH = "tasks:read tasks:write"
 
@@ -62,10 +66,11 @@ class OAuthClient:
         registration: what that has answered to its registration (RFC 7591, 3.2.1).
     """
 
-    def __init__(self, auth: AuthServer, registration: dict[str, str]) -> None:
+    def __init__(self, auth: AuthServer, registration: dict[str, Any]) -> None:
         self._auth = auth
         self._secret = registration.get("client_secret")
-        self.id = registration["client_id"]
+        self.redirect_uri: str = registration["redirect_uris"][0]
+        self.id: str = registration["client_id"]
 
     @classmethod
     def registered(cls, auth: AuthServer, **metadata: object) -> "OAuthClient":
@@ -93,30 +98,33 @@ class OAuthClient:
             resource: what the tokens are for (RFC 8707); None leaves it out.
             scope: with blanks between them.
         """
-        verifier = secrets.token_urlsafe(48)
-        target = {} if resource is None else {"resource": resource}
-        answer = consent(account, self.authorization_url(verifier, scope, target))
+        answer = consent(account, self.authorization_url(resource, scope))
         assert "code" in answer, answer
-        return self.grant(
-            "authorization_code",
-            code=answer["code"],
-            code_verifier=verifier,
-            redirect_uri=REDIRECT_URI,
-            **target,
-        )
+        return self.redeem(answer["code"], resource)
 
-    def authorization_url(self, verifier: str, scope: str, target: dict[str, object]) -> str:
-        """The URL that the user opens."""
-        digest = hashlib.sha256(verifier.encode()).digest()
+    def authorization_url(self, resource: str | Sequence[str] | None, scope: str = BOTH) -> str:
+        """The URL that the user opens, with PKCE (RFC 7636)."""
+        digest = hashlib.sha256(VERIFIER.encode()).digest()
         query = {
             "response_type": "code",
             "client_id": self.id,
-            "redirect_uri": REDIRECT_URI,
+            "redirect_uri": self.redirect_uri,
             "scope": scope,
             "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
             "code_challenge_method": "S256",
+            "resource": resource or [],
         }
-        return f"{self._auth.url}/api/auth/oauth2/authorize?{urlencode(query | target, doseq=True)}"
+        return f"{self._auth.url}/api/auth/oauth2/authorize?{urlencode(query, doseq=True)}"
+
+    def redeem(self, code: str, resource: str | Sequence[str] | None) -> dict[str, str]:
+        """The tokens for a code that the user has brought back."""
+        return self.grant(
+            "authorization_code",
+            code=code,
+            code_verifier=VERIFIER,
+            redirect_uri=self.redirect_uri,
+            resource=resource or [],
+        )
 
     def grant(self, grant_type: str, **parameters: object) -> dict[str, str]:
         """What the token endpoint gives for a grant."""
