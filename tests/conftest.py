@@ -17,7 +17,7 @@ from selenium.webdriver import Chrome
 
 from support.background import Background
 from support.browser import chromium
-from support.people import SECRET, Person, token_for
+from support.people import OAUTH_ISSUER, PUBLIC_URL, SECRET, Person, token_for
 from support.postgres import Postgres
 from support.programs import Service, development_service
 from support.service import client_for, client_of, prepare, serving_app, settings_for
@@ -107,6 +107,14 @@ def bob(someone: Callable[[], Person]) -> Person:
 def strict(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client of a service that knows no users but those of the users table."""
     with client_for(settings_for(database, create_unknown_users=False)) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def for_agents(database: DatabaseUrl) -> Iterator[httpx.Client]:
+    """A client of a service that accepts access tokens of OAuth."""
+    settings = settings_for(database, public_url=PUBLIC_URL, oauth_issuer=OAUTH_ISSUER)
+    with client_for(settings) as client:
         yield client
 
 
