@@ -56,17 +56,21 @@ def test_the_pages_say_who_asks_for_what_and_bring_the_answer_back(
     waits.until(lambda browser: texts(browser, "[role=alert]") == ["Invalid email or password"])
     sign_in(browser, account.email, PASSWORD)
 
-    waits.until(lambda browser: texts(browser, "h1, li")[3:])
-    assert texts(browser, "h1, li") == [
+    waits.until(lambda browser: texts(browser, "li")[2:])
+    assert texts(browser, "h1, li, b") == [
         f"Connect {NAME} to your tasks?",
         "read your tasks",
         "create, change and delete your tasks",
         "do so while you are away, until you disconnect it",
+        urlsplit(client.redirect_uri).netloc,
     ]
-    assert texts(browser, "b") == [urlsplit(client.redirect_uri).netloc]
-    tokens = client.redeem(press(browser, "Allow")["code"][0], mcp)
-    assert tokens["scope"] == f"{BOTH} offline_access"
+    code = press(browser, "Allow reading only")["code"]
+    assert client.redeem(code[0], mcp)["scope"] == "tasks:read offline_access"
+
+    browser.get(client.authorization_url(mcp, BOTH))
+    waits.until(lambda browser: texts(browser, "li")[1:])
+    assert client.redeem(press(browser, "Allow")["code"][0], mcp)["scope"] == BOTH
 
     browser.get(client.authorization_url(mcp, f"{BOTH} openid"))
-    waits.until(lambda browser: texts(browser, "h1, li")[3:])
+    waits.until(lambda browser: texts(browser, "li")[2:])
     assert press(browser, "Refuse")["error"] == ["access_denied"]
