@@ -2,25 +2,18 @@
 
 import pytest
 
+from support.assistant import list_tools
 from support.auth_server import Account
 from support.auth_stage import Stage
-from support.oauth_client import BOTH, OAuthClient, challenge_of, consent
+from support.oauth_client import BOTH, OAuthClient, challenge_of, consent, refusal
 from support.people import Person
 
-LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 TITLE = {"title": "From an agent"}
 
 
 def person(stage: Stage, account: Account, token: str) -> Person:
     """A program that calls the API for this user with an access token."""
     return Person(account.id, token, stage.http)
-
-
-def list_tools(stage: Stage, token: str) -> tuple[int, dict[str, object]]:
-    """What `/mcp` answers to a request with this token."""
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
-    response = stage.http.post("/mcp", json=LIST, headers=headers)
-    return response.status_code, response.json()
 
 
 def test_a_program_works_for_the_user_who_let_it_in(
@@ -77,11 +70,11 @@ def test_a_token_is_for_one_resource(
     refused = person(stage, account, for_mcp).get()
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
     assert f"resource={api}." in refused.json()["detail"]
-    status, body = list_tools(stage, for_api)
-    assert (status, f"resource={mcp}." in str(body)) == (401, True)
+    refused = list_tools(stage.http, for_api)
+    assert (refused.status_code, f"resource={mcp}." in refused.text) == (401, True)
 
     assert person(stage, account, for_api).get().status_code == 200
-    assert list_tools(stage, for_mcp)[0] == 200
+    assert list_tools(stage.http, for_mcp).status_code == 200
 
 
 def test_a_token_can_be_for_both(
@@ -89,13 +82,13 @@ def test_a_token_can_be_for_both(
 ) -> None:
     token = program.tokens(account, [api, mcp])["access_token"]
     assert person(stage, account, token).get().status_code == 200
-    assert list_tools(stage, token)[0] == 200
+    assert list_tools(stage.http, token).status_code == 200
 
 
 def test_the_session_token_goes_on_working_everywhere(stage: Stage, account: Account) -> None:
     alice = stage.person(account)
     assert alice.create()["user_id"] == account.id
-    assert list_tools(stage, alice.token)[0] == 200
+    assert list_tools(stage.http, alice.token).status_code == 200
 
 
 def test_a_refreshed_token_works(
@@ -119,7 +112,7 @@ def test_a_deleted_account_takes_its_programs_along(
 def test_a_user_who_refuses_gives_no_code(
     account: Account, assistant: OAuthClient, mcp: str
 ) -> None:
-    answer = consent(account, assistant.authorization_url(mcp), accept=False)
+    answer = refusal(account, assistant.authorization_url(mcp))
     assert (answer["error"], "code" in answer) == ("access_denied", False)
 
 

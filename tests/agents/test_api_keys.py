@@ -1,10 +1,13 @@
 """API keys of Better Auth's own plugin: a script exchanges its key for a session token."""
 
+import subprocess
+
 import httpx
 import pytest
 
-from support.auth_server import Account
-from support.auth_stage import Stage
+from support.assistant import list_tools
+from support.auth_server import SERVER, Account, node
+from support.auth_stage import AGENTS, Stage
 from support.people import Person
 from taskapi.auth.token import parse
 
@@ -31,14 +34,27 @@ def test_a_script_exchanges_its_key_for_a_token(
     script = Person(account.id, token, stage.http)
     task = script.create("From a script")
     assert stage.person(account).get(f"/{task['id']}").json() == task
-    assert stage.http.post("/mcp", headers={"Authorization": f"Bearer {token}"}).status_code != 401
+    assert list_tools(stage.http, token).status_code == 200
     claims = parse(token.encode()).claims
     assert claims["exp"] - claims["iat"] == 15 * 60
 
 
+def test_the_script_of_the_page_prints_what_is_to_be_done(
+    stage: Stage, api: str, account: Account, key: dict[str, str]
+) -> None:
+    alice = stage.person(account)
+    alice.create("Buy milk")
+    done = alice.create("Buy bread")
+    alice.patch(f"/{done['id']}/complete")
+    given = {"AUTH_URL": stage.auth.url, "TASKS_URL": api, "API_KEY": key["key"]}
+    script = SERVER / "configurations" / AGENTS.configuration / "open-tasks.mjs"
+    printed = subprocess.check_output([node(), script], env=given, text=True)
+    assert printed == "Buy milk\n"
+
+
 def test_the_key_itself_is_no_token(stage: Stage, account: Account, key: dict[str, str]) -> None:
-    script = Person(account.id, key["key"], stage.http)
-    assert script.get().status_code == script.request("POST", "/mcp").status_code == 401
+    assert Person(account.id, key["key"], stage.http).get().status_code == 401
+    assert list_tools(stage.http, key["key"]).status_code == 401
 
 
 def test_a_key_is_no_sign_in_for_anything_else(stage: Stage, key: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 docs/better-auth.md explains every detail that is shown here.
 """
 
+from support.assistant import list_tools
 from support.auth_server import Account
 from support.auth_stage import Stage
 from support.machine import ROOT
@@ -18,12 +19,13 @@ def assert_refused(stage: Stage, user_id: str, token: str, detail: str) -> None:
     A service that knows no issuer and no audience of session tokens refuses it too, in whatever
     words.
     """
-    person = Person(user_id, token, stage.http)
-    for answer in (person.get(), person.request("POST", "/mcp")):
+    for answer in (Person(user_id, token, stage.http).get(), list_tools(stage.http, token)):
         assert (answer.status_code, answer.json()["detail"]) == (401, detail)
     assert detail in PAGE
-    keys = {"better_auth_url": None, "better_auth_jwks_url": f"{stage.auth.url}/api/auth/jwks"}
-    with stage.service(**keys, oauth_issuer=f"{stage.auth.url}/api/auth") as http:
+    issuer = f"{stage.auth.url}/api/auth"
+    with stage.service(
+        better_auth_url=None, better_auth_jwks_url=f"{issuer}/jwks", oauth_issuer=issuer
+    ) as http:
         assert Person(user_id, token, http).get().status_code == 401
 
 
@@ -46,7 +48,9 @@ def test_an_id_token(stage: Stage, api: str, account: Account, program: OAuthCli
     assert_refused(stage, account.id, token, "The token is from another issuer.")
 
 
-def test_a_token_of_a_program_for_itself(stage: Stage, api: str, operator: Account) -> None:
+def test_a_token_of_a_program_for_itself(
+    stage: Stage, api: str, mcp: str, operator: Account
+) -> None:
     """Its `sub` is no user, whatever scopes the program has (RFC 9068, 5)."""
     machine = OAuthClient.registered_by(
         operator,
@@ -57,7 +61,7 @@ def test_a_token_of_a_program_for_itself(stage: Stage, api: str, operator: Accou
         grant_types=["client_credentials"],
         client_credentials_scopes=BOTH.split(),
     )
-    token = machine.grant("client_credentials", resource=api, scope=BOTH)["access_token"]
+    token = machine.grant("client_credentials", resource=[api, mcp], scope=BOTH)["access_token"]
     detail = (
         "The access token is of a program (sub is client_id) and of no user: use the authorization "
         "code flow."

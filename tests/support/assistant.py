@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import httpx2
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
@@ -45,11 +46,13 @@ class Assistant:
     Attributes:
         keychain: what it remembers.
         asked: the URLs that its user has opened for it.
+        grants: the scopes that its user consents to; None for all that it asks for.
     """
 
-    def __init__(self, url: str, account: Account) -> None:
+    def __init__(self, url: str, account: Account, grants: str | None = None) -> None:
         self._url = url
         self._account = account
+        self.grants = grants
         self.keychain = Keychain()
         self.asked: list[str] = []
 
@@ -73,4 +76,11 @@ class Assistant:
         self.asked.append(url)
 
     async def _answer(self) -> AuthorizationCodeResult:
-        return AuthorizationCodeResult(**consent(self._account, self.asked[-1]))
+        return AuthorizationCodeResult(**consent(self._account, self.asked[-1], self.grants))
+
+
+def list_tools(http: httpx.Client, token: str) -> httpx.Response:
+    """The service's answer to whoever asks for its tools with this token."""
+    headers = {"Authorization": f"Bearer {token}", "MCP-Protocol-Version": "2025-11-25"}
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    return http.post("/mcp", json=asked, headers=headers)

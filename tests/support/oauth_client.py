@@ -30,28 +30,38 @@ METADATA = {
 """Of a client that runs on its user's machine (RFC 7591, 2; RFC 8252)."""
 
 
-def consent(account: Account, url: str, *, accept: bool = True) -> dict[str, str]:
-    """What the client gets back from an authorization URL that its user opens in their browser.
+def consent(account: Account, url: str, grants: str | None = None) -> dict[str, str]:
+    """What the client gets back from an authorization URL that its user opens and agrees to.
 
     Args:
         account: the user, who signs in where they are asked to.
         url: of the authorization endpoint.
-        accept: whether the user does.
+        grants: the scopes that the user grants; None for all that the client asks for.
     """
+    return _answer(account, url, {"accept": True} | ({"scope": grants} if grants else {}))
+
+
+def refusal(account: Account, url: str) -> dict[str, str]:
+    """The same, if the user does not agree."""
+    return _answer(account, url, {"accept": False})
+
+
+def _answer(account: Account, url: str, decision: dict[str, object]) -> dict[str, str]:
     response = account.browser.get(url)
     assert response.status_code == 302, response.text
     location = response.headers["Location"]
     while not location.startswith(REDIRECT_URI):
-        location = _submit(account, urlsplit(location), accept=accept)
+        location = _submit(account, urlsplit(location), decision)
     return dict(parse_qsl(urlsplit(location).query))
 
 
-def _submit(account: Account, page: SplitResult, *, accept: bool) -> str:
+def _submit(account: Account, page: SplitResult, decision: dict[str, object]) -> str:
     """Do on a page what a person does, and give where the browser goes from there."""
-    path, form = {
+    pages: dict[str, tuple[str, dict[str, object]]] = {
         "/sign-in": ("sign-in/email", {"email": account.email, "password": PASSWORD}),
-        "/consent": ("oauth2/consent", {"accept": accept}),
-    }[page.path]
+        "/consent": ("oauth2/consent", decision),
+    }
+    path, form = pages[page.path]
     response = account.browser.post(f"/api/auth/{path}", json=form | {"oauth_query": page.query})
     assert response.status_code == 200, response.text
     url: str = response.json()["url"]
@@ -140,7 +150,7 @@ class OAuthClient:
         if identity is None:
             form["client_id"] = self.id
         url = f"{self._auth.url}/api/auth/oauth2/token"
-        return httpx.post(url, data=form, auth=identity)  # type: ignore[arg-type]
+        return httpx.post(url, data=form, auth=identity)
 
 
 def challenge_of(response: httpx.Response) -> dict[str, str]:
