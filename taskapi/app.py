@@ -36,6 +36,7 @@ from taskapi.edge.router import refuse_foreign_routes
 from taskapi.embedded.database import SERVICE_ROLE, database_in_use
 from taskapi.errors import DatabaseUnavailable, SchemaOutdated
 from taskapi.idempotency.statements import SWEEP as ANSWERS
+from taskapi.mcp import routes as mcp
 from taskapi.migrations.catalog import readiness_of
 from taskapi.migrations.grants import grant_rights
 from taskapi.observability import tracing
@@ -128,6 +129,8 @@ def create_app(settings: Settings) -> Service:
     app.router.routes.extend(API_ROUTES)
     if settings.access_token_issuer is not None:
         app.router.routes.extend(metadata.router.routes)
+    if settings.mcp_enabled:
+        app.router.routes.extend(mcp.router.routes)
     if settings.docs_enabled:
         add_docs_page(app)
     refuse_foreign_routes(app)

@@ -63,6 +63,8 @@ def test_every_setting_of_the_contract_is_there_and_no_other() -> None:
         "MAX_BODY_BYTES",
         "MAX_CONNECTIONS",
         "MAX_TASKS_PER_USER",
+        "MCP_ENABLED",
+        "OAUTH_ISSUER",
         "PUBLIC_URL",
         "REQUEST_TIMEOUT",
         "TRUSTED_PROXIES",
@@ -86,6 +88,8 @@ def test_without_any_setting_the_service_is_local_and_has_its_own_database(given
         assert settings.allowed_origins.allow(f"http://localhost{port}".encode())
     assert settings.public_url is None
     assert settings.docs_enabled
+    assert settings.mcp_enabled
+    assert settings.access_token_issuer is None
     assert settings.keep_alive_timeout > 60, "for which nginx keeps a connection to the service"
     assert (settings.key_set_url, settings.issuer, settings.audience) == (None, None, None)
 
@@ -126,6 +130,8 @@ def test_every_setting_takes_effect(given: Given) -> None:
         USERS_TABLE="user",
         JWT_ISSUER="somebody",
         JWT_AUDIENCE="us",
+        OAUTH_ISSUER="https://a.example.com/issuer/",
+        MCP_ENABLED="false",
     )
     settings = load(Settings)
     assert settings.database_url is not None
@@ -145,9 +151,24 @@ def test_every_setting_takes_effect(given: Given) -> None:
     assert not settings.docs_enabled
     assert (settings.user_id_type, settings.users_table) == ("text", "user")
     assert (settings.issuer, settings.audience) == ("somebody", "us")
+    assert settings.access_token_issuer == "https://a.example.com/issuer/"
+    assert not settings.mcp_enabled
 
 
 # The auth server
+
+
+def test_access_tokens_are_of_the_auth_server_unless_another_one_is_named(given: Given) -> None:
+    given(BETTER_AUTH_URL="https://a.example.com")
+    assert load(Settings).access_token_issuer is None, "no token could name this service"
+    given(PUBLIC_URL="https://api.example.com")
+    assert load(Settings).access_token_issuer == "https://a.example.com/api/auth"
+
+
+def test_an_issuer_of_access_tokens_without_an_audience_is_refused(given: Given) -> None:
+    given(OAUTH_ISSUER="https://a.example.com")
+    [line] = mistakes()
+    assert "PUBLIC_URL" in line
 
 
 @pytest.mark.parametrize(
@@ -252,6 +273,8 @@ def is_text(statement: ast.stmt | None) -> bool:
         ),
         ("BETTER_AUTH_URL", "https://a.example.com:port", "not a valid URL"),
         ("BETTER_AUTH_JWKS_URL", "file:///etc/passwd", "http:// or https://"),
+        ("OAUTH_ISSUER", "https://a.example.com?x", "must not contain a query"),
+        ("OAUTH_ISSUER", "a.example.com", "http:// or https://"),
         ("CREATE_UNKNOWN_USERS", "maybe", "must be true or false"),
         ("API_PORT", "http", "must be a whole number"),
         ("API_PORT", "9" * 5000, "is not a valid value"),

@@ -73,30 +73,51 @@ async def json_object(request: BoundedRequest) -> None:
     """Read the body, if there is one, as a JSON object into `request.value`.
 
     Raises:
+        RequestValidationError: it is no object.
+        Exception: what `json_bytes` and `json_value` raise.
+    """
+    body = await json_bytes(request)
+    if not body:
+        return
+    value = json_value(body)
+    if not isinstance(value, dict):
+        kind = KINDS.get(type(value), "a number")
+        raise invalid(("body",), "object_type", f"The body should be a JSON object, and is {kind}")
+    request.value = value
+
+
+async def json_bytes(request: BoundedRequest) -> bytes:
+    """The body, which says that it is JSON, or is empty.
+
+    Raises:
         BodyTooLarge: it is longer than its limit.
         NotJson: its content type is not one that the method takes, or names another charset than
             UTF-8, or it has a content encoding.
-        RequestValidationError: it is not a JSON object as RFC 8259 defines it, or one that readers
-            could read differently: a member twice, or half of a surrogate pair.
     """
     body = b"".join([chunk async for chunk in request.stream()])
-    if not body:
-        return
-    _check_type(request)
-    codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
-    if {coding.strip() for coding in codings} - {"", "identity"}:
-        raise NotJson("Send the body without a content encoding.")
+    if body:
+        _check_type(request)
+        codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+        if {coding.strip() for coding in codings} - {"", "identity"}:
+            raise NotJson("Send the body without a content encoding.")
+    return body
+
+
+def json_value(body: bytes) -> Any:
+    """What a body says.
+
+    Raises:
+        RequestValidationError: it is not JSON as RFC 8259 defines it, or readers could read it
+            differently: a member twice, or half of a surrogate pair.
+    """
     try:
         # RFC 8259, 8.1: a byte order mark may be ignored, and some programs for Windows write one.
         value = decode(body.removeprefix(BOM_UTF8))
     except ValueError as error:
         raise invalid(("body",), "json_invalid", f"The body is not read as JSON: {error}") from None
-    if not isinstance(value, dict):
-        kind = KINDS.get(type(value), "a number")
-        raise invalid(("body",), "object_type", f"The body should be a JSON object, and is {kind}")
     if SURROGATE.search(body):
         _refuse_half_pairs(value)
-    request.value = value
+    return value
 
 
 async def raw_stream(_request: BoundedRequest) -> None:
@@ -121,7 +142,7 @@ MAX_PLACE_STEPS = 4
 """Of the way to a value that an error names: in a batch, `operations`, 0 and `title` are three."""
 
 
-def _refuse_half_pairs(value: dict[str, Any]) -> None:
+def _refuse_half_pairs(value: Any) -> None:
     """Refuse text with half of a surrogate pair, which UTF-8 cannot write, wherever it stands."""
     try:
         json.dumps(value, ensure_ascii=False).encode()

@@ -1,7 +1,7 @@
 """How an error becomes a response: its status, code and headers, in one of two shapes of JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -16,6 +16,10 @@ from taskapi.errors import ApiError, TooManyRequests, VersionMismatch
 PROBLEM_JSON = "application/problem+json"
 
 PROBLEM_TYPES = "https://iana.org/assignments/http-problem-types#"
+
+ERROR_BODY = "error_body"
+"""A member of the ASGI scope's state: a `BodyOf`, where the clients of a route expect errors in a
+shape of their protocol."""
 
 NO_HEADERS: Mapping[str, str] = {}
 
@@ -80,7 +84,7 @@ def problem_of(error: Exception) -> Problem:
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 VALIDATION_FAILED,
                 "The request is not valid.",
-                errors=tuple(map(_broken_rule, error.errors())),
+                errors=tuple(map(broken_rule, error.errors())),
             )
         case HTTPException():
             code, detail = FRAMEWORK_ERRORS.get(error.status_code, OTHER_REFUSAL)
@@ -102,7 +106,12 @@ def type_of_limit(kind: type[TooManyRequests]) -> dict[str, Any]:
     }
 
 
-def _broken_rule(item: dict[str, Any]) -> dict[str, Any]:
+BodyOf = Callable[[Problem, str], dict[str, Any]]
+"""The JSON of a problem, given the id of the request."""
+
+
+def broken_rule(item: dict[str, Any]) -> dict[str, Any]:
+    """One of pydantic's errors, as clients get it."""
     # Without the input, which may be large, secret, or not representable in JSON.
     message = item["msg"].removeprefix("Value error, ")
     return {"loc": list(item["loc"]), "msg": message, "type": item["type"]}
@@ -138,9 +147,10 @@ def error_response(error: Exception, scope: Scope) -> Response:
 
 
 def problem_response(problem: Problem, scope: Scope) -> Response:
-    """The response that says this, in the shape that the client accepts."""
-    rfc_9457 = PROBLEM_JSON in Headers(scope=scope).get("accept", "")
-    body = problem_body if rfc_9457 else error_body
+    """The response that says this, in the shape of the route, or that the client accepts."""
+    own: BodyOf | None = scope["state"].get(ERROR_BODY)
+    rfc_9457 = own is None and PROBLEM_JSON in Headers(scope=scope).get("accept", "")
+    body = own or (problem_body if rfc_9457 else error_body)
     content = json.dumps(body(problem, scope["state"]["request_id"])).encode()
     if problem.current is not None:  # JSON of the database, which is not parsed for this
         content = b'%b,"current":%b}' % (content[:-1], problem.current)

@@ -50,8 +50,9 @@ class Described(TypedDict, total=False):
 
 
 class RouteOptions(Described, total=False):
-    """All that a route may be given beside its path; `Route` explains the first six."""
+    """All that a route may be given beside its path; `Route` explains the first seven."""
 
+    charged: bool
     deadline: float
     reads: BodyReader
     max_body_bytes: int
@@ -71,6 +72,8 @@ class Route(APIRoute):
         path: with parameters as `{name}`.
         endpoint: the coroutine function that responds.
         method: also answered: HEAD, wherever GET is.
+        charged: a request is counted in its user's rate before its body is read. False where the
+            endpoint counts it (`charge`), because only the body says whether it counts.
         deadline: seconds for a request, its body included. Without it, `REQUEST_TIMEOUT` or, if
             the route streams, none.
         reads: the reader of bodies. Without it, `json_object` where the endpoint takes a body, and
@@ -97,6 +100,7 @@ class Route(APIRoute):
         endpoint: Callable[..., Awaitable[Any]],
         *,
         method: str,
+        charged: bool = True,
         deadline: float | None = None,
         reads: BodyReader | None = None,
         max_body_bytes: int = 0,
@@ -119,6 +123,7 @@ class Route(APIRoute):
         self.deadline = math.inf if streams and deadline is None else deadline
         self.answered_methods = {method, "HEAD"} if method == "GET" else {method}
         self.requires = requires
+        self._charged = charged
         self.streams = streams
         self._takes_turn = takes_turn and not is_slow
         self._weighed = _weighed(self.dependant)
@@ -146,7 +151,8 @@ class Route(APIRoute):
         if self.requires is not None and self.requires not in scope["state"]["user"].scopes:
             raise InsufficientScope(self.requires)
         request = BoundedRequest(scope, receive)
-        charge(scope, 1)  # before the body is read
+        if self._charged:
+            charge(scope, 1)  # before the body is read
         if self._read is not None:
             request.limit_body(max(self._max_body_bytes, state_of(request).settings.max_body_bytes))
             await self._read(request)

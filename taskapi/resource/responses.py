@@ -103,7 +103,7 @@ async def page_response(
     if clock and is_known(known, tag := list_tag(clock, question)):
         return Response(status_code=304, headers={"ETag": tag})
     try:
-        page, share = await _read_page(state_of(request).response_memory, store, asked)
+        page, share = await read_page(state_of(request).response_memory, store, asked)
     except InvalidCursor:
         raise invalid(("query", "cursor"), "cursor_invalid", "Not a cursor of this list") from None
     with share:
@@ -116,24 +116,31 @@ async def page_response(
     return Response(status_code=304, headers={"ETag": tag})
 
 
-async def _read_page(
-    memory: ResponseMemory, store: ResourceStore, asked: PageRequest
+async def read_page(
+    memory: ResponseMemory, store: ResourceStore, asked: PageRequest, copies: int = 1
 ) -> tuple[Page, Share]:
     """A page, and what it holds of the memory for responses.
 
     If the memory has no room for the longest page, a short one is read first: nearly all are short,
     and only a page that is not has to wait, and is read again.
+
+    Args:
+        memory: has it.
+        store: has the rows.
+        asked: which page.
+        copies: of the rows' bytes in the response.
     """
-    longest = min(MAX_PAGE_BYTES, int(asked.limit * store.resource.max_row_bytes) + ENVELOPE_BYTES)
+    rows = int(copies * asked.limit * store.resource.max_row_bytes)
+    longest = min(MAX_PAGE_BYTES, rows + ENVELOPE_BYTES)
     share = memory.try_hold(store.owner, longest)
     if share is None:
         share = await memory.hold(store.owner, min(longest, SHORT_BYTES))
     with share:
-        page = await store.list(asked, share.size - ENVELOPE_BYTES)
+        page = await store.list(asked, (share.size - ENVELOPE_BYTES) // copies)
     if share.size < longest and page.next_cursor is not None and page.shown < asked.limit:
         share.release()
         with await memory.hold(store.owner, longest) as share:
-            page = await store.list(asked, share.size - ENVELOPE_BYTES)
+            page = await store.list(asked, (share.size - ENVELOPE_BYTES) // copies)
     return page, share
 
 

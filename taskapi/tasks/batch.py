@@ -31,10 +31,15 @@ NO_ROW = 0
 
 
 class BatchResponse(NamedTuple):
-    """The JSON of `BatchResults`, and whether an earlier request with the same key was executed."""
+    """The result of each operation, and whether an earlier request with the key was executed."""
 
-    json: bytes
+    results: Results
     replayed: bool = False
+
+    @property
+    def json(self) -> bytes:
+        """The JSON of `BatchResults`."""
+        return results_json(self.results)
 
 
 class DoneMeanwhile(Exception):
@@ -54,7 +59,7 @@ async def run_batch(
     if batch.atomic:
         return await _all_or_none(executor, tasks, batch.operations, key)
     if key is None:
-        return BatchResponse(results_json(await _one_by_one(tasks, batch.operations)))
+        return BatchResponse(await _one_by_one(tasks, batch.operations))
     return await _each_once(executor, tasks, batch.operations, key)
 
 
@@ -66,13 +71,13 @@ async def _all_or_none(
         # First of all, because a concurrent repetition waits here and then finds the outcomes.
         if key is not None and not await store.claim(key):
             earlier = await _earlier(store, operations, key)
-            return BatchResponse(results_json(earlier), replayed=True)
+            return BatchResponse(earlier, replayed=True)
         results: list[Result] = []
         while len(results) < len(operations):
             results.append(await _numbered(store, operations, results))
         if key is not None:
             await store.outcomes.store(key, [result.outcome for result in results])
-        return BatchResponse(results_json(results))
+        return BatchResponse(results)
 
     # With a key a second execution would wait for, and find, the claim of the first one.
     return await _once_more(partial(executor.transact, work, idempotent=key is not None))
@@ -96,7 +101,7 @@ async def _each_once(
             results.append(await _next_stored(executor, tasks, operations, results, key))
         except DoneMeanwhile:
             results = await _earlier(tasks, operations, key)
-    return BatchResponse(results_json(results), replayed=not is_first)
+    return BatchResponse(results, replayed=not is_first)
 
 
 async def _next_stored(

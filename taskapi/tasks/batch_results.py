@@ -56,12 +56,17 @@ class Result(NamedTuple):
         return cls(outcome, entity_tag(row.version), row.json)
 
     @property
+    def failure(self) -> type[ApiError] | None:
+        """The error of an operation that was not done; None of one that was."""
+        return _FAILURES.get(self.outcome.status)
+
+    @property
     def json(self) -> bytes:
         """The JSON of a `BatchResult`."""
         status, tag, task = self.outcome.status, _json(self.tag), self.task or b"null"
-        if status not in _FAILURES:
+        kind = self.failure
+        if kind is None:
             return b'{"status":%d,"task":%b,"etag":%b}' % (status, task, tag)
-        kind = _FAILURES[status]
         parts = status, tag, _json(kind.code), _json(kind.detail), task
         return b'{"status":%d,"task":null,"etag":%b,"code":%b,"detail":%b,"current":%b}' % parts
 

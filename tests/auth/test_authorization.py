@@ -6,13 +6,15 @@ from fastapi.routing import APIRoute
 
 from support.people import SECRET
 from taskapi.app import create_app
-from taskapi.auth.authorization import PROTECTED, require_owner, rule_for
+from taskapi.auth.authorization import PROTECTED, ProtectedResource, require_owner, resource_of
 from taskapi.auth.claims import User
 from taskapi.config import Settings
 from taskapi.errors import NotYourPath
 
 PUBLIC = {
     "/",
+    "/.well-known/oauth-protected-resource",
+    "/.well-known/oauth-protected-resource/mcp",
     "/docs",
     "/docs/assets/{name}",
     "/docs/start.js",
@@ -26,28 +28,33 @@ ALICE = User("7", 7)
 
 
 def test_a_route_that_needs_no_token_is_on_the_list_of_public_paths() -> None:
-    app = create_app(Settings(better_auth_secret=SECRET))
-    paths = {route.path for route in app.routes if isinstance(route, APIRoute)}
-    assert {path for path in paths if rule_for(path) is None} == PUBLIC
+    settings = Settings(
+        better_auth_secret=SECRET,
+        public_url="https://api.example.com",
+        oauth_issuer="https://auth.example.com",
+    )
+    paths = {route.path for route in create_app(settings).routes if isinstance(route, APIRoute)}
+    assert {path for path in paths if resource_of(path) is None} == PUBLIC
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/apis/7/tasks", "/API/7/tasks", "/x/api/7", ""])
 def test_a_path_under_no_protected_prefix_is_public(path: str) -> None:
-    assert rule_for(path) is None
+    assert resource_of(path) is None
 
 
-@pytest.mark.parametrize(("prefix", "rule"), PROTECTED)
-def test_every_path_under_a_protected_prefix_has_its_rule(prefix: str, rule: object) -> None:
+@pytest.mark.parametrize("resource", PROTECTED)
+def test_every_path_under_a_protected_prefix_has_its_rule(resource: ProtectedResource) -> None:
+    prefix = resource.prefix
     for path in (prefix, f"{prefix}7", f"{prefix}7/nothing/here", f"{prefix}/"):
-        assert rule_for(path) is rule
+        assert resource_of(path) is resource
 
 
-@pytest.mark.parametrize("prefix", [prefix for prefix, _ in PROTECTED])
+@pytest.mark.parametrize("prefix", [resource.prefix for resource in PROTECTED])
 def test_no_cache_stores_a_response_under_a_protected_prefix(
     http: httpx.Client, prefix: str
 ) -> None:
     """The request log adds the header, below this room: a new prefix has to be named there too."""
-    response = http.get(f"{prefix}nothing/here")
+    response = http.get(f"{prefix}/nothing/here")
     assert response.status_code == 401
     assert response.headers["Cache-Control"] == "no-store"
 

@@ -51,7 +51,6 @@ def claims_of(person: Person, **changed: object) -> dict[str, object]:
         {"alg": "HS256"},
         {"typ": "JWT", "alg": "HS256"},
         {"alg": "HS256", "typ": "jwt"},
-        {"alg": "HS256", "typ": "at+jwt"},
         {"alg": "HS256", "kid": "1"},
         b' {\t"alg" :\r\n"HS256" } ',
         b'{"\\u0061lg": "HS\\u003256"}',

@@ -48,6 +48,12 @@ def test_every_path_of_the_document_for_clients_passes(balancer: Balancer) -> No
                 assert balancer.asked(target, method.upper()).passed is (path not in CLOSED)
 
 
+def test_what_agents_need_passes(balancer: Balancer) -> None:
+    metadata = "/.well-known/oauth-protected-resource"
+    for method, path in (("POST", "/mcp"), ("GET", metadata), ("GET", f"{metadata}/mcp")):
+        assert balancer.asked(path, method).passed
+
+
 def test_queries_pass_as_they_are(alice: Person) -> None:
     title = "50% off / a&b=c;d #1 \"é🎂\" '..' %2e %0A //metrics"
     created = [alice.create(title) for _ in range(3)]

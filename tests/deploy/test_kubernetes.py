@@ -47,9 +47,9 @@ def test_the_ingress_of_the_page_is_valid_and_passes_what_haproxy_passes() -> No
     backend = {"service": {"name": "taskapi", "port": {"name": port["name"]}}}
     assert all(it["backend"] == backend for it in rule["http"]["paths"])
     paths = {it["path"]: it["pathType"] for it in rule["http"]["paths"]}
-    (exact,) = re.findall(r"acl page path (.+)", CONFIG.read_text())
-    assets = {path for path in exact.split() if path.startswith("/docs/assets/")}
-    assert paths == dict.fromkeys({*exact.split()} - assets, "Exact") | {
+    exact = " ".join(re.findall(r"acl (?:page|agent) path (.+)", CONFIG.read_text())).split()
+    assets = {path for path in exact if path.startswith("/docs/assets/")}
+    assert paths == dict.fromkeys({*exact} - assets, "Exact") | {
         "/api": "Prefix",
         "/docs/assets": "Prefix",
     }

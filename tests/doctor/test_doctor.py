@@ -8,6 +8,7 @@ import pytest
 
 from support.doctor import examined
 from support.forgery import forge
+from support.oauth import ACCEPTED, ISSUER, PUBLIC_URL, access_token
 from support.own_database import OwnDatabase
 from support.people import SECRET, Person, token_for
 from support.programs import run
@@ -219,15 +220,47 @@ def test_a_token_that_is_refused(token: str, remedy: str, database: DatabaseUrl)
     assert remedy in str(finding.remedy)
 
 
+ACCESS_TOKENS = {
+    "for the API alone": ({"aud": PUBLIC_URL}, "'/api/1/tasks' and no other path", True),
+    "for agents alone": ({"aud": f"{PUBLIC_URL}/mcp"}, "'/mcp' and no other path", True),
+    "for both": ({}, "'/api/1/tasks' and '/mcp' and no other path (tasks:read)", True),
+    "with no scope": ({"scope": "openid"}, "every request is 403", False),
+    "for another": ({"aud": "https://elsewhere.example"}, "request it with resource", False),
+    "of a program": ({"sub": "assistant"}, "of no user", False),
+}
+
+
+@pytest.mark.parametrize(("changed", "words", "good"), ACCESS_TOKENS.values(), ids=ACCESS_TOKENS)
+def test_an_access_token_is_explained(
+    changed: dict[str, object], words: str, *, good: bool, database: DatabaseUrl
+) -> None:
+    found = examined(database, access_token("1", "tasks:read", **changed), **ACCEPTED)
+    assert words in found["token"].text
+    assert found["token"].good is good
+    assert good or found["token"].remedy
+    assert "OAuth access token" in found["token's kind (typ)"].text
+    assert found["token's client (client_id)"].text == "'assistant'"
+    assert ISSUER in found["token's issuer (iss)"].text
+
+
+def test_where_no_access_token_is_accepted_the_doctor_names_the_settings(
+    database: DatabaseUrl,
+) -> None:
+    finding = examined(database, access_token("1", "tasks:write"))["token"]
+    assert finding.good is False
+    assert "PUBLIC_URL" in str(finding.remedy)
+
+
 HOSTILE = "\x1b[2J\n ok  token: accepted\r\u202e\u2066\u2028\x9b31m\x07"
 """An escape that clears the screen, a forged line, and characters that turn the text around."""
 
 
 @pytest.mark.parametrize(
-    "place", ["alg", "kid", "typ", HOSTILE, "iss", "aud", "sub", "exp", "nbf", f"claim {HOSTILE}"]
+    "place", ["alg", "kid", "typ", HOSTILE, "iss", "aud", "sub", "exp", "nbf", "client_id", "scope"]
 )
-def test_nothing_of_a_token_is_printed_raw(place: str, own: OwnDatabase) -> None:
-    header: dict[str, object] = {"alg": "HS256", "kid": "1", "typ": "JWT"}
+@pytest.mark.parametrize("kind", ["JWT", "at+jwt"])
+def test_nothing_of_a_token_is_printed_raw(place: str, kind: str, own: OwnDatabase) -> None:
+    header: dict[str, object] = {"alg": "HS256", "kid": "1", "typ": kind}
     claims: dict[str, object] = {"sub": "1", "exp": 4_000_000_000, "iss": "here", "aud": ["here"]}
     for part in (header, claims):
         for nested in (HOSTILE, [HOSTILE], {HOSTILE: HOSTILE}):

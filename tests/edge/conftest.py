@@ -9,6 +9,7 @@ from support.service import client_of, serving_app, settings_for
 from taskapi.app import create_app
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.route import Route
+from taskapi.scopes import READ
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +20,7 @@ def broken(database: DatabaseUrl) -> Iterator[httpx.Client]:
         raise RuntimeError("a bug, whose words are nobody's business")
 
     app = create_app(settings_for(database, log_level="error"))
-    for path in ("/bug", "/api/{user_id}/bug"):
-        app.router.routes.append(Route(path, raise_something, method="GET"))
+    for path, scope in {"/bug": None, "/api/{user_id}/bug": READ}.items():
+        app.router.routes.append(Route(path, raise_something, method="GET", requires=scope))
     with serving_app(app) as address, client_of(address) as client:
         yield client

@@ -471,7 +471,7 @@ async def bug() -> dict:
 async def ask():
     told = {"better_auth_secret": SECRET, "database_url": "postgresql://host/db"}
     app = create_app(Settings.model_validate(told | {"log_format": "json"}))
-    app.router.routes.append(Route("/api/{user_id}/bug", bug, method="GET"))
+    app.router.routes.append(Route("/api/{user_id}/bug", bug, method="GET", requires="tasks:read"))
     headers = {"Authorization": f"Bearer {token_for('7')}", "X-Request-ID": "known-to-both"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -25,6 +25,7 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.edge.body import raw_stream
 from taskapi.edge.fairness import turn_of
 from taskapi.edge.router import Router
+from taskapi.scopes import READ
 
 LOCK = "SELECT FROM tasks WHERE user_id = $1 FOR UPDATE"
 
@@ -187,7 +188,7 @@ def test_one_user_never_has_all_connections_of_a_worker(database: DatabaseUrl) -
         assert settings_for(database, **changed).user_turns == turns
 
 
-router = Router("/api/{user_id}")
+router = Router("/api/{user_id}", requires=READ)
 
 
 @router.get("/waits", takes_turn=False, deadline=PATIENCE)

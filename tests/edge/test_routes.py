@@ -266,8 +266,8 @@ def test_every_route_of_the_service_is_a_route_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("path", "options", "words"),
     [
-        ("/api/{user_id}/x", {"streams": True}, "takes no turn; leave out takes_turn"),
-        ("/api/{user_id}/x", {"reads": raw_stream}, "takes no turn; leave out takes_turn"),
+        ("/x", {"streams": True}, "takes no turn; leave out takes_turn"),
+        ("/x", {"reads": raw_stream}, "takes no turn; leave out takes_turn"),
         ("/x", {}, "only requests of a user take turns"),
     ],
 )
@@ -276,6 +276,12 @@ def test_a_route_without_turns_cannot_say_that_it_takes_none(
 ) -> None:
     with pytest.raises(TypeError, match=words):
         Route(path, works, method="POST", takes_turn=False, **options)
+
+
+@pytest.mark.parametrize("scope", [None, "", "tasks", "tasks:read tasks:write"])
+def test_a_route_of_a_user_says_the_scope_that_it_requires(scope: str | None) -> None:
+    with pytest.raises(TypeError, match="write requires=READ or requires=WRITE"):
+        Route("/api/{user_id}/x", works, method="GET", requires=scope)
 
 
 # What a route does

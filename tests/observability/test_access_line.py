@@ -15,6 +15,7 @@ FIELDS |= {"address", "user"}
 ASK = """
 import asyncio
 import httpx
+from support.oauth import ACCEPTED, access_token
 from support.people import SECRET, token_for
 from taskapi.app import create_app
 from taskapi.config import Settings
@@ -25,8 +26,8 @@ async def bug() -> dict:
 
 async def ask():
     told = {"better_auth_secret": SECRET, "database_url": "postgresql://host/db"}
-    app = create_app(Settings.model_validate(told | {"log_format": "json"}))
-    app.router.routes.append(Route("/api/{user_id}/bug", bug, method="GET"))
+    app = create_app(Settings.model_validate(told | {"log_format": "json"} | ACCEPTED))
+    app.router.routes.append(Route("/api/{user_id}/bug", bug, method="GET", requires="tasks:read"))
     traced = {"traceparent": "00-%s-%s-01"}
     bearer = {"Authorization": f"Bearer {token_for('7')}"}
     transport = httpx.ASGITransport(app, client=("192.0.2.7", 4711))
@@ -41,6 +42,8 @@ async def ask():
         await http.get("/api/7/bug", headers=bearer | traced)
         for token in (token_for("x"), token_for("7", exp=1), f"{token_for('7')}x", "a" * 32, "x"):
             await http.get("/api/7/tasks", headers={"Authorization": f"Bearer {token}"})
+        program = access_token("7", "tasks:read")
+        await http.post("/api/7/tasks", headers={"Authorization": f"Bearer {program}"})
 
 asyncio.run(ask())
 """ % (TRACE, SPAN)  # noqa: UP031 - a program's text is full of braces
@@ -61,9 +64,9 @@ def lines(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_each_request_has_one_line_with_these_fields(lines: list[dict[str, Any]]) -> None:
-    assert len(lines) == 13
+    assert len(lines) == 14
     for line in lines:
-        assert FIELDS <= line.keys() <= FIELDS | {"trace_id", "reason"}
+        assert FIELDS <= line.keys() <= FIELDS | {"trace_id", "reason", "client_id"}
         assert line["ms"] >= 0
         assert line["level"] == "info"
     assert lines[0]["request_id"] == "known-to-both"
@@ -106,3 +109,10 @@ def test_an_error_is_told_once_and_found_by_request_and_trace(log: list[dict[str
     assert error["request_id"] == request["request_id"]
     assert error["trace_id"] == request["trace_id"] == TRACE
     assert error["exception"].startswith("Traceback")
+
+
+def test_the_line_names_the_program_that_asks_for_its_user(lines: list[dict[str, Any]]) -> None:
+    of_program = lines[13]
+    told = (of_program["route"], of_program["status"], of_program["user"], of_program["client_id"])
+    assert told == ("/api/{user_id}/tasks", 403, "7", "assistant")
+    assert not any("client_id" in line for line in lines[:13])

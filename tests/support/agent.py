@@ -1,91 +1,97 @@
-"""A user's agent: the official client of the Model Context Protocol, and its messages by hand."""
+"""A client of `/mcp` by hand, in both forms of the protocol: one message with each request."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import httpx2
-import pytest
-from mcp import Client
-from mcp.client import session
-from mcp.client.streamable_http import streamable_http_client
-from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 
-from support.waiting import PATIENCE
+from support.people import Person
 
-NEWEST = "2026-07-28"
-REVISIONS = (NEWEST, "2025-11-25", "2025-06-18")
-"""The revisions of the specification that the service implements, the newest first."""
+MODERN = "2026-07-28"
+LEGACY = "2025-11-25"
 
 META = {
-    "io.modelcontextprotocol/protocolVersion": NEWEST,
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientInfo": {"name": "tests", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-"""What every request of the newest revision says about its client."""
 
 
-@asynccontextmanager
-async def connected(address: str, token: str, revision: str) -> AsyncIterator[Client]:
-    """The client of a service, once both have agreed on a revision.
+@dataclass
+class Agent:
+    """A program that acts for a person.
 
-    It finds out by itself whether the service knows a revision without a handshake. Of those with
-    one it proposes the newest, unless it is told another.
-
-    Args:
-        address: the service's base address.
-        token: of the user.
-        revision: of the specification.
+    Attributes:
+        http: a client of the service.
+        token: sent with each request; None for none.
+        legacy: whether it speaks the revisions that begin with `initialize`.
     """
-    mode = "auto" if revision in MODERN_PROTOCOL_VERSIONS else "legacy"
-    options: dict[str, Any] = {
-        "headers": {"Authorization": f"Bearer {token}"},
-        "timeout": PATIENCE,
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        if mode == "legacy":
-            patch.setattr(session, "LATEST_HANDSHAKE_VERSION", revision)
-        async with httpx2.AsyncClient(**options) as http:
-            transport = streamable_http_client(f"{address.rstrip('/')}/mcp", http_client=http)
-            async with Client(transport, mode=mode) as client:
-                assert client.protocol_version == revision
-                yield client
+
+    http: httpx.Client
+    token: str | None
+    legacy: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, person: Person, *, legacy: bool = False) -> "Agent":
+        """The agent of a person, with the person's own token."""
+        return cls(person.http, person.token, legacy)
+
+    def post(self, message: object = None, **options: Any) -> httpx.Response:
+        """Send a message, or as `content` whatever bytes, with these headers and no others."""
+        headers = {"Accept": "application/json, text/event-stream", **self.headers}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        headers |= options.pop("headers", {})
+        if "content" in options:
+            return self.http.post(
+                "/mcp", headers={"Content-Type": "application/json"} | headers, **options
+            )
+        return self.http.post("/mcp", json=message, headers=headers, **options)
+
+    def request(
+        self, method: str, params: dict[str, Any] | None = None, **options: Any
+    ) -> httpx.Response:
+        """Send a request as the revision demands it."""
+        params = params or {}
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        if self.legacy:
+            headers = {"MCP-Protocol-Version": LEGACY}
+        else:
+            message["params"] = params | {"_meta": META}
+            headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": method}
+            if "name" in params:
+                headers["Mcp-Name"] = str(params["name"])
+        return self.post(message, headers=headers | options.pop("headers", {}), **options)
+
+    def result(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The result of a request that succeeds."""
+        response = self.request(method, params)
+        assert response.status_code == 200, response.text
+        answer = response.json()
+        assert answer.keys() == {"jsonrpc", "id", "result"}, answer
+        found: dict[str, Any] = answer["result"]
+        return found
+
+    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The result of a tool."""
+        return self.result("tools/call", {"name": tool, "arguments": arguments})
+
+    def use(self, tool: str, **arguments: Any) -> Any:
+        """What a tool returns that does something."""
+        result = self.call(tool, **arguments)
+        assert result["isError"] is False, result
+        return result["structuredContent"]
 
 
-def message(method: str, **params: object) -> dict[str, Any]:
-    """A request of the newest revision."""
-    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": META}}
-
-
-def headers_of(asked: Mapping[str, Any]) -> dict[str, str]:
-    """The headers that go with a request of the newest revision."""
-    named = {"Mcp-Name": asked["params"]["name"]} if asked["method"] == "tools/call" else {}
-    return {
-        "Accept": "application/json, text/event-stream",
-        "Content-Type": "application/json",
-        "MCP-Protocol-Version": NEWEST,
-        "Mcp-Method": asked["method"],
-        **named,
-    }
-
-
-def send(http: httpx.Client, token: str | None, asked: Mapping[str, Any]) -> httpx.Response:
-    """The response to a request of the newest revision, by a user or by nobody."""
-    headers = headers_of(asked)
-    if token is not None:
-        headers["Authorization"] = f"Bearer {token}"
-    return http.post("/mcp", headers=headers, json=asked)
-
-
-def result_of(http: httpx.Client, token: str, method: str, **params: object) -> dict[str, Any]:
-    """The result of a request that is not refused."""
-    response = send(http, token, message(method, **params))
-    assert response.status_code == 200, response.text
-    result: dict[str, Any] = response.json()["result"]
-    return result
-
-
-def tools_for(http: httpx.Client, token: str) -> list[dict[str, Any]]:
-    """The tools that are listed to a user."""
-    tools: list[dict[str, Any]] = result_of(http, token, "tools/list")["tools"]
-    return tools
+def error_of(response: httpx.Response, status: int, code: int) -> dict[str, Any]:
+    """Hold that this is an error of the protocol, with this status and code; the error."""
+    assert response.status_code == status, response.text
+    assert response.headers["Content-Type"] == "application/json"
+    answer = response.json()
+    assert answer["jsonrpc"] == "2.0"
+    assert answer.keys() <= {"jsonrpc", "id", "error"}
+    error: dict[str, Any] = answer["error"]
+    assert error["code"] == code, response.text
+    assert error["message"]
+    return error

@@ -8,17 +8,26 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute
 
 from support.calls import ABOUT_ONE_TASK, CALLS, NO_TASK, assert_refused, call
 from support.forgery import position_of, with_position
+from support.oauth import ACCEPTED, access_token
 from support.people import Person, sign, token_for
-from support.service import settings_for
-from taskapi.app import create_app
+from support.service import client_for, settings_for
+from taskapi.app import API_ROUTES, create_app
 from taskapi.database.url import DatabaseUrl
+from taskapi.edge.route import Route
+from taskapi.scopes import READ, WRITE
 
 METHODS = {"get", "put", "post", "delete", "patch", "options", "head", "trace", "query"}
+
+
+@pytest.fixture(scope="session")
+def oauth(database: DatabaseUrl) -> Iterator[httpx.Client]:
+    """A client of a service that accepts OAuth access tokens."""
+    with client_for(settings_for(database, **ACCEPTED)) as client:
+        yield client
 
 
 @pytest.fixture
@@ -42,18 +51,56 @@ def test_every_operation_of_the_document_is_walked(http: httpx.Client) -> None:
 
 
 def test_no_route_is_left_out_of_the_document(database: DatabaseUrl) -> None:
-    assert set(_operations(create_app(settings_for(database)).routes)) == CALLS.keys()
+    assert _operations(create_app(settings_for(database)).routes).keys() == CALLS.keys()
 
 
-def _operations(routes: list[BaseRoute]) -> Iterator[str]:
+def _operations(routes: list[BaseRoute]) -> dict[str, Route]:
     """The operations under /api/ of all routes; one of an unknown kind might hide some."""
+    found = {}
     for route in routes:
-        assert isinstance(route, APIRoute | Mount)
-        if isinstance(route, Mount):
-            assert route.path == "/docs/assets"
-        elif route.path.startswith("/api"):
-            for method in route.methods or ():
-                yield f"{method} {route.path}"
+        assert isinstance(route, Route)
+        if route.path.startswith("/api"):
+            found |= {f"{method} {route.path}": route for method in route.methods}
+    return found
+
+
+REQUIRED = {operation: route.requires for operation, route in _operations(API_ROUTES).items()}
+"""The scope without which a program does not reach an operation, by its route's declaration."""
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_program_reads_with_one_scope_and_writes_with_the_other(operation: str) -> None:
+    assert REQUIRED[operation] == (READ if operation.startswith("GET ") else WRITE)
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_program_without_the_scope_of_an_operation_is_403(
+    oauth: httpx.Client, alice: Person, task: dict[str, object], operation: str
+) -> None:
+    for scope in ("", "openid profile", *({READ} - {REQUIRED[operation]})):
+        token = access_token(alice.id, scope)
+        response = call(oauth, operation, user_id=alice.id, task_id=task["id"], token=token)
+        assert_refused(response, 403, "insufficient_scope")
+        assert f'{REQUIRED[operation]}"' in response.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_program_with_the_scope_of_an_operation_reaches_it(
+    oauth: httpx.Client, alice: Person, operation: str
+) -> None:
+    for scope in {WRITE, REQUIRED[operation]}:
+        token, task_id = access_token(alice.id, str(scope)), alice.create()["id"]
+        response = call(oauth, operation, user_id=alice.id, task_id=task_id, token=token)
+        assert response.status_code == CALLS[operation].success
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_a_program_of_another_user_is_403(
+    oauth: httpx.Client, alice: Person, bob: Person, task: dict[str, object], operation: str
+) -> None:
+    token = access_token(bob.id, WRITE)
+    response = call(oauth, operation, user_id=alice.id, task_id=task["id"], token=token)
+    assert_refused(response, 403, "forbidden")
 
 
 @pytest.mark.parametrize("operation", CALLS)

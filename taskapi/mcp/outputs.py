@@ -1,0 +1,94 @@
+"""What the tools return, as the types that their schemas follow from."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from taskapi.tasks.batch_schemas import LEFT_OUT
+from taskapi.tasks.schemas import TaskRead
+
+MAX_SHOWN_CHARACTERS = 200
+"""Of a description in a list."""
+
+CUT = "…"
+
+
+class ToDo(TaskRead):
+    """Times are in UTC. updated_at is later after every change: update_tasks takes it as version.
+
+    It has the members that a task has everywhere.
+    """
+
+
+class FoundTask(ToDo):
+    """A to-do in a list."""
+
+    description: Annotated[str, Field(max_length=MAX_SHOWN_CHARACTERS + len(CUT))]
+    description_is_cut: Annotated[
+        Literal[True], Field(description="There is more of it: get_tasks has all.")
+    ] = LEFT_OUT
+
+
+class FoundTasks(BaseModel):
+    """A page of to-dos."""
+
+    tasks: list[FoundTask]
+    total: Annotated[int, Field(ge=0, description="On all pages.")]
+    next_cursor: Annotated[str | None, Field(description="null: this is the last page.")]
+
+
+class Failure(BaseModel):
+    """A to-do with which nothing was done, and why."""
+
+    id: int
+    code: Literal["task_deleted", "task_not_found", "version_mismatch"]
+    message: str
+    task: Annotated[ToDo, Field(description="As it is now.")] = LEFT_OUT
+
+
+class Tasks(BaseModel):
+    """To-dos as they are now, and those with which nothing was done."""
+
+    tasks: list[ToDo]
+    failures: list[Failure]
+
+
+class AddedTasks(BaseModel):
+    """The new to-dos, in the order of the call."""
+
+    tasks: list[ToDo]
+    failures: Annotated[
+        list[Failure],
+        Field(description="Of a call that was repeated: those that were deleted since."),
+    ] = LEFT_OUT
+
+
+class DeletedTasks(BaseModel):
+    """Ids."""
+
+    deleted: list[int]
+    failures: list[Failure]
+
+
+class SearchResult(BaseModel):
+    """A to-do that was found."""
+
+    id: str
+    title: str
+    url: str
+
+
+class SearchResults(BaseModel):
+    """To-dos that were found, the newest first."""
+
+    results: list[SearchResult]
+
+
+class Document(BaseModel):
+    """A to-do as a document."""
+
+    id: str
+    title: str
+    text: str
+    url: str
+    metadata: dict[str, Any]
