@@ -49,7 +49,14 @@ def read(jws: str) -> Token:
         if refusal.detail != "The token's payload is not well-formed JSON.":
             raise
     signed, _, signature = jws.rpartition(".")
-    return Token(signed.encode(), urlsafe_b64decode(signature + "=="), "HS256", None, {})
+    return Token(
+        signed=signed.encode(),
+        signature=urlsafe_b64decode(signature + "=="),
+        algorithm="HS256",
+        key_id=None,
+        is_access_token=False,
+        claims={},
+    )
 
 
 @pytest.mark.parametrize(("key", "vector"), vectors())

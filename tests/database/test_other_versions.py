@@ -22,14 +22,20 @@ TESTS = [
 def test_users_are_isolated_and_titles_are_in_order_on_another_version(
     programs: Path | None,
 ) -> None:
-    """Of the other test of row security, all but the two that run this one's second file."""
+    """Of the other test of row security, all but the two that run this one's second file.
+
+    With one type of user ids: how a plan applies a policy does not depend on it.
+    """
     if programs is None:
         cannot("no other PostgreSQL is installed: apt-get install postgresql")
     with running(programs) as server:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS),
-                *("-k", "not statement_forgets and not such_statements"),
+                *(
+                    "-k",
+                    "not statement_forgets and not such_statements and not text- and not uuid-",
+                ),
             ],
             cwd=ROOT,
             env=os.environ | {"TEST_DATABASE_URL": server.dsn},

@@ -2,7 +2,7 @@
 
 import time
 
-from support.people import sign
+from support.forgery import forge
 
 PUBLIC_URL = "https://api.example.com"
 ISSUER = "https://auth.example.com/api/auth"
@@ -11,7 +11,7 @@ ACCEPTED = {"public_url": PUBLIC_URL, "oauth_issuer": ISSUER}
 """Settings with which a service accepts them."""
 
 
-def access_claims(user_id: str, scope: str, **changed: object) -> dict[str, object]:
+def access_claims(user_id: str, scope: object, /, **changed: object) -> dict[str, object]:
     """The claims of a right access token for the API and for `/mcp`."""
     now = int(time.time())
     return {
@@ -28,6 +28,6 @@ def access_claims(user_id: str, scope: str, **changed: object) -> dict[str, obje
     } | changed
 
 
-def access_token(user_id: str, scope: str, **changed: object) -> str:
+def access_token(user_id: str, scope: object, /, **changed: object) -> str:
     """A token with these claims, as a program sends it."""
-    return sign(access_claims(user_id, scope, **changed), typ="at+jwt")
+    return forge({"alg": "HS256", "typ": "at+jwt"}, access_claims(user_id, scope, **changed))

@@ -4,7 +4,7 @@ Every route of the OpenAPI document is walked as nobody, as another user and wit
 ids. A route that `calls.CALLS` does not know fails here, so none is added without being walked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import httpx
 import pytest
@@ -54,13 +54,13 @@ def test_no_route_is_left_out_of_the_document(database: DatabaseUrl) -> None:
     assert _operations(create_app(settings_for(database)).routes).keys() == CALLS.keys()
 
 
-def _operations(routes: list[BaseRoute]) -> dict[str, Route]:
+def _operations(routes: Sequence[BaseRoute]) -> dict[str, Route]:
     """The operations under /api/ of all routes; one of an unknown kind might hide some."""
-    found = {}
+    found: dict[str, Route] = {}
     for route in routes:
         assert isinstance(route, Route)
         if route.path.startswith("/api"):
-            found |= {f"{method} {route.path}": route for method in route.methods}
+            found |= {f"{method} {route.path}": route for method in route.methods or ()}
     return found
 
 
