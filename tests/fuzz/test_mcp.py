@@ -17,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from support.agent import headers_of, message, send, tools_for
+from support.agent import LEGACY, META, MODERN, Agent
 from support.calls import NO_TASK
 from support.effort import effort
 from support.people import Person, token_for
-from support.tools import TOOLS, used
+from support.tools import TOOLS
 
 
 @pytest.fixture
@@ -66,16 +66,32 @@ class Again(str):
         return self is other
 
 
+def message(method: str, **params: object) -> dict[str, Any]:
+    """A request of the newest revision."""
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": META}}
+
+
+def headers_of(asked: dict[str, Any]) -> dict[str, str]:
+    """The headers that belong to a message."""
+    usual = {"Content-Type": "application/json"}
+    if "_meta" not in asked["params"]:
+        return usual | {"MCP-Protocol-Version": LEGACY}
+    usual |= {"MCP-Protocol-Version": MODERN, "Mcp-Method": asked["method"]}
+    return usual | ({"Mcp-Name": asked["params"]["name"]} if "name" in asked["params"] else {})
+
+
 def right_messages() -> list[dict[str, Any]]:
-    """Messages of each kind, of several revisions."""
-    calls = [
-        message("tools/call", name=name, arguments=tool.arguments(NO_TASK))
-        for name, tool in TOOLS.items()
+    """Messages of each kind, of the newest revision and of one that begins with `initialize`."""
+    calls = [{"name": name, "arguments": tool.arguments(NO_TASK)} for name, tool in TOOLS.items()]
+    told = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "a"}}
+    return [
+        message("server/discover"),
+        message("tools/list"),
+        *(message("tools/call", **call) for call in calls),
+        {"jsonrpc": "2.0", "id": "a", "method": "initialize", "params": told},
+        {"jsonrpc": "2.0", "method": "notifications/initialized", "params": {}},
+        *({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call} for call in calls),
     ]
-    old = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "a"}}
-    begin = {"jsonrpc": "2.0", "id": "a", "method": "initialize", "params": old}
-    begun = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    return [message("server/discover"), message("tools/list"), *calls, begin, begun]
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -113,7 +129,9 @@ values_of_headers = st.one_of(
     st.sampled_from(["", "2025-06-18", "1999-01-01", "tools/list", "=?base64?_?=", "text/plain"]),
     st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f")),
 )
-other_headers = st.just({}) | st.dictionaries(names_of_headers, values_of_headers, max_size=2)
+other_headers: st.SearchStrategy[dict[str, str]] = st.just({}) | st.dictionaries(
+    names_of_headers, values_of_headers, max_size=2
+)
 
 REFUSED_BEFORE = {403, 413, 415, 431}
 """Statuses of what is not read as a message at all."""
@@ -155,7 +173,7 @@ def test_a_broken_message_gets_an_answer_of_the_protocol(
 ) -> None:
     body, headers = sent
     changed = {"Authorization": f"Bearer {bob.token}", **headers, **others}
-    encoded = {name: value.encode("latin-1") for name, value in changed.items()}
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in changed.items()]
     assert_of_the_protocol(bob.http.post("/mcp", content=body, headers=encoded), body)
 
 
@@ -211,7 +229,8 @@ def some(number: object, ids: list[int]) -> object:
 @pytest.fixture(scope="module")
 def tools(http: httpx.Client) -> dict[str, dict[str, Any]]:
     """The tools by name, as they are listed."""
-    return {tool["name"]: tool for tool in tools_for(http, token_for("1"))}
+    agent = Agent(http, token_for("1"))
+    return {tool["name"]: tool for tool in agent.result("tools/list")["tools"]}
 
 
 @pytest.mark.parametrize("name", TOOLS)
@@ -223,7 +242,7 @@ def test_arguments_of_the_schema_are_not_refused_and_results_keep_theirs(
     schema = json.dumps(tools[name]["inputSchema"])
     ids = [foreign, NO_TASK, *(task["id"] for task in bob.get().json()["tasks"])]
     drawn = about(data.draw(arguments_for(schema, GenerationMode.POSITIVE)), ids)
-    result = used(bob.http, bob.token, name, **drawn)
+    result = Agent.of(bob).call(name, **drawn)
     told = json.loads(result["content"][0]["text"])
     if "structuredContent" in result:
         assert told == result["structuredContent"]
@@ -246,7 +265,6 @@ def test_other_arguments_are_a_result_or_an_error_of_the_protocol(
 ) -> None:
     schema = json.dumps(tools[name]["inputSchema"])
     drawn = about(data.draw(arguments_for(schema, GenerationMode.NEGATIVE)), [foreign, NO_TASK])
-    asked = message("tools/call", name=name, arguments=drawn)
-    response = send(bob.http, bob.token, asked)
+    response = Agent.of(bob).request("tools/call", {"name": name, "arguments": drawn})
     assert_of_the_protocol(response, response.request.content)
     assert ("result" in response.json()) == isinstance(drawn, dict | None), response.text

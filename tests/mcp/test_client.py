@@ -5,6 +5,7 @@ It checks by itself that a result's structured content keeps to the tool's outpu
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import jsonschema_rs
@@ -12,10 +13,12 @@ import pytest
 from mcp import Client, MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult, TextContent
 
-from support.agent import REVISIONS, connected
 from support.calls import NO_TASK
-from support.people import Person, access_token_for
+from support.oauth import access_token
+from support.official_client import connected
+from support.people import Person
 from support.tools import TOOLS
+from taskapi.mcp.revisions import SUPPORTED
 from taskapi.scopes import READ
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +30,7 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(params=REVISIONS)
+@pytest.fixture(params=SUPPORTED)
 def revision(request: pytest.FixtureRequest) -> str:
     """A revision of the specification."""
     return str(request.param)
@@ -40,16 +43,16 @@ async def agent(service: str, alice: Person, revision: str) -> AsyncIterator[Cli
         yield client
 
 
-def content_of(result: CallToolResult) -> dict[str, object]:
+def content_of(result: CallToolResult) -> dict[str, Any]:
     """The structured content of a result, which the text must repeat for older clients."""
     [text] = result.content
     assert isinstance(text, TextContent)
-    content: dict[str, object] = json.loads(text.text)
+    content: dict[str, Any] = json.loads(text.text)
     assert content == result.structured_content
     return content
 
 
-async def succeeded(agent: Client, name: str, **arguments: object) -> dict[str, object]:
+async def succeeded(agent: Client, name: str, **arguments: object) -> dict[str, Any]:
     """The structured content of a call that succeeds."""
     result = await agent.call_tool(name, arguments)
     assert not result.is_error, result.content
@@ -83,7 +86,7 @@ async def test_a_task_goes_through_every_tool(agent: Client, alice: Person) -> N
     await _tasks(agent, "update_tasks", tasks=[{"id": task["id"], "title": "Buy oat milk"}])
     [done] = await _tasks(agent, "complete_tasks", ids=[task["id"]])
     assert (done["title"], done["is_completed"]) == ("Buy oat milk", True)
-    [found] = (await succeeded(agent, "search", query="oat"))["results"]  # type: ignore[misc]
+    [found] = (await succeeded(agent, "search", query="oat"))["results"]
     fetched = await succeeded(agent, "fetch", id=found["id"])
     assert (found["title"], fetched["title"]) == ("Buy oat milk", "Buy oat milk")
     gone = await succeeded(agent, "delete_tasks", ids=[task["id"]])
@@ -91,18 +94,18 @@ async def test_a_task_goes_through_every_tool(agent: Client, alice: Person) -> N
     assert alice.get().json()["total"] == 0
 
 
-async def _tasks(agent: Client, name: str, **arguments: object) -> list[dict[str, object]]:
+async def _tasks(agent: Client, name: str, **arguments: object) -> list[dict[str, Any]]:
     """The tasks of a result in which nothing has failed."""
     content = await succeeded(agent, name, **arguments)
     assert not content.get("failures")
-    tasks: list[dict[str, object]] = content["tasks"]  # type: ignore[assignment]
+    tasks: list[dict[str, Any]] = content["tasks"]
     return tasks
 
 
 async def test_what_fails_is_data_beside_what_succeeds(agent: Client, alice: Person) -> None:
     task = alice.create()
     content = await succeeded(agent, "complete_tasks", ids=[task["id"], NO_TASK])
-    [done], [failure] = content["tasks"], content["failures"]  # type: ignore[misc]
+    [done], [failure] = content["tasks"], content["failures"]
     assert (done["id"], done["is_completed"]) == (task["id"], True)
     assert (failure["id"], failure["code"]) == (NO_TASK, "task_not_found")
 
@@ -110,7 +113,7 @@ async def test_what_fails_is_data_beside_what_succeeds(agent: Client, alice: Per
 async def test_a_result_is_an_error_where_nothing_succeeds(agent: Client) -> None:
     result = await agent.call_tool("get_tasks", {"ids": [NO_TASK]})
     assert result.is_error
-    [failure] = content_of(result)["failures"]  # type: ignore[misc]
+    [failure] = content_of(result)["failures"]
     assert failure["code"] == "task_not_found"
 
 
@@ -143,12 +146,12 @@ async def test_an_unknown_tool_is_an_error_that_names_it(agent: Client) -> None:
 
 
 async def test_an_agent_that_may_only_read_sees_and_calls_what_reads(
-    for_agents: httpx.Client, alice: Person, revision: str
+    oauth: httpx.Client, alice: Person, revision: str
 ) -> None:
     task = alice.create("Alice's")
     before = alice.get().content
-    token = access_token_for(alice.id, READ)
-    async with connected(str(for_agents.base_url), token, revision) as agent:
+    token = access_token(alice.id, READ)
+    async with connected(str(oauth.base_url), token, revision) as agent:
         listed = {tool.name for tool in (await agent.list_tools()).tools}
         assert listed == {name for name, tool in TOOLS.items() if tool.scope == READ}
         for name, tool in TOOLS.items():

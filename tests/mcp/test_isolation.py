@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from taskapi.mcp.tools import TOOLS as DECLARED
 
-from support.agent import tools_for
+from support.agent import Agent
 from support.calls import NO_TASK
-from support.people import PUBLIC_URL, Person, access_token_for, sign
-from support.tools import ABOUT_TASKS, TOOLS, WRITING, use, used
+from support.oauth import PUBLIC_URL, access_token
+from support.people import Person, sign
+from support.tools import ABOUT_TASKS, TOOLS, WRITING, use
+from taskapi.mcp.tools import TOOLS as DECLARED
 from taskapi.scopes import READ
 
 
@@ -28,7 +29,7 @@ def task(alice: Person) -> Iterator[dict[str, object]]:
 
 
 def test_every_tool_that_is_listed_is_walked(alice: Person) -> None:
-    assert [tool["name"] for tool in tools_for(alice.http, alice.token)] == list(TOOLS)
+    assert [tool["name"] for tool in Agent.of(alice).result("tools/list")["tools"]] == list(TOOLS)
 
 
 def test_every_tool_declares_the_scope_that_the_walk_says() -> None:
@@ -52,9 +53,9 @@ def test_a_signature_of_somebody_else_is_401(
 
 @pytest.mark.parametrize("name", WRITING)
 def test_an_agent_that_may_only_read_is_403_and_learns_what_it_lacks(
-    for_agents: httpx.Client, alice: Person, task: dict[str, object], name: str
+    oauth: httpx.Client, alice: Person, task: dict[str, object], name: str
 ) -> None:
-    response = use(for_agents, access_token_for(alice.id, READ), name, task["id"])
+    response = use(oauth, access_token(alice.id, READ), name, task["id"])
     assert response.status_code == 403
     challenge = response.headers["WWW-Authenticate"]
     assert 'error="insufficient_scope"' in challenge
@@ -79,7 +80,7 @@ def test_a_search_finds_ones_own_tasks_alone(
     bob: Person, task: dict[str, object], name: str
 ) -> None:
     own = bob.create("Bob's, about Alice")
-    found = used(bob.http, bob.token, name, **TOOLS[name].arguments(NO_TASK))["structuredContent"]
+    found = Agent.of(bob).use(name, **TOOLS[name].arguments(NO_TASK))
     [tasks] = [value for value in found.values() if isinstance(value, list)]
     assert [str(each["id"]) for each in tasks] == [str(own["id"])]
 
@@ -87,6 +88,6 @@ def test_a_search_finds_ones_own_tasks_alone(
 def test_a_cursor_of_another_users_list_is_refused(alice: Person, bob: Person) -> None:
     for person in (alice, alice, bob):
         person.create()
-    page = used(alice.http, alice.token, "find_tasks", limit=1)["structuredContent"]
-    assert not used(alice.http, alice.token, "find_tasks", cursor=page["next_cursor"])["isError"]
-    assert used(bob.http, bob.token, "find_tasks", cursor=page["next_cursor"])["isError"]
+    cursor = Agent.of(alice).use("find_tasks", limit=1)["next_cursor"]
+    assert Agent.of(alice).use("find_tasks", cursor=cursor)["tasks"]
+    assert Agent.of(bob).call("find_tasks", cursor=cursor)["isError"]

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from support.agent import REVISIONS
+from support.agent import LEGACY, MODERN
 from support.client_page import add_packages, node
 from support.people import Person
 from support.tools import TOOLS
@@ -28,7 +28,7 @@ def test_the_typescript_client_uses_the_tools_with_a_handshake_and_without(
     )
     assert done.returncode == 0, done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [each.pop("revision") for each in told] == [REVISIONS[1], REVISIONS[0]]
+    assert [each.pop("revision") for each in told] == [LEGACY, MODERN]
     right = {"tools": list(TOOLS), "task": ["Buy milk", True, 1], "wrong": True}
     assert told == [right, right]
     assert alice.get().json()["total"] == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from support.agent import message, result_of, send
+from support.agent import Agent
 from taskapi.scopes import READ, WRITE
 
 
@@ -42,10 +42,5 @@ WRITING = [name for name, tool in TOOLS.items() if tool.scope == WRITE]
 
 def use(http: httpx.Client, token: str | None, name: str, task_id: object) -> httpx.Response:
     """The response to a call of a tool as the table says, whatever it is."""
-    arguments = TOOLS[name].arguments(task_id)
-    return send(http, token, message("tools/call", name=name, arguments=arguments))
-
-
-def used(http: httpx.Client, token: str, name: str, **arguments: object) -> dict[str, Any]:
-    """The result of a call of a tool with any arguments."""
-    return result_of(http, token, "tools/call", name=name, arguments=arguments)
+    call = {"name": name, "arguments": TOOLS[name].arguments(task_id)}
+    return Agent(http, token).request("tools/call", call)
