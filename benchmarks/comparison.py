@@ -24,7 +24,7 @@ from benchmarks.operations import (
 )
 from benchmarks.peers import FLOOR, ONE_WORKER, TEXTBOOK, Peer, application, embedded, taskapi
 from benchmarks.pocketbase import pocketbase
-from benchmarks.processes import BenchmarkError
+from benchmarks.processes import BenchmarkError, worker_megabytes
 from benchmarks.results import Result, Sample
 
 HALF_RATE = f"{ONE_WORKER}, at half of its rate"
@@ -65,8 +65,10 @@ def compare(plan: Plan) -> Result:
             samples = list(_rounds(plan, peers))
             samples += _at_half_rate(plan, ours, Result({}, samples))
         starts = [_warm_start(ours.database) for _ in range(plan.starts)]
+        unasked = [_of_endpoint_for_agents(ours.database) for _ in range(plan.starts)]
     about |= {"rounds": plan.rounds, "seconds": plan.schedule.seconds}
-    return Result(about | {"start_seconds": round(statistics.median(starts), 2)}, samples)
+    about |= {"start_seconds": round(statistics.median(starts), 2)}
+    return Result(about | {"agents_megabytes": round(statistics.median(unasked), 2)}, samples)
 
 
 @contextmanager
@@ -128,6 +130,20 @@ def _warm_start(database: Database) -> float:
     """Seconds from `taskapi serve` to its first response; its database is there, but stopped."""
     with taskapi(database, workers=1) as peer:
         return peer.server.start_seconds
+
+
+def _of_endpoint_for_agents(database: Database) -> float:
+    """Megabytes that a worker takes for `/mcp` though no agent ever comes."""
+    with_it, without = (_resident_megabytes(database, enabled) for enabled in ("true", "false"))
+    return with_it - without
+
+
+def _resident_megabytes(database: Database, mcp_enabled: str) -> float:
+    """Of a worker that has answered a request of each kind, but none of an agent."""
+    with taskapi(database, workers=1, MCP_ENABLED=mcp_enabled) as peer:
+        for operation in COMMON:
+            peer.check(operation)
+        return worker_megabytes([peer.server.pid])
 
 
 def progress(sample: Sample) -> Sample:

@@ -10,8 +10,10 @@ from benchmarks.growth import KINDS, POINTS, table_name
 from benchmarks.operations import (
     COMMON,
     CREATE,
+    FIND_20,
     KNOWN_100,
     KNOWN_1000,
+    LIST_20,
     LIST_100,
     LIST_1000,
     ONE,
@@ -70,6 +72,11 @@ def _failed(run: Result) -> Sequence[float]:
     return [sum(each.errors for each in run.samples if each.peer.startswith("taskapi"))]
 
 
+def _told(run: Result, name: str) -> Sequence[float]:
+    """What is measured once; runs that were kept earlier lack it."""
+    return [run.about[name]] if name in run.about else []
+
+
 AHEAD = {ONE: 1.3, LIST_100: 4, LIST_1000: 7, CREATE: 1.3, UPDATE: 1.4}
 P95 = {operation: figure("p95", HALF_RATE, operation, MANY) for operation in COMMON}
 """At half of the rate, from many connections."""
@@ -126,6 +133,16 @@ GOALS = (
         "from `taskapi serve` to the first response, warm",
         *(AT_MOST, 1.5, " s"),
         {"": lambda run: [run.about["start_seconds"]]},
+    ),
+    Goal(
+        "find_tasks of 20: CPU per request to that of the same list",
+        *(AT_MOST, 1.5, TIMES),
+        {"": ratio(figure("cpu", ONE_WORKER, FIND_20), figure("cpu", ONE_WORKER, LIST_20))},
+    ),
+    Goal(
+        "memory of a worker for agents that never come",
+        *(AT_MOST, 2, " MB"),
+        {"": lambda run: _told(run, "agents_megabytes")},
     ),
 )
 

@@ -43,6 +43,7 @@ class Operation:
         consumes: whether each request needs a task of its own, which is gone afterwards.
         status: of the right response.
         tasks: the number of tasks in it.
+        endpoint: the path of the tasks, whose owner is `{owner}`, or another one.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Operation:
     consumes: bool = False
     status: int = 200
     tasks: int = 1
+    endpoint: str = "/api/{owner}/tasks"
 
 
 NEW = {"title": TITLES[0], "description": DESCRIPTION}
@@ -75,7 +77,37 @@ ONCE = replace(CREATE, name="create, with a key", headers={"Idempotency-Key": f"
 TEN = {"operations": [{"op": "create"} | NEW] * 10}
 BATCH = Operation("batch of 10 creates", "POST", "/batch", (TEN,), tasks=10)
 SEARCH = Operation("search in 1000", path="?q=nowhere", users=READER_OF_1000, tasks=0)
-OURS = (KNOWN_100, KNOWN_1000, ONCE, BATCH, SEARCH)
+LIST_20 = Operation("list of 20", path="?limit=20", users=READER_OF_1000, tasks=20)
+
+REVISION = "2026-07-28"
+FIND: Body = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {
+        "name": "find_tasks",
+        "arguments": {"limit": 20},
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": REVISION,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        },
+    },
+}
+BY_AGENT: Headers = {
+    "MCP-Protocol-Version": REVISION,
+    "Mcp-Method": "tools/call",
+    "Mcp-Name": "find_tasks",
+}
+FIND_20 = replace(
+    LIST_20,
+    name="the same by an agent",
+    method="POST",
+    endpoint="/mcp",
+    path="",
+    bodies=(FIND,),
+    headers=BY_AGENT,
+)
+OURS = (KNOWN_100, KNOWN_1000, ONCE, BATCH, SEARCH, LIST_20, FIND_20)
 """What only taskapi can do."""
 
 
@@ -92,7 +124,7 @@ def requests(operation: Operation, tasks: Iterable[Task], etag: str = "") -> lis
     return [
         request(
             operation.method,
-            f"/api/{task.owner}/tasks" + operation.path.replace("{id}", str(task.id)),
+            (operation.endpoint + operation.path).format(owner=task.owner, id=task.id),
             token(task.owner),
             body,
             headers,

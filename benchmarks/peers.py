@@ -78,9 +78,16 @@ class Peer:
 
 
 @contextmanager
-def taskapi(database: Database, workers: int) -> Iterator[Peer]:
-    """This service as a user starts it: embedded PostgreSQL, access log as JSON to a file."""
+def taskapi(database: Database, workers: int, **settings: str) -> Iterator[Peer]:
+    """This service as a user starts it: embedded PostgreSQL, access log as JSON to a file.
+
+    Args:
+        database: where its tasks are.
+        workers: processes.
+        settings: environment variables beside those.
+    """
     environment = {"LOG_FORMAT": "json", "DATABASE_URL": "", "BETTER_AUTH_SECRET": SECRET}
+    environment |= settings
     command = [sys.executable, "-m", "taskapi", "serve", "--port={port}", f"--workers={workers}"]
     with Server(command, database.directory, f"taskapi-{workers}", environment) as server:
         server.wait_until_ready("/readyz")

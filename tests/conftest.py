@@ -17,7 +17,8 @@ from selenium.webdriver import Chrome
 
 from support.background import Background
 from support.browser import chromium
-from support.people import OAUTH_ISSUER, PUBLIC_URL, SECRET, Person, token_for
+from support.oauth import ACCEPTED
+from support.people import SECRET, Person, token_for
 from support.postgres import Postgres
 from support.programs import Service, development_service
 from support.service import client_for, client_of, prepare, serving_app, settings_for
@@ -111,10 +112,9 @@ def strict(database: DatabaseUrl) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def for_agents(database: DatabaseUrl) -> Iterator[httpx.Client]:
+def oauth(database: DatabaseUrl) -> Iterator[httpx.Client]:
     """A client of a service that accepts access tokens of OAuth."""
-    settings = settings_for(database, public_url=PUBLIC_URL, oauth_issuer=OAUTH_ISSUER)
-    with client_for(settings) as client:
+    with client_for(settings_for(database, **ACCEPTED)) as client:
         yield client
 
 

@@ -1,24 +1,13 @@
 """OAuth access tokens (RFC 9068): by their own issuer, audience and type, and with scopes."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
 from support.calls import assert_refused
-from support.oauth import ACCEPTED, ISSUER, PUBLIC_URL, access_claims, access_token
+from support.oauth import ISSUER, PUBLIC_URL, access_claims, access_token
 from support.people import Person, sign, token_for
-from support.service import client_for, settings_for
-from taskapi.database.url import DatabaseUrl
 
 METADATA = "/.well-known/oauth-protected-resource"
-
-
-@pytest.fixture(scope="module")
-def oauth(database: DatabaseUrl) -> Iterator[httpx.Client]:
-    """A client of a service that accepts access tokens."""
-    with client_for(settings_for(database, **ACCEPTED)) as client:
-        yield client
 
 
 @pytest.fixture

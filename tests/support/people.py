@@ -59,18 +59,3 @@ def sign(claims: dict[str, object], secret: str = SECRET, **header: object) -> s
 def token_for(user_id: str, **claims: object) -> str:
     """A token that names this user for an hour, unless its claims say otherwise."""
     return sign({"sub": user_id, "exp": int(time.time()) + 3600, **claims})
-
-
-PUBLIC_URL, OAUTH_ISSUER = "https://api.example.com", "https://app.example.com/api/auth"
-
-
-def access_token_for(user_id: str, scope: str, resource: str = f"{PUBLIC_URL}/mcp") -> str:
-    """What a program gets when a user consents to these scopes (RFC 9068).
-
-    Args:
-        user_id: of the user.
-        scope: what is granted, with blanks between.
-        resource: the URL that the token is for.
-    """
-    claims = {"iss": OAUTH_ISSUER, "aud": resource, "scope": scope, "client_id": "an-agent"}
-    return sign({"sub": user_id, "exp": int(time.time()) + 3600, **claims}, typ="at+jwt")

@@ -12,22 +12,15 @@ from starlette.routing import BaseRoute
 
 from support.calls import ABOUT_ONE_TASK, CALLS, NO_TASK, assert_refused, call
 from support.forgery import position_of, with_position
-from support.oauth import ACCEPTED, access_token
+from support.oauth import access_token
 from support.people import Person, sign, token_for
-from support.service import client_for, settings_for
+from support.service import settings_for
 from taskapi.app import API_ROUTES, create_app
 from taskapi.database.url import DatabaseUrl
 from taskapi.edge.route import Route
 from taskapi.scopes import READ, WRITE
 
 METHODS = {"get", "put", "post", "delete", "patch", "options", "head", "trace", "query"}
-
-
-@pytest.fixture(scope="session")
-def oauth(database: DatabaseUrl) -> Iterator[httpx.Client]:
-    """A client of a service that accepts OAuth access tokens."""
-    with client_for(settings_for(database, **ACCEPTED)) as client:
-        yield client
 
 
 @pytest.fixture
