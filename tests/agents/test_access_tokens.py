@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.assistant import list_tools
+from support.agent import Agent
 from support.auth_server import Account
 from support.auth_stage import Stage
 from support.oauth_client import BOTH, OAuthClient, challenge_of, consent, refusal
@@ -70,11 +70,11 @@ def test_a_token_is_for_one_resource(
     refused = person(stage, account, for_mcp).get()
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
     assert f"resource={api}." in refused.json()["detail"]
-    refused = list_tools(stage.http, for_api)
+    refused = Agent(stage.http, for_api).request("tools/list")
     assert (refused.status_code, f"resource={mcp}." in refused.text) == (401, True)
 
     assert person(stage, account, for_api).get().status_code == 200
-    assert list_tools(stage.http, for_mcp).status_code == 200
+    assert Agent(stage.http, for_mcp).request("tools/list").status_code == 200
 
 
 def test_a_token_can_be_for_both(
@@ -82,13 +82,13 @@ def test_a_token_can_be_for_both(
 ) -> None:
     token = program.tokens(account, [api, mcp])["access_token"]
     assert person(stage, account, token).get().status_code == 200
-    assert list_tools(stage.http, token).status_code == 200
+    assert Agent(stage.http, token).request("tools/list").status_code == 200
 
 
 def test_the_session_token_goes_on_working_everywhere(stage: Stage, account: Account) -> None:
     alice = stage.person(account)
     assert alice.create()["user_id"] == account.id
-    assert list_tools(stage.http, alice.token).status_code == 200
+    assert Agent(stage.http, alice.token).request("tools/list").status_code == 200
 
 
 def test_a_refreshed_token_works(

@@ -5,7 +5,7 @@ import subprocess
 import httpx
 import pytest
 
-from support.assistant import list_tools
+from support.agent import Agent
 from support.auth_server import SERVER, Account, node
 from support.auth_stage import AGENTS, Stage
 from support.people import Person
@@ -34,7 +34,7 @@ def test_a_script_exchanges_its_key_for_a_token(
     script = Person(account.id, token, stage.http)
     task = script.create("From a script")
     assert stage.person(account).get(f"/{task['id']}").json() == task
-    assert list_tools(stage.http, token).status_code == 200
+    assert Agent(stage.http, token).request("tools/list").status_code == 200
     claims = parse(token.encode()).claims
     assert claims["exp"] - claims["iat"] == 15 * 60
 
@@ -54,7 +54,7 @@ def test_the_script_of_the_page_prints_what_is_to_be_done(
 
 def test_the_key_itself_is_no_token(stage: Stage, account: Account, key: dict[str, str]) -> None:
     assert Person(account.id, key["key"], stage.http).get().status_code == 401
-    assert list_tools(stage.http, key["key"]).status_code == 401
+    assert Agent(stage.http, key["key"]).request("tools/list").status_code == 401
 
 
 def test_a_key_is_no_sign_in_for_anything_else(stage: Stage, key: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 docs/better-auth.md explains every detail that is shown here.
 """
 
-from support.assistant import list_tools
+from support.agent import Agent
 from support.auth_server import Account
 from support.auth_stage import Stage
 from support.machine import ROOT
@@ -19,7 +19,10 @@ def assert_refused(stage: Stage, user_id: str, token: str, detail: str) -> None:
     A service that knows no issuer and no audience of session tokens refuses it too, in whatever
     words.
     """
-    for answer in (Person(user_id, token, stage.http).get(), list_tools(stage.http, token)):
+    for answer in (
+        Person(user_id, token, stage.http).get(),
+        Agent(stage.http, token).request("tools/list"),
+    ):
         assert (answer.status_code, answer.json()["detail"]) == (401, detail)
     assert detail in PAGE
     issuer = f"{stage.auth.url}/api/auth"

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import httpx2
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
@@ -77,10 +76,3 @@ class Assistant:
 
     async def _answer(self) -> AuthorizationCodeResult:
         return AuthorizationCodeResult(**consent(self._account, self.asked[-1], self.grants))
-
-
-def list_tools(http: httpx.Client, token: str) -> httpx.Response:
-    """The service's answer to whoever asks for its tools with this token."""
-    headers = {"Authorization": f"Bearer {token}", "MCP-Protocol-Version": "2025-11-25"}
-    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    return http.post("/mcp", json=asked, headers=headers)
