@@ -1,11 +1,12 @@
 """Access tokens that Better Auth gives to programs: for which resource, with which scopes."""
 
+import httpx
 import pytest
 
 from support.agent import Agent
 from support.auth_server import Account
 from support.auth_stage import Stage
-from support.oauth_client import BOTH, OAuthClient, challenge_of, consent, refusal
+from support.oauth_client import BOTH, METADATA, OAuthClient, challenge_of, consent, refusal
 from support.people import Person
 
 TITLE = {"title": "From an agent"}
@@ -85,6 +86,17 @@ def test_a_token_can_be_for_both(
     assert Agent(stage.http, token).request("tools/list").status_code == 200
 
 
+def test_an_access_token_is_no_sign_in(
+    stage: Stage, account: Account, assistant: OAuthClient, mcp: str
+) -> None:
+    """Otherwise a program could fetch a session token, which may do everything."""
+    token = assistant.tokens(account, mcp)["access_token"]
+    answer = httpx.get(
+        f"{stage.auth.url}/api/auth/token", headers={"Authorization": f"Bearer {token}"}
+    )
+    assert answer.status_code == 401
+
+
 def test_the_session_token_goes_on_working_everywhere(stage: Stage, account: Account) -> None:
     alice = stage.person(account)
     assert alice.create()["user_id"] == account.id
@@ -127,3 +139,9 @@ def test_a_program_that_nobody_has_linked_to_the_api_gets_no_token_for_it(
 def test_only_the_operator_registers_programs(path: str, account: Account) -> None:
     response = account.browser.post(path, json={"redirect_uris": ["https://evil.example"]})
     assert response.status_code == 401
+
+
+def test_a_program_on_its_users_machine_has_to_say_so(stage: Stage) -> None:
+    metadata = {name: METADATA[name] for name in METADATA if name != "application_type"}
+    response = httpx.post(f"{stage.auth.url}/api/auth/oauth2/register", json=metadata)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_redirect_uri")

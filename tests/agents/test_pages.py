@@ -74,3 +74,8 @@ def test_the_pages_say_who_asks_for_what_and_bring_the_answer_back(
     browser.get(client.authorization_url(mcp, f"{BOTH} openid"))
     waits.until(lambda browser: texts(browser, "li")[2:])
     assert press(browser, "Refuse")["error"] == ["access_denied"]
+
+
+def test_no_other_page_may_frame_the_consent_page(account: Account) -> None:
+    policy = account.browser.get("/consent").headers["Content-Security-Policy"]
+    assert policy == "frame-ancestors 'none'"

@@ -3,11 +3,16 @@
 docs/better-auth.md explains every detail that is shown here.
 """
 
+import time
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
 from support.agent import Agent
 from support.auth_server import Account
 from support.auth_stage import Stage
 from support.machine import ROOT
-from support.oauth_client import BOTH, OAuthClient
+from support.oauth_client import BOTH, OAuthClient, consent
 from support.people import Person
 
 PAGE = (ROOT / "docs" / "better-auth.md").read_text()
@@ -70,6 +75,23 @@ def test_a_token_of_a_program_for_itself(
         "code flow."
     )
     assert_refused(stage, machine.id, token, detail)
+
+
+def test_a_token_that_is_bound_to_a_key(
+    stage: Stage, api: str, mcp: str, account: Account, program: OAuthClient
+) -> None:
+    """It is worth nothing without a proof of the key, and nothing here asks for one (RFC 9449)."""
+    key = ECKey.generate_key("P-256")
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}
+    claims = {"htm": "POST", "htu": program.token_endpoint, "jti": "once", "iat": int(time.time())}
+    code = consent(account, program.authorization_url([api, mcp]))["code"]
+    tokens = program.redeem(code, [api, mcp], proof=jwt.encode(header, claims, key))
+    assert tokens["token_type"] == "DPoP"
+    detail = (
+        "The access token is bound to a key (cnf), which nothing here checks: request one that is "
+        "not."
+    )
+    assert_refused(stage, account.id, tokens["access_token"], detail)
 
 
 def test_a_refresh_token(stage: Stage, api: str, account: Account, program: OAuthClient) -> None:

@@ -74,6 +74,11 @@ class OAuthClient:
     Args:
         auth: the authorization server.
         registration: what that has answered to its registration (RFC 7591, 3.2.1).
+
+    Attributes:
+        id: its `client_id`.
+        redirect_uri: where its users' browsers bring the answer.
+        token_endpoint: where it gets tokens.
     """
 
     def __init__(self, auth: AuthServer, registration: dict[str, Any]) -> None:
@@ -81,6 +86,7 @@ class OAuthClient:
         self._secret = registration.get("client_secret")
         self.redirect_uri: str = registration["redirect_uris"][0]
         self.id: str = registration["client_id"]
+        self.token_endpoint = f"{auth.url}/api/auth/oauth2/token"
 
     @classmethod
     def registered(cls, auth: AuthServer, **metadata: object) -> "OAuthClient":
@@ -126,31 +132,49 @@ class OAuthClient:
         }
         return f"{self._auth.url}/api/auth/oauth2/authorize?{urlencode(query, doseq=True)}"
 
-    def redeem(self, code: str, resource: str | Sequence[str] | None) -> dict[str, str]:
-        """The tokens for a code that the user has brought back."""
+    def redeem(
+        self, code: str, resource: str | Sequence[str] | None, proof: str | None = None
+    ) -> dict[str, str]:
+        """The tokens for a code that the user has brought back.
+
+        Args:
+            code: of the answer.
+            resource: as in the authorization URL.
+            proof: of the key that the tokens are to be bound to (RFC 9449, 4).
+        """
         return self.grant(
             "authorization_code",
+            {} if proof is None else {"DPoP": proof},
             code=code,
             code_verifier=VERIFIER,
             redirect_uri=self.redirect_uri,
             resource=resource or [],
         )
 
-    def grant(self, grant_type: str, **parameters: object) -> dict[str, str]:
+    def grant(
+        self, grant_type: str, headers: dict[str, str] | None = None, **form: object
+    ) -> dict[str, str]:
         """What the token endpoint gives for a grant."""
-        response = self.request(grant_type, **parameters)
+        response = self.request(grant_type, headers, **form)
         assert response.status_code == 200, response.text
         tokens: dict[str, str] = response.json()
         return tokens
 
-    def request(self, grant_type: str, **parameters: object) -> httpx.Response:
-        """The token endpoint's answer."""
-        form: dict[str, object] = {"grant_type": grant_type, **parameters}
+    def request(
+        self, grant_type: str, headers: dict[str, str] | None = None, **form: object
+    ) -> httpx.Response:
+        """The token endpoint's answer.
+
+        Args:
+            grant_type: of RFC 6749.
+            headers: beside the usual ones.
+            form: the parameters of the grant.
+        """
+        form["grant_type"] = grant_type
         identity = (self.id, self._secret) if self._secret is not None else None
         if identity is None:
             form["client_id"] = self.id
-        url = f"{self._auth.url}/api/auth/oauth2/token"
-        return httpx.post(url, data=form, auth=identity)
+        return httpx.post(self.token_endpoint, data=form, auth=identity, headers=headers)
 
 
 def challenge_of(response: httpx.Response) -> dict[str, str]:
