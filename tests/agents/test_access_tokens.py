@@ -8,6 +8,7 @@ from support.auth_server import Account
 from support.auth_stage import Stage
 from support.oauth_client import BOTH, METADATA, OAuthClient, challenge_of, consent, refusal
 from support.people import Person
+from support.waiting import PATIENCE
 
 TITLE = {"title": "From an agent"}
 
@@ -91,9 +92,8 @@ def test_an_access_token_is_no_sign_in(
 ) -> None:
     """Otherwise a program could fetch a session token, which may do everything."""
     token = assistant.tokens(account, mcp)["access_token"]
-    answer = httpx.get(
-        f"{stage.auth.url}/api/auth/token", headers={"Authorization": f"Bearer {token}"}
-    )
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.get(f"{stage.auth.url}/api/auth/token", headers=headers, timeout=PATIENCE)
     assert answer.status_code == 401
 
 
@@ -143,5 +143,7 @@ def test_only_the_operator_registers_programs(path: str, account: Account) -> No
 
 def test_a_program_on_its_users_machine_has_to_say_so(stage: Stage) -> None:
     metadata = {name: METADATA[name] for name in METADATA if name != "application_type"}
-    response = httpx.post(f"{stage.auth.url}/api/auth/oauth2/register", json=metadata)
+    response = httpx.post(
+        f"{stage.auth.url}/api/auth/oauth2/register", json=metadata, timeout=PATIENCE
+    )
     assert (response.status_code, response.json()["error"]) == (400, "invalid_redirect_uri")

@@ -9,6 +9,7 @@ from support.agent import Agent
 from support.auth_server import SERVER, Account, node
 from support.auth_stage import AGENTS, Stage
 from support.people import Person
+from support.waiting import PATIENCE
 from taskapi.auth.token import parse
 
 
@@ -23,7 +24,9 @@ def key(account: Account) -> dict[str, str]:
 
 def ask(stage: Stage, path: str, key: str) -> httpx.Response:
     """A script's request to Better Auth, with a key and no cookie."""
-    return httpx.get(f"{stage.auth.url}/api/auth{path}", headers={"x-api-key": key})
+    return httpx.get(
+        f"{stage.auth.url}/api/auth{path}", headers={"x-api-key": key}, timeout=PATIENCE
+    )
 
 
 def test_a_script_exchanges_its_key_for_a_token(

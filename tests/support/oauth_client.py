@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 import httpx
 
 from support.auth_server import PASSWORD, Account, AuthServer
+from support.waiting import PATIENCE
 
 REDIRECT_URI = "http://127.0.0.1:33418/callback"
 """Nobody listens there: the code is read from the redirect itself."""
@@ -91,7 +92,9 @@ class OAuthClient:
     @classmethod
     def registered(cls, auth: AuthServer, **metadata: object) -> "OAuthClient":
         """One that has registered itself."""
-        response = httpx.post(f"{auth.url}/api/auth/oauth2/register", json=METADATA | metadata)
+        response = httpx.post(
+            f"{auth.url}/api/auth/oauth2/register", json=METADATA | metadata, timeout=PATIENCE
+        )
         assert response.status_code == 201, response.text
         return cls(auth, response.json())
 
@@ -174,7 +177,9 @@ class OAuthClient:
         identity = (self.id, self._secret) if self._secret is not None else None
         if identity is None:
             form["client_id"] = self.id
-        return httpx.post(self.token_endpoint, data=form, auth=identity, headers=headers)
+        return httpx.post(
+            self.token_endpoint, data=form, auth=identity, headers=headers, timeout=PATIENCE
+        )
 
 
 def challenge_of(response: httpx.Response) -> dict[str, str]:
