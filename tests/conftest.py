@@ -33,7 +33,7 @@ settings.register_profile("suite", settings(), deadline=None)
 settings.load_profile("suite")
 
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
-    # `nohup make test`: programs inherit that a signal is ignored, but not that a handler does that.
+    # `nohup make test`: programs inherit that a signal is ignored, and no handler.
     signal.signal(signal.SIGHUP, lambda *_: None)
 
 _numbers = itertools.count(int(time.time_ns()) // 1000)
