@@ -1,6 +1,6 @@
 """A client of `/mcp` by hand, in both forms of the protocol: one message with each request."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -30,7 +30,6 @@ class Agent:
     http: httpx.Client
     token: str | None
     legacy: bool = False
-    headers: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, person: Person, *, legacy: bool = False) -> "Agent":
@@ -39,7 +38,7 @@ class Agent:
 
     def post(self, message: object = None, **options: Any) -> httpx.Response:
         """Send a message, or as `content` whatever bytes, with these headers and no others."""
-        headers = {"Accept": "application/json, text/event-stream", **self.headers}
+        headers = {"Accept": "application/json, text/event-stream"}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
         headers |= options.pop("headers", {})
