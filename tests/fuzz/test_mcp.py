@@ -1,40 +1,19 @@
-"""`/mcp`, fed with anything: messages in which something is wrong, and arguments of every tool.
-
-Whatever comes, the answer is one of the protocol, and nobody else's tasks change.
-"""
+"""Messages to `/mcp` in which something is wrong: each gets an answer of the protocol."""
 
 import json
 from collections.abc import Iterator
 from copy import deepcopy
-from functools import cache
 from typing import Any
 
-import httpx
-import jsonschema_rs
-import pytest
-import schemathesis
 from hypothesis import given
 from hypothesis import strategies as st
-from schemathesis import GenerationMode
 
-from support.agent import LEGACY, META, MODERN, Agent
+from support.agent import LEGACY, META, MODERN
 from support.calls import NO_TASK
 from support.effort import effort
-from support.people import Person, token_for
+from support.json_rpc import assert_of_the_protocol
+from support.people import Person
 from support.tools import TOOLS
-from taskapi.mcp.messages import PARSE_ERROR
-
-
-@pytest.fixture
-def foreign(alice: Person) -> Iterator[int]:
-    """A task of Alice's, of which not a byte may have changed when the test is over."""
-    task = alice.create("Alice's", "and nobody else's")
-    before = alice.get().content
-    yield int(str(task["id"]))
-    assert alice.get().content == before
-
-
-# Messages
 
 RAW = {
     "<deep>": "[" * 20_000 + "]" * 20_000,
@@ -138,32 +117,6 @@ values_of_headers = st.one_of(
 odd_headers = st.lists(st.tuples(names_of_headers, values_of_headers, st.booleans()), max_size=2)
 """Each in place of the right one, or beside it."""
 
-NOT_READ = {403, 413, 415}
-"""Statuses of refusals before the message is read."""
-
-
-def assert_of_the_protocol(response: httpx.Response, body: bytes) -> None:
-    """Hold that an answer is a result or an error of JSON-RPC, or nothing to a notification."""
-    assert response.status_code < 500, response.text
-    if response.status_code == 202:
-        assert response.content == b""
-        return
-    answer = response.json()
-    assert answer["jsonrpc"] == "2.0"
-    assert answer.keys() - {"id"} in ({"jsonrpc", "result"}, {"jsonrpc", "error"})
-    error = answer.get("error", {"code": 0, "message": "none"})
-    assert isinstance(error["code"], int)
-    assert error["message"]
-    is_read = response.status_code not in NOT_READ and error["code"] != PARSE_ERROR
-    assert answer.get("id") == (id_in(body) if is_read else None)
-
-
-def id_in(body: bytes) -> object:
-    """The id by which a message is answered, if it has one."""
-    asked = json.loads(body)
-    wanted = asked.get("id") if isinstance(asked, dict) else None
-    return wanted if type(wanted) in (str, int) else None
-
 
 @given(sent=broken(), odd_ones=odd_headers)
 @effort(examples=400)
@@ -190,90 +143,3 @@ def test_any_other_bytes_get_an_error_of_the_protocol(bob: Person, body: bytes) 
     response = bob.http.post("/mcp", content=body, headers=headers)
     assert response.status_code == 400
     assert_of_the_protocol(response, body)
-
-
-# Arguments
-
-
-@cache
-def arguments_for(schema: str, mode: GenerationMode) -> st.SearchStrategy[Any]:
-    """Arguments that a schema accepts, or such as it mostly refuses.
-
-    Made by schemathesis, as if the tool were an operation of OpenAPI with a body.
-    """
-    content = {"application/json": {"schema": json.loads(schema)}}
-    operation = {
-        "requestBody": {"required": True, "content": content},
-        "responses": {"200": {"description": "Whatever"}},
-    }
-    document = {
-        "openapi": "3.1.0",
-        "info": {"title": "A tool", "version": "1"},
-        "paths": {"/tool": {"post": operation}},
-    }
-    cases = schemathesis.openapi.from_dict(document)["/tool"]["POST"].as_strategy(mode)
-    return cases.map(lambda case: case.body).filter(lambda body: not isinstance(body, bytes))
-
-
-def about(value: Any, ids: list[int]) -> Any:
-    """The same arguments about these tasks, because a made-up id is nobody's."""
-    if isinstance(value, list):
-        return [about(each, ids) for each in value]
-    if not isinstance(value, dict):
-        return value
-    named = {name: about(each, ids) for name, each in value.items()}
-    if isinstance(value.get("ids"), list):
-        named["ids"] = [some(each, ids) for each in value["ids"]]
-    return named | ({"id": some(value["id"], ids)} if "id" in value else {})
-
-
-def some(number: object, ids: list[int]) -> object:
-    """One of these ids in place of a number."""
-    return ids[int(number) % len(ids)] if isinstance(number, int | float) else number
-
-
-@pytest.fixture(scope="module")
-def tools(http: httpx.Client) -> dict[str, dict[str, Any]]:
-    """The tools by name, as they are listed."""
-    agent = Agent(http, token_for("1"))
-    return {tool["name"]: tool for tool in agent.result("tools/list")["tools"]}
-
-
-@pytest.mark.parametrize("name", TOOLS)
-@given(data=st.data())
-@effort(examples=15)
-def test_arguments_of_the_schema_are_not_refused_and_results_keep_theirs(
-    bob: Person, foreign: int, tools: dict[str, dict[str, Any]], name: str, data: st.DataObject
-) -> None:
-    schema = json.dumps(tools[name]["inputSchema"])
-    ids = [foreign, NO_TASK, *(task["id"] for task in bob.get().json()["tasks"])]
-    drawn = about(data.draw(arguments_for(schema, GenerationMode.POSITIVE)), ids)
-    result = Agent.of(bob).call(name, **drawn)
-    told = json.loads(result["content"][0]["text"])
-    if "structuredContent" in result:
-        assert told == result["structuredContent"]
-        jsonschema_rs.validate(tools[name]["outputSchema"], told)
-    else:
-        assert result["isError"]
-        assert told["code"] in DEPENDS_ON_THE_TASKS or no_schema_can_say(told["errors"]), told
-
-
-DEPENDS_ON_THE_TASKS = {"idempotency_key_reused", "task_not_found"}
-
-
-def no_schema_can_say(errors: list[dict[str, Any]]) -> bool:
-    """A cursor is opaque, and of one list; a rule between members is said by a description."""
-    return {error["type"] for error in errors} <= {"cursor_invalid", "value_error"}
-
-
-@pytest.mark.parametrize("name", TOOLS)
-@given(data=st.data())
-@effort(examples=15)
-def test_other_arguments_are_a_result_or_an_error_of_the_protocol(
-    bob: Person, foreign: int, tools: dict[str, dict[str, Any]], name: str, data: st.DataObject
-) -> None:
-    schema = json.dumps(tools[name]["inputSchema"])
-    drawn = about(data.draw(arguments_for(schema, GenerationMode.NEGATIVE)), [foreign, NO_TASK])
-    response = Agent.of(bob).request("tools/call", {"name": name, "arguments": drawn})
-    assert_of_the_protocol(response, response.request.content)
-    assert ("result" in response.json()) == isinstance(drawn, dict | None), response.text
