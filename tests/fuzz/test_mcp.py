@@ -63,9 +63,9 @@ def headers_of(asked: dict[str, Any]) -> dict[str, str]:
     return usual | ({"Mcp-Name": asked["params"]["name"]} if "name" in asked["params"] else {})
 
 
-def right_messages() -> list[dict[str, Any]]:
+def right_messages(task_id: int = NO_TASK) -> list[dict[str, Any]]:
     """Messages of each kind, of the newest revision and of one that begins with `initialize`."""
-    calls = [{"name": name, "arguments": tool.arguments(NO_TASK)} for name, tool in TOOLS.items()]
+    calls = [{"name": name, "arguments": tool.arguments(task_id)} for name, tool in TOOLS.items()]
     told = {"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "a"}}
     return [
         message("server/discover"),
@@ -90,7 +90,7 @@ OF_EACH_TYPE: tuple[object, ...] = (DROPPED, None, True, 0, 1.5, "", [], {})
 
 
 def test_each_member_is_missing_or_of_another_type_in_turn(bob: Person, foreign: int) -> None:
-    for right in right_messages():
+    for right in right_messages(foreign):
         for place, other in itertools.product(range(len(list(places(right)))), OF_EACH_TYPE):
             wrong = deepcopy(right)
             holder, name = list(places(wrong))[place]
@@ -155,7 +155,7 @@ def test_a_broken_message_gets_an_answer_of_the_protocol(
     replaced = {name for name, _, is_beside in odd_ones if not is_beside}
     fields = [(name, value) for name, value in right.items() if name not in replaced]
     fields += [(name, value) for name, value, _ in odd_ones]
-    body = as_sent(text)
+    body = as_sent(text.replace(str(NO_TASK), str(foreign)))
     assert_of_the_protocol(post(bob, body, fields), body)
 
 
