@@ -1,6 +1,8 @@
 """The protocol at /mcp: messages, revisions, headers, errors (MCP 2026-07-28 and 2025-11-25)."""
 
 import json
+import subprocess
+import sys
 from base64 import b64encode
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from support.agent import LEGACY, META, MODERN, Agent, error_of
 from support.calls import assert_refused
+from support.machine import ROOT
 from support.oauth import PUBLIC_URL, access_token
 from support.people import Person
 from support.service import client_for, settings_for
@@ -376,3 +379,10 @@ def test_without_the_database_a_call_is_503_and_a_list_is_not(
 
 def test_nothing_of_it_may_be_stored_by_a_cache(agent: Agent) -> None:
     assert agent.request("tools/list").headers["Cache-Control"] == "no-store"
+
+
+def test_a_process_that_never_sees_an_agent_has_not_imported_what_serves_one() -> None:
+    imported = "print(*sorted(name for name in sys.modules if name.startswith('taskapi.mcp')))"
+    command = [sys.executable, "-c", f"import sys, taskapi.app; {imported}"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["taskapi.mcp", "taskapi.mcp.routes"]
