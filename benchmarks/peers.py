@@ -72,7 +72,7 @@ class Peer:
         """
         operation = self.own(operation)
         response, body = self.send(self.requests(operation, seconds=1)[0])
-        if (response.status, body.count(b'"title"')) != (operation.status, operation.tasks):
+        if (response.status, body.count(b'"is_completed"')) != (operation.status, operation.tasks):
             raise BenchmarkError(f"{self.name}, {operation.name}: {response.status} {body!r}")
         return body
 

@@ -29,7 +29,7 @@ function init(arguments)
   if arguments[3] then
     local status, tasks = tonumber(arguments[3]), tonumber(arguments[4])
     function response(got, _, body)
-      local _, found = body:gsub('"title"', "")
+      local _, found = body:gsub('"is_completed"', "")
       if got ~= status or found ~= tasks then
         wrong = wrong + 1
       end
