@@ -135,6 +135,11 @@ def test_a_program_that_nobody_has_linked_to_the_api_gets_no_token_for_it(
     assert (answer["error"], "code" in answer) == ("invalid_target", False)
 
 
+def test_a_body_that_is_no_json_does_not_end_the_web_application(account: Account) -> None:
+    assert account.browser.post("/programs", content=b"{").status_code == 400
+    assert account.browser.get("/programs").json() == []
+
+
 @pytest.mark.parametrize("path", ["/programs", "/api/auth/oauth2/create-client"])
 def test_only_the_operator_registers_programs(path: str, account: Account) -> None:
     response = account.browser.post(path, json={"redirect_uris": ["https://evil.example"]})

@@ -73,7 +73,14 @@ def test_the_pages_say_who_asks_for_what_and_bring_the_answer_back(
 
     browser.get(client.authorization_url(mcp, f"{BOTH} openid"))
     waits.until(lambda browser: texts(browser, "li")[2:])
+    changed = browser.current_url.replace("tasks%3Awrite", "tasks%3Aown")
     assert press(browser, "Refuse")["error"] == ["access_denied"]
+
+    browser.get(changed)
+    waits.until(lambda browser: texts(browser, "li")[2:])
+    browser.find_element(By.CSS_SELECTOR, "[value=all]").click()
+    waits.until(lambda browser: texts(browser, "[role=alert]") != [""])
+    assert browser.current_url == changed
 
 
 def test_no_other_page_may_frame_the_consent_page(account: Account) -> None:

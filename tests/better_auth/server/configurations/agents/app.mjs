@@ -32,17 +32,22 @@ async function sendPage(response, name) {
 }
 
 async function sendAnswer(request, response, route) {
-  let answer, status = 200;
-  try {
-    const headers = fromNodeHeaders(request.headers);
-    const session = await auth.api.getSession({ headers });
-    if (!session) throw new APIError("UNAUTHORIZED");
-    const body = request.method === "POST" ? await json(request) : undefined;
-    answer = await route({ headers, body, user: session.user });
-  } catch (error) {
-    if (!isAPIError(error)) throw error;
-    ({ body: answer, statusCode: status } = error);
-  }
+  const [status, answer = null] = await answerOf(request, route).catch(failure);
   response.writeHead(status, { "Content-Type": "application/json" });
-  response.end(JSON.stringify(answer ?? null));
+  response.end(JSON.stringify(answer));
+}
+
+async function answerOf(request, route) {
+  const headers = fromNodeHeaders(request.headers);
+  const session = await auth.api.getSession({ headers });
+  if (!session) throw new APIError("UNAUTHORIZED");
+  const body = request.method === "POST" ? await json(request) : undefined;
+  return [200, await route({ headers, body, user: session.user })];
+}
+
+function failure(error) {
+  if (isAPIError(error)) return [error.statusCode, error.body];
+  if (error instanceof SyntaxError) return [400];
+  console.error(error);
+  return [500];
 }
