@@ -1,13 +1,18 @@
 """Better Auth that gives programs access tokens, a service that takes them, and its users."""
 
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from support.auth_server import Account
 from support.auth_stage import AGENTS, OPERATOR, Stage, fetch, staged
+from support.machine import ROOT
 from support.oauth_client import OAuthClient
 from taskapi.database.url import DatabaseUrl
+
+PAGE = (ROOT / "docs" / "agents.md").read_text()
 
 
 @pytest.fixture(scope="session")
@@ -45,8 +50,9 @@ def assistant(stage: Stage) -> OAuthClient:
 
 @pytest.fixture(scope="session")
 def program(stage: Stage, operator: Account) -> OAuthClient:
-    """A program that the operator has registered, and so may ask for `/mcp` and the API."""
-    return OAuthClient.registered_by(operator, stage.auth)
+    """The program that the operator registers on the page; it may ask for `/mcp` and the API."""
+    [registration] = re.findall(r"^```json\n(\{\n.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+    return OAuthClient.registered_by(operator, stage.auth, json.loads(registration))
 
 
 @pytest.fixture

@@ -60,15 +60,12 @@ def test_a_token_of_a_program_for_itself(
     stage: Stage, api: str, mcp: str, operator: Account
 ) -> None:
     """Its `sub` is no user, whatever scopes the program has (RFC 9068, 5)."""
-    machine = OAuthClient.registered_by(
-        operator,
-        stage.auth,
-        redirect_uris=["https://machine.example/callback"],
-        application_type="web",
-        token_endpoint_auth_method="client_secret_basic",
-        grant_types=["client_credentials"],
-        client_credentials_scopes=BOTH.split(),
-    )
+    metadata = {
+        "redirect_uris": ["https://machine.example/callback"],
+        "grant_types": ["client_credentials"],
+        "client_credentials_scopes": BOTH.split(),
+    }
+    machine = OAuthClient.registered_by(operator, stage.auth, metadata)
     token = machine.grant("client_credentials", resource=[api, mcp], scope=BOTH)["access_token"]
     detail = (
         "The access token is of a program (sub is client_id) and of no user: use the authorization "
