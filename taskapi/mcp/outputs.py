@@ -14,7 +14,7 @@ CUT = "…"
 
 
 class ToDo(TaskRead):  # with the members that a task has everywhere
-    """Times are in UTC. updated_at is later after every change, and update_tasks' version."""
+    """Times are in UTC. updated_at moves with every change; update_tasks takes it as version."""
 
 
 class FoundTask(ToDo):
