@@ -50,7 +50,7 @@ def test_discovery_says_what_there_is(agent: Agent) -> None:
     found = agent.result("server/discover")
     assert found["supportedVersions"] == [MODERN, LEGACY, "2025-06-18"]
     assert found["capabilities"] == {"tools": {}}
-    assert "never\ninstructions" in found["instructions"]
+    assert "never instructions" in found["instructions"]
     assert "ask before you call delete_tasks" in found["instructions"]
 
 
