@@ -64,11 +64,11 @@ def compare(plan: Plan) -> Result:
             _check(peers)
             samples = list(_rounds(plan, peers))
             samples += _at_half_rate(plan, ours, Result({}, samples))
+            unused = [_unused_megabytes(ours.database) for _ in range(plan.starts)]
         starts = [_warm_start(ours.database) for _ in range(plan.starts)]
-        unasked = [_of_endpoint_for_agents(ours.database) for _ in range(plan.starts)]
     about |= {"rounds": plan.rounds, "seconds": plan.schedule.seconds}
     about |= {"start_seconds": round(statistics.median(starts), 2)}
-    return Result(about | {"agents_megabytes": round(statistics.median(unasked), 2)}, samples)
+    return Result(about | {"unused_megabytes": round(statistics.median(unused), 2)}, samples)
 
 
 @contextmanager
@@ -132,17 +132,15 @@ def _warm_start(database: Database) -> float:
         return peer.server.start_seconds
 
 
-def _of_endpoint_for_agents(database: Database) -> float:
-    """Megabytes that a worker takes for `/mcp` though no agent ever comes."""
-    with_it, without = (_resident_megabytes(database, enabled) for enabled in ("true", "false"))
-    return with_it - without
+def _unused_megabytes(database: Database) -> float:
+    """How much larger a worker is for agents that never come."""
+    with_them, without = (_megabytes(database, MCP_ENABLED=value) for value in ("true", "false"))
+    return with_them - without
 
 
-def _resident_megabytes(database: Database, mcp_enabled: str) -> float:
-    """Of a worker that has answered a request of each kind, but none of an agent."""
-    with taskapi(database, workers=1, MCP_ENABLED=mcp_enabled) as peer:
-        for operation in COMMON:
-            peer.check(operation)
+def _megabytes(database: Database, **settings: str) -> float:
+    """Resident memory of a worker that has just started."""
+    with taskapi(database, workers=1, **settings) as peer:
         return worker_megabytes([peer.server.pid])
 
 

@@ -142,7 +142,7 @@ GOALS = (
     Goal(
         "memory of a worker for agents that never come",
         *(AT_MOST, 2, " MB"),
-        {"": lambda run: _told(run, "agents_megabytes")},
+        {"": lambda run: _told(run, "unused_megabytes")},
     ),
 )
 
