@@ -11,6 +11,9 @@ from support.agent import Agent
 from support.calls import NO_TASK
 from support.oauth import PUBLIC_URL
 from support.people import Person, token_for
+from taskapi import scopes
+from taskapi.config import UserIdType
+from taskapi.mcp.tools import tools_json
 
 Json = dict[str, Any]
 
@@ -87,6 +90,15 @@ def test_schemas_are_plain(described: dict[str, Json]) -> None:
             assert "$ref" not in text
             assert "$defs" not in text
         assert tool["inputSchema"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "described_as"), [("integer", "integer"), ("text", "string"), ("uuid", "string")]
+)
+def test_a_users_id_is_described_as_the_setting_has_it(kind: UserIdType, described_as: str) -> None:
+    [tool, *_] = json.loads(tools_json(scopes.ALL, kind))
+    task = tool["outputSchema"]["properties"]["tasks"]["items"]
+    assert task["properties"]["user_id"]["type"] == described_as
 
 
 def test_they_say_to_dos_and_what_to_be_careful_with(described: dict[str, Json]) -> None:
