@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 from taskapi.edge.body import BodyReader, BoundedRequest, json_object, raw_stream
 from taskapi.edge.call import Call, callables
 from taskapi.edge.fairness import NO_TURN, charge, turn_of
+from taskapi.edge.problem import ERROR_BODY, BodyOf
 from taskapi.edge.query import read_query
 from taskapi.edge.restrictions import (
     refuse_no_scope,
@@ -50,10 +51,11 @@ class Described(TypedDict, total=False):
 
 
 class RouteOptions(Described, total=False):
-    """All that a route may be given beside its path; `Route` explains the first seven."""
+    """All that a route may be given beside its path; `Route` explains the first eight."""
 
     charged: bool
     deadline: float
+    error_body: BodyOf
     reads: BodyReader
     max_body_bytes: int
     requires: str
@@ -76,6 +78,8 @@ class Route(APIRoute):
             endpoint counts it (`charge`), because only the body says whether it counts.
         deadline: seconds for a request, its body included. Without it, `REQUEST_TIMEOUT` or, if
             the route streams, none.
+        error_body: the shape of errors in the protocol of the route's clients. Without it, the one
+            that the client accepts.
         reads: the reader of bodies. Without it, `json_object` where the endpoint takes a body, and
             none elsewhere.
         max_body_bytes: bodies may have so many bytes, or `MAX_BODY_BYTES` if that is more.
@@ -102,6 +106,7 @@ class Route(APIRoute):
         method: str,
         charged: bool = True,
         deadline: float | None = None,
+        error_body: BodyOf | None = None,
         reads: BodyReader | None = None,
         max_body_bytes: int = 0,
         requires: str | None = None,
@@ -124,6 +129,7 @@ class Route(APIRoute):
         self.answered_methods = {method, "HEAD"} if method == "GET" else {method}
         self.requires = requires
         self._charged = charged
+        self._error_body = error_body
         self.streams = streams
         self._takes_turn = takes_turn and not is_slow
         self._weighed = _weighed(self.dependant)
@@ -148,6 +154,8 @@ class Route(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in self.answered_methods:
             raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+        if self._error_body is not None:
+            scope["state"][ERROR_BODY] = self._error_body
         if self.requires is not None and self.requires not in scope["state"]["user"].scopes:
             raise InsufficientScope(self.requires)
         request = BoundedRequest(scope, receive)
