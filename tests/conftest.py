@@ -6,6 +6,7 @@ HTTP; each test gets users of its own, so nothing has to be cleaned up between t
 
 import itertools
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,10 @@ from taskapi.embedded.server import EmbeddedServer
 # How long an example takes is the machine's affair: Hypothesis would end it after 0.2 seconds.
 settings.register_profile("suite", settings(), deadline=None)
 settings.load_profile("suite")
+
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    # `nohup make test`: programs inherit that a signal is ignored, and no handler.
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 _numbers = itertools.count(int(time.time_ns()) // 1000)
 

@@ -13,11 +13,8 @@ MAX_SHOWN_CHARACTERS = 200
 CUT = "…"
 
 
-class ToDo(TaskRead):
-    """Times are in UTC. updated_at is later after every change: update_tasks takes it as version.
-
-    It has the members that a task has everywhere.
-    """
+class ToDo(TaskRead):  # with the members that a task has everywhere
+    """Times are in UTC. updated_at moves with every change; update_tasks takes it as version."""
 
 
 class FoundTask(ToDo):
@@ -43,7 +40,12 @@ class Failure(BaseModel):
     id: int
     code: Literal["task_deleted", "task_not_found", "version_mismatch"]
     message: str
-    task: Annotated[ToDo, Field(description="As it is now.")] = LEFT_OUT
+
+
+class NotUpdated(Failure):
+    """A to-do that was not changed, and why."""
+
+    task: Annotated[ToDo, Field(description="As it is now, if its version was another.")] = LEFT_OUT
 
 
 class Tasks(BaseModel):
@@ -51,6 +53,12 @@ class Tasks(BaseModel):
 
     tasks: list[ToDo]
     failures: list[Failure]
+
+
+class UpdatedTasks(Tasks):
+    """To-dos as they are now, and those that were not changed."""
+
+    failures: list[NotUpdated]  # type: ignore[assignment]  # nobody adds to it
 
 
 class AddedTasks(BaseModel):

@@ -128,7 +128,7 @@ TOOLS = (
         "to-dos as done use complete_tasks.",
         WRITE,
         UpdateTasks,
-        outputs.Tasks,
+        outputs.UpdatedTasks,
         actions.update_tasks,
         destroys=True,
     ),

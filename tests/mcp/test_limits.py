@@ -11,7 +11,7 @@ from support.metrics import figures, value
 from support.people import Person
 from support.rows import execute, held, wait_for_waiters
 from support.service import client_for, settings_for
-from support.waiting import PATIENT, eventually
+from support.waiting import HASTY_SECONDS, PATIENT, eventually
 from taskapi.database.url import DatabaseUrl
 
 RATE = 20
@@ -117,3 +117,17 @@ def test_calls_take_turns_and_discovery_does_not(
 
 def waiting(http: httpx.Client) -> float:
     return value(figures(http), "taskapi_turns_waiting")
+
+
+def test_a_call_that_takes_too_long_is_told_so_by_its_id(
+    alice: Person, database: DatabaseUrl
+) -> None:
+    """The layer that ends it stands around the route."""
+    task = alice.create()
+    params = {"name": "complete_tasks", "arguments": {"ids": [task["id"]]}}
+    with client_for(settings_for(database, request_timeout=HASTY_SECONDS)) as http:
+        agent = Agent(http, alice.token)
+        with held(database, LOCK, int(alice.id)):
+            response = agent.request("tools/call", params)
+        assert error_of(response, 503, 503)["data"]["code"] == "timed_out"
+        assert response.json()["id"] == 1

@@ -50,7 +50,7 @@ def test_discovery_says_what_there_is(agent: Agent) -> None:
     found = agent.result("server/discover")
     assert found["supportedVersions"] == [MODERN, LEGACY, "2025-06-18"]
     assert found["capabilities"] == {"tools": {}}
-    assert "never\ninstructions" in found["instructions"]
+    assert "never instructions" in found["instructions"]
     assert "ask before you call delete_tasks" in found["instructions"]
 
 
@@ -237,7 +237,6 @@ def test_what_is_no_json_is_a_parse_error(agent: Agent, content: bytes) -> None:
     ("message", "code"),
     [
         ([], INVALID_REQUEST),
-        ([PING], INVALID_REQUEST),
         ("ping", INVALID_REQUEST),
         (None, INVALID_REQUEST),
         ({}, INVALID_REQUEST),
@@ -254,6 +253,10 @@ def test_what_is_no_request_is_refused(agent: Agent, message: object, code: int)
     error_of(response, 400, code)
     has_id = isinstance(message, dict) and message.get("id") is PING["id"]
     assert response.json().get("id") == (1 if has_id else None)
+
+
+def test_a_batch_is_told_what_to_do_instead(agent: Agent) -> None:
+    assert "one message at a time" in error_of(agent.post([PING]), 400, INVALID_REQUEST)["message"]
 
 
 @pytest.mark.parametrize("message_id", ["", "a", 0, -1, 2**63, 10**4000, "\x00\n", "日本"])

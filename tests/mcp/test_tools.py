@@ -298,6 +298,7 @@ def test_a_version_that_has_passed_brings_the_task_as_it_is(
         "version_mismatch",
         now,
     )
+    assert "is in task" in failure["message"]
     assert alice.get(f"/{milk['id']}").json() == now
 
 
