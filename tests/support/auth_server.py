@@ -60,10 +60,10 @@ class AuthServer:
             hung.cancel()
         raise RuntimeError(f"Better Auth ended before it said {subject!r}")
 
-    def sign_up(self, name: str = "Alice") -> "Account":
+    def sign_up(self, name: str = "Alice", email: str | None = None) -> "Account":
         """Make a user, who is then signed in."""
-        browser = self._browsers.enter_context(client_of(self.url, headers={"Origin": self.url}))
-        email = f"{name.lower()}-{next(_numbers)}@example.com"
+        browser = self.browser()
+        email = email or f"{name.lower()}-{next(_numbers)}@example.com"
         response = browser.post(
             "/api/auth/sign-up/email",
             json={"name": name, "email": email, "password": PASSWORD},
@@ -71,12 +71,17 @@ class AuthServer:
         assert response.status_code == 200, response.text
         return Account(response, browser)
 
+    def browser(self) -> httpx.Client:
+        """A client that sends what a browser does from a page of this server, and keeps cookies."""
+        return self._browsers.enter_context(client_of(self.url, headers={"Origin": self.url}))
+
 
 class Account:
     """A user of Better Auth who is signed in.
 
     Attributes:
         id: as Better Auth writes it, always a string.
+        email: what the user signs in with, beside `PASSWORD`.
         session_token: what `signUp` and `signIn` return, and what people take for a JWT.
         bearer_token: the same, signed, as the bearer plugin hands it out.
         browser: a client that holds the session's cookies.
@@ -85,6 +90,7 @@ class Account:
     def __init__(self, signed_up: httpx.Response, browser: httpx.Client) -> None:
         answer = signed_up.json()
         self.id: str = answer["user"]["id"]
+        self.email: str = answer["user"]["email"]
         self.session_token: str = answer["token"]
         self.bearer_token: str = signed_up.headers["set-auth-token"]
         self.browser = browser

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -56,6 +57,11 @@ BY_PRODUCTS = {
 }
 """In which Better Auth also makes JWTs that are no tokens for an API."""
 
+OPERATOR = "operator@example.com"
+
+AGENTS = Mode("agents", {"OPERATOR_EMAIL": OPERATOR})
+"""In which Better Auth gives access tokens to programs, too."""
+
 
 def in_mode(name: str) -> pytest.MarkDecorator:
     """Marks a test that needs no more than one mode."""
@@ -107,24 +113,34 @@ def staged(mode: Mode, server: DatabaseUrl) -> Iterator[Stage]:
     """
     database = create_database(server)
     if mode.ours_first:
-        prepare(database, **settings_of(mode, "http://127.0.0.1"))
-    with running(mode.configuration, database, **mode.environment) as auth:
-        told = settings_of(mode, auth.url)
-        settings = settings_for(database, **told)
-        if not mode.ours_first:
-            prepare(database, **told)
-        with client_for(settings) as http:
-            yield Stage(auth, database, http, told)
+        prepare(database, **settings_of(mode, "http://127.0.0.1", "http://127.0.0.1"))
+    # Each of the two knows the other's address when it starts.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with running(mode.configuration, database, TASKS_URL=url, **mode.environment) as auth:
+            told = settings_of(mode, auth.url, url)
+            settings = settings_for(database, **told)
+            if not mode.ours_first:
+                prepare(database, **told)
+            with client_for(settings, listener=listener) as http:
+                yield Stage(auth, database, http, told)
 
 
-def settings_of(mode: Mode, auth_url: str) -> dict[str, object]:
+def settings_of(mode: Mode, auth_url: str, url: str) -> dict[str, object]:
     """What `taskapi.env` beside the configuration sets, with the addresses of this run.
 
     Nothing that it leaves out has another value than a user would have.
+
+    Args:
+        mode: whose file it is.
+        auth_url: Better Auth's address.
+        url: the service's.
     """
     lines = (SERVER / "configurations" / mode.configuration / "taskapi.env").read_text().split()
     told = dict(line.split("=", 1) for line in lines)
     told = {name: auth_url if value.startswith("http") else value for name, value in told.items()}
+    if "PUBLIC_URL" in told:
+        told["PUBLIC_URL"] = url
     if "BETTER_AUTH_SECRET" in told:
         told["BETTER_AUTH_SECRET"] = SECRET
     unset: dict[str, object] = {"better_auth_secret": None, "create_unknown_users": None}

@@ -54,16 +54,21 @@ def settings_for(database: DatabaseUrl, **changed: object) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
-    """Run a service for these settings in a thread; gives its base address."""
-    with serving_app(create_app(settings)) as address:
+def serving(settings: Settings, listener: socket.socket | None = None) -> Iterator[str]:
+    """Run a service for these settings in a thread; gives its base address.
+
+    Args:
+        settings: the service's.
+        listener: where it listens, if its address must be known before it starts.
+    """
+    with serving_app(create_app(settings), listener) as address:
         yield address
 
 
 @contextmanager
-def serving_app(app: Service) -> Iterator[str]:
+def serving_app(app: Service, listener: socket.socket | None = None) -> Iterator[str]:
     """The same for an application that a test has changed."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listener or socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, **uvicorn_options(app.settings))
     server = uvicorn.Server(config)
     # A daemon, so that one which hangs cannot keep the test process from ending.
@@ -96,7 +101,9 @@ def client_of(address: str, *, timeout: float = PATIENCE, **options: Any) -> htt
 
 
 @contextmanager
-def client_for(settings: Settings, *, timeout: float = PATIENCE) -> Iterator[httpx.Client]:
+def client_for(
+    settings: Settings, *, timeout: float = PATIENCE, listener: socket.socket | None = None
+) -> Iterator[httpx.Client]:
     """A client of a service that runs for these settings."""
-    with serving(settings) as address, client_of(address, timeout=timeout) as client:
+    with serving(settings, listener) as address, client_of(address, timeout=timeout) as client:
         yield client
