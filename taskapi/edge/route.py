@@ -178,6 +178,7 @@ class Route(APIRoute):
             raise RequestValidationError(errors)
         if self._weighed is not None:
             charge(request.scope, arguments[self._weighed].rate_weight - 1)
+        request.value = None  # what the arguments do not have would be held while it waits
         async with turn_of(request.scope) if self._takes_turn else NO_TURN:
             result = await self._call.on(arguments)
         if isinstance(result, Response):

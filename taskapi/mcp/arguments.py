@@ -32,6 +32,9 @@ MAX_WRITTEN = 25
 
 USUAL_FOUND = 20
 
+MAX_CURSOR_CHARACTERS = 8192
+"""In a URL, the limit of a request's head bounds it."""
+
 
 def _as_number(value: object) -> object:
     return int(value) if isinstance(value, str) else value
@@ -80,7 +83,7 @@ class FindTasks(StrictBody, TaskQuery):
         int, Field(ge=1, le=MAX_FOUND, description="At most so many in a page."), PlainDigits
     ] = USUAL_FOUND
     cursor: Annotated[
-        str | None,
+        Annotated[str, StringConstraints(max_length=MAX_CURSOR_CHARACTERS)] | None,
         Field(description="next_cursor of the page before, with the same other arguments."),
     ] = None
 

@@ -31,6 +31,9 @@ of what JSON-RPC reserves (MCP 2026-07-28, Error Codes)."""
 
 Id = str | int
 
+MAX_ID_CHARACTERS = 1024
+"""It is held while a call waits, and sent back. Clients have numbers, or UUIDs."""
+
 NO_PARAMS: dict[str, Any] = {}
 
 
@@ -80,7 +83,9 @@ def id_in(message: object) -> Id | None:
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool)
+    if isinstance(value, str):
+        return len(value) <= MAX_ID_CHARACTERS
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def request_in(message: object) -> RpcRequest | None:
@@ -101,7 +106,10 @@ def request_in(message: object) -> RpcRequest | None:
     if "id" not in message:
         return None
     if not _is_id(message["id"]):
-        raise RpcError(INVALID_REQUEST, "id should be a string or an integer.")
+        raise RpcError(
+            INVALID_REQUEST,
+            f"id should be an integer, or a string of at most {MAX_ID_CHARACTERS} characters.",
+        )
     params = message.get("params", NO_PARAMS)
     if not isinstance(params, dict):
         raise RpcError(INVALID_PARAMS, "params should be an object.")

@@ -79,6 +79,7 @@ async def _call_tool(request: BoundedRequest, params: dict[str, Any]) -> Answer:
         raise RpcError(INVALID_PARAMS, "params.name should be a string.")
     if not isinstance(arguments, dict | None):
         raise RpcError(INVALID_PARAMS, "params.arguments should be an object.")
+    params.clear()  # a call may wait, and what else a message has would be held meanwhile
     result = await call_tool(request, name, arguments or {})
     return Answer(result.members, result.share)
 

@@ -78,9 +78,7 @@ class Exchange:
             ApiError: as every route raises.
         """
         self._check_origin()
-        message = await self._message()
-        self._identify(id_in(message))
-        request = request_in(message)
+        request = self._request_in(await self._message())
         if request is None:
             check_version(self._request.headers)
             return Response(status_code=HTTPStatus.ACCEPTED)
@@ -89,6 +87,10 @@ class Exchange:
         method = method_named(request.method, modern=modern)
         answer = await method(self._request, request.params)
         return self._written(request, answer, modern=modern)
+
+    def _request_in(self, message: object) -> RpcRequest | None:
+        self._identify(id_in(message))
+        return request_in(message)
 
     def refusal(self, error: RpcError) -> Response:
         """The response to a mistake of the client's program.

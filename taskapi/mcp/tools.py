@@ -204,6 +204,7 @@ async def call_tool(request: BoundedRequest, name: str, arguments: dict[str, Any
         wanted: Any = tool.arguments.model_validate(arguments)
     except ValidationError as error:
         return refused(error.errors(include_url=False, include_context=False, include_input=False))
+    arguments.clear()
     charge(request.scope, wanted.rate_weight - 1)
     async with turn_of(request.scope):
         try:

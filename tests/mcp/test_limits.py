@@ -1,12 +1,15 @@
-"""What one user's agents may use (contract, section 11): calls are limited, discovery is not."""
+"""What one user's agents may use: calls are limited, discovery is not."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import pytest
 
 from support.agent import Agent, error_of
+from support.garbage import is_held
 from support.metrics import figures, value
 from support.people import Person
 from support.rows import execute, held, wait_for_waiters
@@ -131,3 +134,25 @@ def test_a_call_that_takes_too_long_is_told_so_by_its_id(
             response = agent.request("tools/call", params)
         assert error_of(response, 503, 503)["data"]["code"] == "timed_out"
         assert response.json()["id"] == 1
+
+
+@pytest.mark.parametrize("place", ["message", "params", "_meta"])
+def test_while_a_call_waits_nothing_is_held_that_it_does_not_use(
+    agent: Agent, alice: Person, database: DatabaseUrl, place: str
+) -> None:
+    """A megabyte of empty objects takes 25 of memory, and 200 calls of a user may wait."""
+    call: dict[str, Any] = {
+        "name": "complete_tasks",
+        "arguments": {"ids": [alice.create()["id"]]},
+        "_meta": {},
+    }
+    message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
+    mark = f"held in {place}"
+    {"message": message, "params": call, "_meta": call["_meta"]}[place]["junk"] = "JUNK"
+    content = json.dumps(message).replace('"JUNK"', json.dumps([mark, {}]))
+    with ThreadPoolExecutor(1) as threads:
+        with held(database, LOCK, int(alice.id)) as holder:
+            answer = threads.submit(agent.post, content=content.encode())
+            wait_for_waiters(database, holder)
+            assert not is_held(mark)
+        assert answer.result().json()["result"]["isError"] is False
