@@ -23,7 +23,7 @@ from taskapi.resource.fields import PlainDigits, RowId, Timestamp, without_nul
 from taskapi.resource.schemas import StrictBody
 from taskapi.tasks.batch_schemas import OPERATIONS_PER_WEIGHT
 from taskapi.tasks.models import MAX_TITLE_CHARACTERS
-from taskapi.tasks.schemas import SEARCH_WEIGHT, TaskCreate, TaskQuery, TaskUpdate
+from taskapi.tasks.schemas import NOT_BLANK, SEARCH_WEIGHT, TaskCreate, TaskQuery, TaskUpdate
 
 MAX_FOUND = 100
 MAX_IDS = 50
@@ -160,7 +160,10 @@ class Search(StrictBody):
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE_CHARACTERS),
         AfterValidator(without_nul),
-        Field(description="Text in a title or a description: one word finds more than three."),
+        Field(
+            description="Text in a title or a description: one word finds more than three.",
+            json_schema_extra={"pattern": NOT_BLANK},
+        ),
     ]
 
 

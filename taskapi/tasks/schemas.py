@@ -33,6 +33,7 @@ BLANK = re.compile(rf"[{WHITE_SPACE}]*")
 # but refuse nothing that is taken. No \u: hey-api writes the character itself, a line break even.
 BLANKS_OF_A_PATTERN = r"\s\x85"
 WITHOUT_NUL = r"^[^\x00]*$"
+NOT_BLANK = rf"^[{BLANKS_OF_A_PATTERN}]*[^\x00{BLANKS_OF_A_PATTERN}][^\x00]*$"
 
 Title = Annotated[
     str,
@@ -40,9 +41,7 @@ Title = Annotated[
     AfterValidator(without_nul),
     Field(
         description="Trimmed of white space at both ends.",
-        json_schema_extra={
-            "pattern": rf"^[{BLANKS_OF_A_PATTERN}]*[^\x00{BLANKS_OF_A_PATTERN}][^\x00]*$"
-        },
+        json_schema_extra={"pattern": NOT_BLANK},
     ),
 ]
 

@@ -101,6 +101,14 @@ def no_schema_can_say(errors: list[dict[str, Any]]) -> bool:
     )
 
 
+@pytest.mark.parametrize("query", ["", " \r", "\x85", "\0", "a\0"])
+def test_what_a_search_refuses_its_schema_refuses_too(
+    bob: Person, tools: dict[str, dict[str, Any]], query: str
+) -> None:
+    assert Agent.of(bob).call("search", query=query)["isError"]
+    assert not jsonschema_rs.is_valid(tools["search"]["inputSchema"], {"query": query})
+
+
 @pytest.mark.parametrize("name", TOOLS)
 @given(data=st.data())
 @effort(examples=15)
