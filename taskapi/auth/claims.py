@@ -36,9 +36,12 @@ KINDS = {
 """What a claim is instead; anything else is a number."""
 
 
-OF_OTHER_TOKENS = {"acr", "amr", "at_hash", "auth_time", "azp", "c_hash", "cnf", "nonce"}
-"""Claims of ID tokens (OpenID Connect Core, 2) and of tokens that are bound to a key (RFC 7800).
-The auth server signs them with the same keys, and gives them to programs."""
+OF_OTHER_TOKENS = {"acr", "amr", "at_hash", "auth_time", "azp", "c_hash", "nonce"}
+"""Of ID tokens (OpenID Connect Core, 2)."""
+
+OF_OTHER_TOKENS |= {"client_id", "cnf"}
+"""Of access tokens (RFC 9068, 2.2), and of tokens that are bound to a key (RFC 7800). The auth
+server signs all of them with the same keys, and gives them to programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +73,21 @@ class ClaimsPolicy:
         user_id_type: the type of `sub` in the database.
         issuer: what `iss` must be; None accepts any.
         audience: what `aud` must be or contain; None accepts any.
+        access_token_issuer: what `iss` must not be: the auth server writes it into access tokens
+            and ID tokens. None if it is the same as in session tokens, or not known.
     """
 
     user_id_type: UserIdType
     issuer: str | None
     audience: str | None
+    access_token_issuer: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The policy of these settings."""
-        return cls(settings.user_id_type, settings.issuer, settings.audience)
+        other = settings.access_token_issuer
+        other = None if other == settings.issuer else other
+        return cls(settings.user_id_type, settings.issuer, settings.audience, other)
 
     def user_of(self, claims: dict[str, Any]) -> User:
         """The user of a token with these claims.
@@ -94,7 +102,10 @@ class ClaimsPolicy:
             raise InvalidToken("The token is from another issuer.", "issuer")
         if self.audience is not None and not contains(claims.get("aud"), self.audience):
             raise InvalidToken("The token is for another audience.", "audience")
-        if foreign := OF_OTHER_TOKENS & claims.keys():
+        foreign = OF_OTHER_TOKENS & claims.keys()
+        if self.access_token_issuer is not None and claims.get("iss") == self.access_token_issuer:
+            foreign |= {"iss"}
+        if foreign:
             raise InvalidToken(
                 f"This is no session token ({min(foreign)}), and has not the type of an OAuth "
                 "access token: an ID token is for its own client alone.",

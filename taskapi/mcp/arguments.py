@@ -109,6 +109,16 @@ class AddTasks(_Weighed):
         return len(self.tasks)
 
 
+def _only_text(value: object) -> object:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("should be a string: updated_at of the to-do")
+    return value
+
+
+Version = Annotated[Timestamp, BeforeValidator(_only_text)]
+"""A number would be read as seconds since 1970."""
+
+
 class UpdateTask(StrictBody, TaskUpdate):
     """Give title, description or both. What is left out stays as it is; "" clears a description."""
 
@@ -116,7 +126,7 @@ class UpdateTask(StrictBody, TaskUpdate):
 
     id: TaskId
     version: Annotated[
-        Timestamp | None,
+        Version | None,
         Field(
             description="updated_at of the to-do as you have read it. If it has changed since, it "
             "stays as it is, and you get it with the failure."

@@ -63,9 +63,15 @@ def test_an_access_token_without_its_type_does_not_pass_as_a_session_token(
     assert "no session token" in refusal_of(program, sign(claims, **header))
 
 
-@pytest.mark.parametrize("claim", ["nonce", "at_hash", "auth_time", "azp", "cnf"])
+@pytest.mark.parametrize("claim", ["nonce", "at_hash", "auth_time", "azp", "client_id", "cnf"])
 def test_an_id_token_does_not_pass_as_a_session_token(alice: Person, claim: str) -> None:
     assert claim in refusal_of(alice, token_for(alice.id, **{claim: "x"}))
+
+
+def test_the_issuer_of_access_tokens_signs_no_session_token(program: Person) -> None:
+    assert "no session token (iss)" in refusal_of(program, token_for(program.id, iss=ISSUER))
+    program.token = token_for(program.id, iss="https://auth.example.com")
+    assert program.get().status_code == 200
 
 
 def test_a_session_token_with_the_type_of_an_access_token_is_none(program: Person) -> None:

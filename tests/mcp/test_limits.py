@@ -72,6 +72,15 @@ def test_a_call_counts_by_what_it_costs(
     assert left(response) == RATE - weight
 
 
+@pytest.mark.parametrize("method", ["tools/list", "nothing", "notifications/initialized"])
+def test_a_long_message_counts_whatever_it_asks_for(
+    small: httpx.Client, alice: Person, method: str
+) -> None:
+    agent = Agent(small, alice.token)
+    response = agent.request(method, {"junk": "x" * 200_000})
+    assert left(response) == RATE - 3
+
+
 def test_all_or_none_are_added(small: httpx.Client, alice: Person) -> None:
     agent = Agent(small, alice.token)
     result = agent.call("add_tasks", tasks=[{"title": "x"}] * 4)

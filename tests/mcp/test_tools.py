@@ -170,6 +170,11 @@ def test_right_arguments_conform_and_so_does_what_is_returned(
             {"tasks": [{"id": 1, "title": "x", "version": "1"}]},
             ["tasks", 0, "version"],
         ),
+        (
+            "update_tasks",
+            {"tasks": [{"id": 1, "title": "x", "version": 1}]},
+            ["tasks", 0, "version"],
+        ),
         ("complete_tasks", {"ids": [1], "is_completed": "yes"}, ["is_completed"]),
         ("search", {}, ["query"]),
         ("search", {"query": "  "}, ["query"]),
