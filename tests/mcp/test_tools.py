@@ -11,6 +11,7 @@ from support.agent import Agent
 from support.calls import NO_TASK
 from support.oauth import PUBLIC_URL
 from support.people import Person, token_for
+from support.tools import TOOLS
 from taskapi import scopes
 from taskapi.config import UserIdType
 from taskapi.mcp.tools import tools_json
@@ -19,19 +20,7 @@ Json = dict[str, Any]
 
 TITLES = ["Buy milk", "Call Bob", "Pay rent"]
 
-RIGHT: dict[str, Json] = {
-    "find_tasks": {"limit": 5},
-    "get_tasks": {"ids": [NO_TASK]},
-    "add_tasks": {"tasks": [{"title": "Buy milk"}]},
-    "update_tasks": {"tasks": [{"id": NO_TASK, "title": "Buy milk"}]},
-    "complete_tasks": {"ids": [NO_TASK]},
-    "delete_tasks": {"ids": [NO_TASK]},
-    "search": {"query": "milk"},
-    "fetch": {"id": "1"},
-}
-"""Arguments of each tool that it accepts."""
-
-ABOUT_TASKS = ["get_tasks", "update_tasks", "complete_tasks", "delete_tasks"]
+ABOUT_SEVERAL = ["get_tasks", "update_tasks", "complete_tasks", "delete_tasks"]
 
 
 def about(tool: str, *ids: object) -> Json:
@@ -81,7 +70,7 @@ def test_annotations_say_the_truth(described: dict[str, Json]) -> None:
 
 
 def test_schemas_are_plain(described: dict[str, Json]) -> None:
-    assert described.keys() == RIGHT.keys()
+    assert described.keys() == TOOLS.keys()
     for tool in described.values():
         for name in ("inputSchema", "outputSchema"):
             jsonschema_rs.meta.validate(tool[name])
@@ -109,13 +98,13 @@ def test_they_say_to_dos_and_what_to_be_careful_with(described: dict[str, Json])
     assert "ask" in described["delete_tasks"]["description"]
 
 
-@pytest.mark.parametrize("tool", RIGHT)
+@pytest.mark.parametrize("tool", TOOLS)
 def test_right_arguments_conform_and_so_does_what_is_returned(
     agent: Agent, described: dict[str, Json], tasks: list[Json], tool: str
 ) -> None:
     ids = [task["id"] for task in tasks]
-    cases = [RIGHT[tool]]
-    if tool in ABOUT_TASKS:
+    cases = [TOOLS[tool].arguments(NO_TASK)]
+    if tool in ABOUT_SEVERAL:
         cases = [about(tool, NO_TASK), about(tool, ids[0], NO_TASK), about(tool, *ids[1:])]
     if tool == "fetch":
         cases = [{"id": str(ids[0])}]
@@ -336,7 +325,7 @@ def test_a_deletion_says_what_it_deleted(agent: Agent, alice: Person, tasks: lis
     assert [task["id"] for task in alice.get().json()["tasks"]] == [rent]
 
 
-@pytest.mark.parametrize("tool", ABOUT_TASKS)
+@pytest.mark.parametrize("tool", ABOUT_SEVERAL)
 def test_a_call_that_did_nothing_is_an_error(agent: Agent, tool: str) -> None:
     result = agent.call(tool, **about(tool, NO_TASK, NO_TASK - 1))
     assert result["isError"] is True
@@ -344,7 +333,7 @@ def test_a_call_that_did_nothing_is_an_error(agent: Agent, tool: str) -> None:
     assert [failure["id"] for failure in failures] == [NO_TASK, NO_TASK - 1]
 
 
-@pytest.mark.parametrize("tool", ABOUT_TASKS)
+@pytest.mark.parametrize("tool", ABOUT_SEVERAL)
 def test_a_tool_cannot_tell_another_users_task_from_none(
     agent: Agent, bob: Person, tasks: list[Json], tool: str
 ) -> None:
@@ -368,10 +357,10 @@ def test_a_user_whom_the_service_does_not_know_is_told_so(
     strict: httpx.Client, alice: Person
 ) -> None:
     agent = Agent(strict, alice.token)
-    for tool, arguments in RIGHT.items():
-        result = agent.call(tool, **arguments)
+    for name, tool in TOOLS.items():
+        result = agent.call(name, **tool.arguments(NO_TASK))
         text = result["content"][0]["text"]
-        assert (result["isError"], "user_not_found" in text) == (True, True), (tool, text)
+        assert (result["isError"], "user_not_found" in text) == (True, True), (name, text)
 
 
 # --- Repetition ---
