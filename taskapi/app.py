@@ -127,8 +127,7 @@ def create_app(settings: Settings) -> Service:
     app = Service(settings)
     # Not include_router, with which every request is matched twice (13 of 57 us, measured).
     app.router.routes.extend(API_ROUTES)
-    if settings.access_token_issuer is not None:
-        app.router.routes.extend(metadata.router.routes)
+    app.router.routes.extend(metadata.routes(settings))
     if settings.mcp_enabled:
         app.router.routes.extend(mcp.router.routes)
     if settings.docs_enabled:

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from taskapi.auth.authorization import PROTECTED
+from taskapi.auth.authorization import served
 from taskapi.auth.claims import (
-    UNPRINTABLE,
     ClaimsPolicy,
     User,
     check_times,
@@ -68,7 +67,7 @@ def _client_id(claims: dict[str, Any]) -> str:
     client_id = claims.get("client_id")
     if not isinstance(client_id, str) or not client_id:
         raise InvalidToken("The access token names no client (client_id).", "client")
-    if UNPRINTABLE.search(client_id):
+    if not client_id.isprintable():
         raise InvalidToken("The access token's client_id has characters that no id has.", "client")
     if len(client_id.encode()) > MAX_CLIENT_BYTES:
         raise InvalidToken(
@@ -90,5 +89,5 @@ def policies(settings: Settings) -> Mapping[str, AccessTokenPolicy]:
         return {}
     return {
         each.path: AccessTokenPolicy(issuer, f"{settings.public_url}{each.path}", users)
-        for each in PROTECTED
+        for each in served(settings)
     }

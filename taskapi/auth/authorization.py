@@ -3,10 +3,11 @@
 A path under none of them is public.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from taskapi.auth.claims import User
+from taskapi.config import Settings
 from taskapi.errors import NotYourPath
 
 Rule = Callable[[User, str], None]
@@ -50,9 +51,16 @@ MCP = ProtectedResource("/mcp", "/mcp", allow_everyone)
 PROTECTED = (TASKS, MCP)
 
 
-def resource_of(path: str) -> ProtectedResource | None:
-    """The resource that a path belongs to; None for a public path."""
-    for resource in PROTECTED:
+def served(settings: Settings) -> Sequence[ProtectedResource]:
+    """The resources that are there, with these settings."""
+    return PROTECTED if settings.mcp_enabled else (TASKS,)
+
+
+def resource_of(
+    path: str, resources: Sequence[ProtectedResource] = PROTECTED
+) -> ProtectedResource | None:
+    """Which of these resources a path belongs to; None for a public path."""
+    for resource in resources:
         if path.startswith(resource.prefix):
             return resource
     return None

@@ -4,15 +4,16 @@ from typing import Any
 
 from fastapi import Request
 
-from taskapi.auth.authorization import MCP, TASKS, ProtectedResource
+from taskapi.auth.authorization import MCP, TASKS, ProtectedResource, served
 from taskapi.config import Settings
+from taskapi.edge.route import Route
 from taskapi.edge.router import Router
 from taskapi.scopes import SUPPORTED
 from taskapi.state import state_of
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 
-router = Router(include_in_schema=False)
+_router = Router(include_in_schema=False)
 
 
 def metadata_url(settings: Settings, resource: ProtectedResource) -> str | None:
@@ -22,13 +23,21 @@ def metadata_url(settings: Settings, resource: ProtectedResource) -> str | None:
     return f"{settings.public_url}{WELL_KNOWN}{resource.path}"
 
 
-@router.get(WELL_KNOWN + TASKS.path)
+def routes(settings: Settings) -> list[Route]:
+    """The routes of the metadata, of each resource that accepts access tokens."""
+    if settings.access_token_issuer is None:
+        return []
+    paths = {WELL_KNOWN + resource.path for resource in served(settings)}
+    return [route for route in _router.routes if route.path in paths]
+
+
+@_router.get(WELL_KNOWN + TASKS.path)
 async def get_tasks_metadata(request: Request) -> dict[str, Any]:
     """Of the API."""
     return _metadata(state_of(request).settings, TASKS)
 
 
-@router.get(WELL_KNOWN + MCP.path)
+@_router.get(WELL_KNOWN + MCP.path)
 async def get_mcp_metadata(request: Request) -> dict[str, Any]:
     """Of the endpoint for agents."""
     return _metadata(state_of(request).settings, MCP)

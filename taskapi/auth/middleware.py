@@ -8,7 +8,7 @@ path, and nothing behind it runs for a 401 or 403.
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskapi.auth.authentication import authenticate
-from taskapi.auth.authorization import ProtectedResource, resource_of
+from taskapi.auth.authorization import ProtectedResource, resource_of, served
 from taskapi.auth.metadata import metadata_url
 from taskapi.auth.refusals import RefusalLimit
 from taskapi.auth.verifier import Verifier
@@ -29,10 +29,13 @@ class AuthMiddleware:
         self._app = app
         self._verifier = verifier
         self._settings = settings
+        self._resources = served(settings)
         self._refusals = RefusalLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        resource = resource_of(scope["path"]) if scope["type"] == "http" else None
+        resource = None
+        if scope["type"] == "http":
+            resource = resource_of(scope["path"], self._resources)
         if resource is None:
             await self._app(scope, receive, send)
             return

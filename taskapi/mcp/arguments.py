@@ -1,12 +1,13 @@
 """What the tools take. A model reads the schemas that follow from these types, and calls by them.
 
 A name that a tool does not have is refused, because it could be a slip that loses data. Null is
-the same as nothing, because models write it for what they leave out.
+the same as nothing, because models write it for what they leave out. An empty text is, too, where a
+list is asked for.
 """
 
 import math
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +17,7 @@ from pydantic import (
     StrictBool,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 
 from taskapi.idempotency.models import MAX_KEY_CHARACTERS
@@ -34,6 +36,14 @@ USUAL_FOUND = 20
 
 MAX_CURSOR_CHARACTERS = 8192
 """In a URL, the limit of a request's head bounds it."""
+
+
+def without_nulls(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments, and the to-dos in them, without members that are null."""
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if isinstance(tasks := given.get("tasks"), list):
+        given["tasks"] = [without_nulls(it) if isinstance(it, dict) else it for it in tasks]
+    return given
 
 
 def _as_number(value: object) -> object:
@@ -86,6 +96,11 @@ class FindTasks(StrictBody, TaskQuery):
         Annotated[str, StringConstraints(max_length=MAX_CURSOR_CHARACTERS)] | None,
         Field(description="next_cursor of the page before, with the same other arguments."),
     ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, sent: dict[str, object]) -> dict[str, object]:
+        return {name: value for name, value in sent.items() if value != ""}
 
 
 class AddTask(StrictBody, TaskCreate):

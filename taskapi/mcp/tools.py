@@ -34,6 +34,7 @@ from taskapi.mcp.arguments import (
     OfIds,
     Search,
     UpdateTasks,
+    without_nulls,
 )
 from taskapi.mcp.json_schema import schema_of
 from taskapi.mcp.messages import INVALID_PARAMS, RpcError
@@ -201,7 +202,7 @@ async def call_tool(request: BoundedRequest, name: str, arguments: dict[str, Any
     if tool.scope not in user.scopes:
         raise InsufficientScope(tool.scope)
     try:
-        wanted: Any = tool.arguments.model_validate(arguments)
+        wanted: Any = tool.arguments.model_validate(without_nulls(arguments))
     except ValidationError as error:
         return refused(error.errors(include_url=False, include_context=False, include_input=False))
     arguments.clear()

@@ -159,6 +159,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.scope["extensions"] = self._extensions
         self._in_head = self._in_message = True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value.rstrip(b" \t"))  # no part of it (RFC 9110, 5.5)
+
     def on_headers_complete(self) -> None:
         check_head(self.parser.get_http_version(), self.url, self.headers)
         if len(self.pipeline) >= MAX_PIPELINED_REQUESTS:

@@ -101,6 +101,7 @@ def test_a_session_token_with_the_type_of_an_access_token_is_none(program: Perso
         ({"client_id": "x" * 2049}, "longer than 2048 bytes"),
         ({"client_id": "a\nb"}, "no id has"),
         ({"client_id": "\ud800"}, "no id has"),
+        ({"client_id": "\u202eabc"}, "no id has"),
         ({"sub": "assistant"}, "of a program"),
         ({"sub": None}, "must be a string"),
         ({"iat": 4_000_000_000}, "not valid yet"),

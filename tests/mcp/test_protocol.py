@@ -12,7 +12,7 @@ import pytest
 from support.agent import LEGACY, META, MODERN, Agent, error_of
 from support.calls import assert_refused
 from support.machine import ROOT
-from support.oauth import PUBLIC_URL, access_token
+from support.oauth import ACCEPTED, PUBLIC_URL, access_token
 from support.people import Person
 from support.service import client_for, settings_for
 from taskapi.database.url import DatabaseUrl
@@ -365,9 +365,14 @@ def test_without_any_scope_nothing_is_served(public: httpx.Client, alice: Person
 
 
 def test_it_can_be_switched_off(database: DatabaseUrl, alice: Person) -> None:
-    with client_for(settings_for(database, mcp_enabled=False)) as http:
-        response = Agent(http, alice.token).request("tools/list")
-        assert_refused(response, 404, "route_not_found")
+    """Nobody is led to sign in for what is not there."""
+    with client_for(settings_for(database, **ACCEPTED, mcp_enabled=False)) as http:
+        for token in (alice.token, None):
+            response = Agent(http, token).request("tools/list")
+            assert_refused(response, 404, "route_not_found")
+        metadata = "/.well-known/oauth-protected-resource"
+        assert_refused(http.get(f"{metadata}/mcp"), 404, "route_not_found")
+        assert http.get(metadata).status_code == 200
 
 
 def test_without_the_database_a_call_is_503_and_a_list_is_not(

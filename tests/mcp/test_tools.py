@@ -14,6 +14,7 @@ from support.people import Person, token_for
 from support.tools import TOOLS
 from taskapi import scopes
 from taskapi.config import UserIdType
+from taskapi.mcp.arguments import FindTasks
 from taskapi.mcp.tools import tools_json
 
 Json = dict[str, Any]
@@ -191,15 +192,17 @@ def test_many_mistakes_make_a_short_answer(agent: Agent) -> None:
 
 def test_null_is_the_same_as_nothing(agent: Agent) -> None:
     """Models write it for what they leave out."""
-    [task] = agent.use("add_tasks", tasks=[{"title": "x", "description": None}], request_key=None)[
-        "tasks"
-    ]
+    new = {"title": "x", "description": None, "is_completed": None}
+    [task] = agent.use("add_tasks", tasks=[new], request_key=None)["tasks"]
     assert task["description"] == ""
     change = {"id": task["id"], "title": "y", "description": None, "version": None}
     [changed] = agent.use("update_tasks", tasks=[change])["tasks"]
     assert (changed["title"], changed["description"]) == ("y", "")
-    filters = dict.fromkeys(("q", "is_completed", "created_since", "updated_before", "cursor"))
-    assert agent.use("find_tasks", **filters)["tasks"] == [changed]
+    for nothing in (None, ""):
+        arguments = dict.fromkeys(FindTasks.model_fields, nothing)
+        assert agent.use("find_tasks", **arguments)["tasks"] == [changed]
+    [completed] = agent.use("complete_tasks", ids=[task["id"]], is_completed=None)["tasks"]
+    assert completed["is_completed"] is True
 
 
 # --- Reading ---

@@ -249,6 +249,14 @@ def test_empty_lines_before_a_request_are_passed_over(alice: Person) -> None:
     assert answer.status == 200
 
 
+def test_blanks_around_a_value_are_no_part_of_it(alice: Person) -> None:
+    head = request("GET", alice.tasks, f"Authorization: \tBearer {alice.token} \t ", LAST)
+    origin = "Origin:   http://localhost:3000 \t"
+    [answer] = exchange(alice.http, head.replace(b"\r\n\r\n", f"\r\n{origin}\r\n\r\n".encode()))
+    assert answer.status == 200
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+
+
 @pytest.mark.parametrize("zeros", [1, 20, 4301, 60_000])
 def test_zeros_before_a_length_change_nothing(alice: Person, zeros: int) -> None:
     token, body = f"Authorization: Bearer {alice.token}", b'{"title": "Buy milk"}'
