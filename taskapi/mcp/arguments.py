@@ -6,6 +6,7 @@ list is asked for.
 """
 
 import math
+from abc import abstractmethod
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
@@ -65,9 +66,9 @@ class _Weighed(StrictBody):
     """Arguments about several to-dos, each of which counts as an operation of a batch."""
 
     @property
+    @abstractmethod
     def count(self) -> int:
         """How many they are."""
-        raise NotImplementedError
 
     @property
     def rate_weight(self) -> int:
