@@ -47,7 +47,7 @@ def running(
         Path(parent).chmod(0o711)
         folder = ordinary_folder(Path(parent) / "server")
         pg_ctl = [*as_ordinary_user(), programs / "pg_ctl", f"--pgdata={folder / 'data'}"]
-        _run(
+        run_quietly(
             *(*as_ordinary_user(), programs / "initdb", f"--pgdata={folder / 'data'}"),
             *(
                 f"--username={superuser}",
@@ -62,16 +62,17 @@ def running(
         given = dict(setting.split("=", maxsplit=1) for setting in settings)
         options = f"-k {folder} -c fsync=off -c jit=off"
         options += "".join(f" -c {name}={value}" for name, value in given.items())
-        _run(*pg_ctl, "start", "--wait", f"--log={folder / 'log'}", f"--options={options}")
+        run_quietly(*pg_ctl, "start", "--wait", f"--log={folder / 'log'}", f"--options={options}")
         try:
             place = f"host={folder}" + (f"&port={given['port']}" if "port" in given else "")
             yield DatabaseUrl(f"postgresql://{superuser}@/postgres?{place}", pooler=False)
         finally:
-            _run(*pg_ctl, "stop", "--mode=immediate")
+            run_quietly(*pg_ctl, "stop", "--mode=immediate")
 
 
-def _run(*command: object) -> None:
-    # To nowhere, not to a pipe, which the server would keep open.
+def run_quietly(*command: object) -> None:
+    """Run a program that must succeed, and nothing that it prints is kept."""
+    # To nowhere, not to a pipe, which a server that it starts would keep open.
     subprocess.run(
         list(map(str, command)),
         check=True,

