@@ -89,8 +89,9 @@ class Challenged(ApiError):
     def scope(self) -> str:
         """The scopes that a client should ask for.
 
-        All of them, unless one is missing: a program asks for what the first 401 names, and hides
-        from its user what it then may not do.
+        All of them, where none is known to be missing: a program asks its user for what the first
+        401 names. An agent would never ask for more, because tools are hidden from a token that
+        does not allow them.
         """
         return " ".join(scopes.SUPPORTED)
 

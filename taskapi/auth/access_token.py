@@ -5,12 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from taskapi.auth.authorization import served
-from taskapi.auth.claims import (
-    ClaimsPolicy,
-    User,
-    check_times,
-    contains,
-)
+from taskapi.auth.claims import ClaimsPolicy, User, check_times, contains
 from taskapi.config import Settings
 from taskapi.errors import InvalidToken
 from taskapi.scopes import granted

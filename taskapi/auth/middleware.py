@@ -2,7 +2,8 @@
 
 FastAPI reads a body before it resolves dependencies, so a check among those would read megabytes
 from strangers and answer 422 before 401. This is an ASGI layer instead: it has the headers and the
-path, and nothing behind it runs for a 401 or 403.
+path, and nothing behind it runs for a 401, or for a path that is not the user's. Only a route knows
+which scope it needs, and refuses a token without it before it reads the body.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -42,9 +43,7 @@ class AuthMiddleware:
         try:
             await self._admit(scope, resource)
             await self._app(scope, receive, send)
-        except (
-            Challenged
-        ) as refusal:  # of this layer, or of a route that the token lacks scopes for
+        except Challenged as refusal:  # of this layer, or of a route whose scope is missing
             refusal.resource_metadata = metadata_url(self._settings, resource)
             if isinstance(refusal, NotAuthenticated | InvalidToken):
                 self._refusals.count(scope, refusal)

@@ -65,7 +65,7 @@ class Verifier:
             KeysUnavailable: the auth server's keys are needed and cannot be fetched.
         """
         token = tokens.parse(compact)
-        policy = self.policy_for(token, resource)
+        policy = self._policy_for(token, resource)
         if token.algorithm == SECRET_ALGORITHM and self.secret is not None:
             self.secret.verify(token)
         elif token.algorithm in KEY_SET_ALGORITHMS and self.key_set is not None:
@@ -74,7 +74,7 @@ class Verifier:
             raise InvalidToken("The token's algorithm is not accepted here.", "algorithm")
         return policy.user_of(token.claims)
 
-    def policy_for(self, token: Token, resource: str) -> ClaimsPolicy | AccessTokenPolicy:
+    def _policy_for(self, token: Token, resource: str) -> ClaimsPolicy | AccessTokenPolicy:
         """The policy of a token's kind, so that no kind passes as the other (RFC 8725, 3.12).
 
         Raises:

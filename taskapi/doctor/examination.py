@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+from taskapi.auth.authorization import served
 from taskapi.auth.verifier import Verifier
 from taskapi.config import Settings
 from taskapi.database.url import DatabaseUrl
@@ -28,7 +29,7 @@ async def examine(
         if token is not None:
             # With what is not UTF-8 on the command line or the standard input, as Python reads it.
             compact = token.encode(errors="surrogateescape")
-            async for finding in examine_token(verifier, compact):
+            async for finding in examine_token(verifier, compact, served(settings)):
                 yield finding
     finally:
         if verifier.key_set is not None:

@@ -1,12 +1,12 @@
 """The keys that verify tokens, and one token: what it contains and whether it is accepted."""
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from taskapi.auth import token as tokens
-from taskapi.auth.authorization import PROTECTED, TASKS
+from taskapi.auth.authorization import TASKS, ProtectedResource
 from taskapi.auth.claims import User
 from taskapi.auth.key_set import KeySet
 from taskapi.auth.secret import secret_of
@@ -75,8 +75,10 @@ async def examine_key_set(key_set: KeySet, settings: Settings) -> Finding:
     )
 
 
-async def examine_token(verifier: Verifier, compact: bytes) -> AsyncIterator[Finding]:
-    """What a token contains, and then whether it is accepted.
+async def examine_token(
+    verifier: Verifier, compact: bytes, resources: Sequence[ProtectedResource]
+) -> AsyncIterator[Finding]:
+    """What a token contains, and then which of these resources accept it.
 
     Whoever wrote the token may be an attacker, so nothing of it is shown but as `repr` writes it:
     no escape, line break or change of direction reaches the terminal.
@@ -98,7 +100,7 @@ async def examine_token(verifier: Verifier, compact: bytes) -> AsyncIterator[Fin
         "token's user (sub)": repr(claims.get("sub")),
     }.items():
         yield Finding(subject, text, good=None)
-    yield await _verdict(verifier, compact, token)
+    yield await _verdict(verifier, compact, token, resources)
 
 
 def _expected(verifier: Verifier, token: Token) -> dict[str, str]:
@@ -120,11 +122,13 @@ def _expected(verifier: Verifier, token: Token) -> dict[str, str]:
     }
 
 
-async def _verdict(verifier: Verifier, compact: bytes, token: Token) -> Finding:
+async def _verdict(
+    verifier: Verifier, compact: bytes, token: Token, resources: Sequence[ProtectedResource]
+) -> Finding:
     """Whether the token is accepted, and where; if nowhere, why not."""
     accepted: dict[str, User] = {}
     refusals: list[ApiError] = []
-    for resource in PROTECTED:
+    for resource in resources:
         try:
             user = await verifier.user_of(compact, resource.path)
         except ApiError as refusal:

@@ -2,13 +2,13 @@
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
 
 from support.people import SECRET
 from taskapi.app import create_app
 from taskapi.auth.authorization import PROTECTED, ProtectedResource, require_owner, resource_of
 from taskapi.auth.claims import User
 from taskapi.config import Settings
+from taskapi.edge.route import Route
 from taskapi.errors import NotYourPath
 
 PUBLIC = {
@@ -33,8 +33,9 @@ def test_a_route_that_needs_no_token_is_on_the_list_of_public_paths() -> None:
         public_url="https://api.example.com",
         oauth_issuer="https://auth.example.com",
     )
-    paths = {route.path for route in create_app(settings).routes if isinstance(route, APIRoute)}
-    assert {path for path in paths if resource_of(path) is None} == PUBLIC
+    routes = [route for route in create_app(settings).routes if isinstance(route, Route)]
+    assert {route.path for route in routes if resource_of(route.path) is None} == PUBLIC
+    assert {route.path for route in routes if route.requires is None} == PUBLIC
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/apis/7/tasks", "/API/7/tasks", "/x/api/7", ""])

@@ -243,6 +243,13 @@ def test_an_access_token_is_explained(
     assert ISSUER in found["token's issuer (iss)"].text
 
 
+def test_a_token_is_not_said_to_be_for_agents_where_none_are_served(database: DatabaseUrl) -> None:
+    for token, said in ((token_for("1"), {}), (access_token("1", "tasks:read"), ACCEPTED)):
+        finding = examined(database, token, mcp_enabled=False, **said)["token"]
+        assert finding.good
+        assert "/mcp" not in finding.text
+
+
 def test_where_no_access_token_is_accepted_the_doctor_names_the_settings(
     database: DatabaseUrl,
 ) -> None:
