@@ -11,7 +11,7 @@ import pytest
 
 from support.calls import assert_refused
 from support.feed import changes, ids, token_of_now, waited
-from support.metrics import figures, value
+from support.metrics import figures, figures_at_rest, value
 from support.people import Person, token_for
 from support.postgres import OURS, Postgres
 from support.rows import execute
@@ -183,7 +183,7 @@ def test_a_process_has_a_limit_of_waits(
 
 def test_a_wait_is_counted_but_not_timed_as_a_request(alice: Person) -> None:
     since = token_of_now(alice)
-    before = figures(alice.http)
+    before = figures_at_rest(alice.http)
     waited(alice, since, 0)
     changes(alice, since)
     after = figures(alice.http)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from support.metrics import figures, value
+from support.metrics import figures, figures_at_rest, value
 from support.people import Person, sign, token_for
 from support.service import client_of, serving, settings_for
 from taskapi.database.url import DatabaseUrl
@@ -14,7 +14,7 @@ TASKS = "/api/{user_id}/tasks"
 
 
 def test_a_request_is_counted_by_route_method_and_status(alice: Person) -> None:
-    before = figures(alice.http)
+    before = figures_at_rest(alice.http)
     alice.create()
     alice.get()
     alice.get()
@@ -64,7 +64,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("reason", REFUSED)
 def test_a_refused_token_is_counted_by_its_reason(reason: str, http: httpx.Client) -> None:
-    before = figures(http)
+    before = figures_at_rest(http)
     token = REFUSED[reason]
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     assert http.get("/api/1/tasks", headers=headers).status_code == 401

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from support.metrics import figures, value
+from support.metrics import figures, figures_at_rest, value
 from support.people import Person
 from support.service import settings_for
 from support.waiting import PATIENCE
@@ -103,7 +103,7 @@ def test_a_refusal_does_not_grow_with_each_probe(run: Run, database: DatabaseUrl
 
 def test_whoever_waited_for_a_connection_is_counted(alice: Person, database: DatabaseUrl) -> None:
     """The service of the tests and this one count in the same process."""
-    before = figures(alice.http)
+    before = figures_at_rest(alice.http)
 
     async def wait() -> None:
         impatient = Executor(database, pool_size=1, connect_timeout=1.0)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.waiting import eventually
+
 Series = Mapping[str, dict[frozenset[tuple[str, str]], float]]
 
 
@@ -18,6 +20,24 @@ def figures(http: httpx.Client) -> Series:
         for sample in family.samples:
             found[sample.name][frozenset(sample.labels.items())] = sample.value
     return found
+
+
+UNDER_WAY = (
+    "taskapi_event_streams",
+    "taskapi_waiting_reads",
+    "taskapi_turns_waiting",
+    "taskapi_database_connections_in_use",
+)
+
+
+def figures_at_rest(http: httpx.Client) -> Series:
+    """The figures, once nothing that an earlier test left behind can still change them.
+
+    The service counts a request when it ends, which for a client that has closed its connection
+    is some time later.
+    """
+    eventually(lambda: not any(value(figures(http), name) for name in UNDER_WAY), "all is at rest")
+    return figures(http)
 
 
 def value(series: Series, name: str, **labels: str) -> float:
