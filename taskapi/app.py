@@ -49,11 +49,17 @@ from taskapi.server.drain import Drain
 from taskapi.server.startup import run_lifespan
 from taskapi.state import ServiceState
 from taskapi.tasks import routes as tasks
+from taskapi.transfer import routes as transfer
 
 log = structlog.get_logger("taskapi")
 
-# In this order, because `changes` would match as the id of a task.
-API_ROUTES = [*changes.router.routes, *tasks.router.routes, *operations.router.routes]
+# In this order, because `changes` and `export` would match as the id of a task.
+API_ROUTES = [
+    *changes.router.routes,
+    *transfer.router.routes,
+    *tasks.router.routes,
+    *operations.router.routes,
+]
 """Every route of the OpenAPI document."""
 
 START_SECONDS = 3.0

@@ -245,6 +245,17 @@ class TooManyListeners(ApiError):
         return {"Retry-After": "5"}
 
 
+class TooManyTransfers(ApiError):
+    """The user has as many exports or imports under way as each may have."""
+
+    status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_transfers"
+    detail = "You have too many exports or imports under way; wait until one has ended."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": "5"}
+
+
 class BodyTooLarge(ApiError):
     """The body exceeds its limit. The rest of it is not read."""
 

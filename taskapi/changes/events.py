@@ -14,10 +14,10 @@ from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
 from taskapi.changes.feed import ChangesPage
-from taskapi.changes.notifier import Listener, Notifier
-from taskapi.changes.places import Places
+from taskapi.changes.notifier import MAX_LISTENERS, MAX_LISTENERS_OF_USER, Listener, Notifier
 from taskapi.changes.reader import FeedReader
-from taskapi.errors import ApiError, Unavailable
+from taskapi.edge.places import Places
+from taskapi.errors import ApiError, TooManyListeners, Unavailable
 from taskapi.jitter import jittered
 from taskapi.observability import metrics
 
@@ -41,7 +41,7 @@ before. So the next page is not read while this one waits."""
 EXPIRED = b"event: expired\ndata: {}\n\n"
 """The token is not accepted any more. With another one, the client goes on where it is."""
 
-places = Places(metrics.EVENT_STREAMS)
+places = Places(metrics.EVENT_STREAMS, TooManyListeners, MAX_LISTENERS_OF_USER, MAX_LISTENERS)
 
 
 class EventStream(Response):

@@ -8,6 +8,7 @@ from taskapi.changes.position import BEGINNING, END, FeedPosition, issue_token, 
 from taskapi.changes.statements import CLOCK, changes_statement
 from taskapi.config import MAX_ID
 from taskapi.database.statement import Statement
+from taskapi.edge.conditional import ClockTime
 from taskapi.edge.memory import SHORT_BYTES
 from taskapi.errors import Overloaded, ResyncRequired
 from taskapi.tasks.store import TaskStore
@@ -51,6 +52,19 @@ class ChangeFeed(TaskStore):
             InvalidCursor: it is not a token of this user.
         """
         return read_token(self._owner, token)
+
+    async def start(self) -> None:
+        """Start the user's clock, unless it runs already.
+
+        Raises:
+            UserNotFound: the user is not in the users table, and cannot be.
+        """
+        await self._row(CLOCK, {})
+
+    def token_at(self, clock: ClockTime) -> str:
+        """The token of a client that has everything up to what the user's clock showed."""
+        position = FeedPosition(clock.changed_at, MAX_ID, clock.changed_at, clock.started_at)
+        return issue_token(self._owner, position)
 
     async def read(self, position: FeedPosition, limit: int, retention: timedelta) -> ChangesPage:
         """What has changed since a position.

@@ -19,6 +19,10 @@ from taskapi.errors import Unavailable
 
 ASK_SECONDS = 1.0
 
+MAX_LISTENERS_OF_USER = 10
+MAX_LISTENERS = 1000
+"""In a process. Both count waiting requests and event streams each by itself."""
+
 CLOCKS_OF = compiled(
     select(
         func.array_agg(CLOCKS.c.user_id).label("owners"),

@@ -6,10 +6,12 @@ from typing import Annotated
 from fastapi import Header, Request
 
 from taskapi.changes.feed import ChangesPage
-from taskapi.changes.places import Places
+from taskapi.changes.notifier import MAX_LISTENERS, MAX_LISTENERS_OF_USER
 from taskapi.changes.reader import FeedReader
 from taskapi.edge.deadline import extend_deadline
+from taskapi.edge.places import Places
 from taskapi.edge.preferences import preference
+from taskapi.errors import TooManyListeners
 from taskapi.observability import metrics
 from taskapi.state import state_of
 
@@ -24,7 +26,7 @@ Prefer = Annotated[
     ),
 ]
 
-places = Places(metrics.WAITING_READS)
+places = Places(metrics.WAITING_READS, TooManyListeners, MAX_LISTENERS_OF_USER, MAX_LISTENERS)
 
 
 def wait_seconds(prefer: str | None) -> int | None:

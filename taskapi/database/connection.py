@@ -19,6 +19,10 @@ CLOSE_SECONDS = 2.0
 """For the server to cancel what still runs and to close; a frozen one never would."""
 
 
+BEGIN = "BEGIN"
+BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+"""Its statements all read what was there when the first of them began."""
+
 RESPONSE_SECONDS = 2.0
 """For a round trip to show that a connection still leads to the server."""
 
@@ -64,12 +68,15 @@ class Connection:
         return await prepared.fetchrow(*arguments)
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
+    async def transaction(self, begin: str = BEGIN) -> AsyncIterator[None]:
         """Several statements that take effect together, or not at all where an error is raised.
 
         Not asyncpg's, which waits for a rollback even when the request's deadline has passed.
+
+        Args:
+            begin: `BEGIN` or `BEGIN_SNAPSHOT`.
         """
-        await self._connection.execute("BEGIN")
+        await self._connection.execute(begin)
         try:
             yield
         except Exception:

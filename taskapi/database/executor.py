@@ -8,7 +8,7 @@ import asyncpg
 import structlog
 
 from taskapi.database import faults
-from taskapi.database.connection import Connection, Connector
+from taskapi.database.connection import BEGIN_SNAPSHOT, Connection, Connector
 from taskapi.database.faults import Fault
 from taskapi.database.pool import ConnectionPool
 from taskapi.database.statement import Statement
@@ -132,6 +132,18 @@ class Executor:
             return result
 
         return await self._with_retries(commit)
+
+    async def snapshot(self, work: Callable[["Transaction"], Awaitable[Result]]) -> Result:
+        """Run several statements that only read, and all see the database of one moment.
+
+        The work may be run more than once.
+        """
+
+        async def read(connection: Connection, _: Attempt) -> Result:
+            async with connection.transaction(BEGIN_SNAPSHOT):
+                return await work(Transaction(connection))
+
+        return await self._with_retries(read)
 
     async def _fetch_within(
         self, seconds: float, fetch: Callable[[Connection, "Attempt"], Awaitable[Any]]

@@ -22,6 +22,7 @@ METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 EXPOSED_HEADERS = (
     "Accept-Patch",
     "Allow",
+    "Content-Disposition",
     "Date",
     "ETag",
     "Idempotency-Replayed",

@@ -110,6 +110,8 @@ WAITING_READS = Gauge(
     "Requests that wait for changes (Prefer: wait)",
     multiprocess_mode="livesum",
 )
+EXPORTS = Gauge("taskapi_exports", "Exports under way", multiprocess_mode="livesum")
+IMPORTS = Gauge("taskapi_imports", "Imports under way", multiprocess_mode="livesum")
 WORKERS = Gauge("taskapi_workers", "Processes that serve", multiprocess_mode="livesum")
 BUILD = Gauge(
     "taskapi_build_info", "1, for the versions", ["version", "python"], multiprocess_mode="livemax"

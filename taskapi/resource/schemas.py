@@ -77,12 +77,27 @@ class Patch(StrictBody):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-class ListQuery(BaseModel):
-    """Which part of a list is asked for. Subclasses add filters, and `sort`."""
+class Selection(BaseModel):
+    """Which rows are wanted, in which order. Subclasses add filters, and the values of `sort`."""
 
     model_config = ConfigDict(extra="forbid")
 
     sort: str
+
+    not_filters: ClassVar[frozenset[str]] = frozenset({"sort"})
+
+    def filters(self) -> dict[str, object]:
+        """The parameters of the filters that were sent, by their names."""
+        where = self.model_fields_set - self.not_filters
+        given = {name: getattr(self, name) for name in where}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class ListQuery(Selection):
+    """Which part of them is asked for."""
+
+    not_filters = Selection.not_filters | {"limit", "offset", "cursor"}
+
     limit: Annotated[
         int,
         Field(ge=1, le=MAX_PAGE_ROWS, description="At most so many in a page.", examples=[50]),
@@ -105,12 +120,6 @@ class ListQuery(BaseModel):
     def rate_weight(self) -> int:
         """What the request counts for in `USER_RATE`: 1 for each hundred of `limit`."""
         return math.ceil(self.limit / ROWS_PER_WEIGHT)
-
-    def filters(self) -> dict[str, object]:
-        """The parameters of the filters that were sent, by their names."""
-        where = self.model_fields_set - set(ListQuery.model_fields)
-        given = {name: getattr(self, name) for name in where}
-        return {name: value for name, value in given.items() if value is not None}
 
     def page_request(self) -> PageRequest:
         """The same, as a store takes it."""

@@ -53,14 +53,14 @@ class Page(NamedTuple):
     Attributes:
         rows: the JSON of its rows, with commas between them.
         shown: the number of its rows.
-        total: of rows in all pages.
+        total: of rows in all pages; None where they were not to be counted.
         next_cursor: of the next page; None where there is none.
         clock: what the user's clock shows; None where they have none yet.
     """
 
     rows: bytes
     shown: int
-    total: int
+    total: int | None
     next_cursor: str | None
     clock: ClockTime | None
 
@@ -122,7 +122,9 @@ class ResourceStore:
         bounded = request.limit * self.resource.max_row_bytes > max_bytes
         if bounded:
             values["max_bytes"] = max_bytes
-        shape = Shape(request.sort, frozenset(request.filters), request.cursor is not None, bounded)
+        is_later = request.cursor is not None
+        names = frozenset(request.filters)
+        shape = Shape(request.sort, names, is_later, bounded, request.counted)
         row = await self._fetch(page_statement(self.resource, self._users, shape), values)
         if not (row["known"] or self._users.create_unknown):
             raise UserNotFound

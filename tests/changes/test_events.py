@@ -33,8 +33,8 @@ from support.waiting import HASTY, HASTY_SECONDS, eventually
 from support.wire import connection_to, request
 from taskapi.app import create_app
 from taskapi.changes import events as stream
-from taskapi.changes import places
 from taskapi.changes.feed import ChangeFeed
+from taskapi.changes.notifier import MAX_LISTENERS_OF_USER
 from taskapi.database.url import DatabaseUrl
 
 ROUTE = "/api/{user_id}/tasks/events"
@@ -240,7 +240,7 @@ def test_a_user_who_does_not_exist_gets_no_stream(strict: httpx.Client, alice: P
 
 def test_a_user_has_ten_streams_and_others_have_theirs(alice: Person, bob: Person) -> None:
     with ExitStack() as open_streams:
-        streams = [open_streams.enter_context(listening(alice)) for _ in range(places.MAX_PER_USER)]
+        streams = [open_streams.enter_context(listening(alice)) for _ in range(MAX_LISTENERS_OF_USER)]
         for events in streams:
             next_event(events, "ready")
         refused = alice.get("/events")
@@ -257,7 +257,7 @@ def test_a_process_has_a_limit_of_streams(
     alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     eventually(lambda: count_streams(alice.http) == 0, "the streams of other tests have ended")
-    monkeypatch.setattr(places, "MAX_PER_PROCESS", 1)
+    monkeypatch.setattr(stream.places, "max_per_process", 1)
     with listening(alice) as events:
         next_event(events, "ready")
         refused = bob.get("/events")
@@ -267,7 +267,7 @@ def test_a_process_has_a_limit_of_streams(
 
 def test_all_streams_of_a_user_hear_of_a_change(alice: Person) -> None:
     with ExitStack() as open_streams:
-        streams = [open_streams.enter_context(listening(alice)) for _ in range(places.MAX_PER_USER)]
+        streams = [open_streams.enter_context(listening(alice)) for _ in range(MAX_LISTENERS_OF_USER)]
         for events in streams:
             next_event(events, "ready")
         task = alice.create()

@@ -19,8 +19,9 @@ from support.service import client_for, client_of, serving_app, settings_for
 from support.waiting import HASTY_SECONDS, eventually
 from support.wire import connected, request
 from taskapi.app import create_app
-from taskapi.changes import notifier, places
-from taskapi.changes.waiting import MAX_WAIT_SECONDS, wait_seconds
+from taskapi.changes import notifier
+from taskapi.changes.notifier import MAX_LISTENERS_OF_USER
+from taskapi.changes.waiting import MAX_WAIT_SECONDS, places, wait_seconds
 from taskapi.database.url import DatabaseUrl
 
 ROUTE = "/api/{user_id}/tasks/changes"
@@ -161,7 +162,7 @@ def test_a_stop_ends_a_wait_with_an_ordinary_answer(database: DatabaseUrl, alice
 
 
 def test_a_user_has_ten_waits_and_others_have_theirs(alice: Person, bob: Person) -> None:
-    with somebody_waiting(alice, places.MAX_PER_USER) as waiting:
+    with somebody_waiting(alice, MAX_LISTENERS_OF_USER) as waiting:
         refused = waited(alice, token_of_now(alice), 30)
         assert_refused(refused, 429, "too_many_listeners")
         assert refused.headers["Retry-After"]
@@ -174,7 +175,7 @@ def test_a_user_has_ten_waits_and_others_have_theirs(alice: Person, bob: Person)
 def test_a_process_has_a_limit_of_waits(
     alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places, "MAX_PER_PROCESS", 1)
+    monkeypatch.setattr(places, "max_per_process", 1)
     with somebody_waiting(alice) as [waiting]:
         assert_refused(waited(bob, token_of_now(bob), 30), 503, "overloaded")
         alice.create()

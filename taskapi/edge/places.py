@@ -1,40 +1,44 @@
-"""How many may listen at once: those of one user, and all of a process."""
+"""How many requests that last may be open at once: those of one user, and all of a process."""
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from prometheus_client import Gauge
 
 from taskapi.database.owner import UserId
-from taskapi.errors import Overloaded, TooManyListeners
-
-MAX_PER_USER = 10
-MAX_PER_PROCESS = 1000
+from taskapi.errors import ApiError, Overloaded
 
 
+@dataclass
 class Places:
-    """Places for listeners of one kind.
+    """Places for requests of one kind.
 
-    Args:
+    Attributes:
         gauge: shows how many are taken.
+        refusal: raised where a user has taken all that one user may.
+        max_per_user: so many.
+        max_per_process: how many there are.
     """
 
-    def __init__(self, gauge: Gauge) -> None:
-        self._taken: Counter[UserId] = Counter()
-        self._gauge = gauge
+    gauge: Gauge
+    refusal: type[ApiError]
+    max_per_user: int
+    max_per_process: int
+    _taken: Counter[UserId] = field(default_factory=Counter)
 
     @contextmanager
     def taken(self, owner: UserId) -> Iterator[None]:
         """Take a place while the context is open.
 
         Raises:
-            TooManyListeners: the user has all places that one user may have.
+            ApiError: the `refusal`, or
             Overloaded: all places of the process are taken.
         """
-        if self._taken[owner] >= MAX_PER_USER:
-            raise TooManyListeners
-        if self._taken.total() >= MAX_PER_PROCESS:
+        if self._taken[owner] >= self.max_per_user:
+            raise self.refusal
+        if self._taken.total() >= self.max_per_process:
             raise Overloaded
         self._change(owner, 1)
         try:
@@ -46,4 +50,4 @@ class Places:
         self._taken[owner] += count
         if not self._taken[owner]:
             del self._taken[owner]
-        self._gauge.inc(count)
+        self.gauge.inc(count)

@@ -1,0 +1,62 @@
+"""What clients send and receive about files of tasks."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskapi.resource.fields import Flag
+from taskapi.tasks.schemas import Sort, TaskSelection
+
+EXPORT_WEIGHT = 100
+"""Of an export in `USER_RATE`: ten lists of 1000, because it may read all tasks of a user."""
+
+TASKS_PER_WEIGHT = 100
+"""Of an import, beside the length of its body. So 10,000 tasks weigh 100."""
+
+
+class ExportQuery(TaskSelection):
+    """Which tasks are wanted, in which order, and in which format."""
+
+    not_filters = TaskSelection.not_filters | {"format"}
+
+    format: Annotated[
+        Literal["jsonl", "csv", "ics", "todotxt"],
+        Field(description="JSON Lines, CSV (RFC 4180), iCalendar (RFC 5545) or todo.txt."),
+    ]
+    sort: Sort = "created_at"
+
+    @property
+    def rate_weight(self) -> int:
+        """What the request counts for in `USER_RATE`."""
+        return EXPORT_WEIGHT
+
+
+class ImportQuery(BaseModel):
+    """In which format the file is, and whether it is only checked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Annotated[
+        Literal["jsonl", "csv", "ics", "todotxt", "todoist", "google"],
+        Field(description="As of an export, Todoist's CSV, or Tasks.json of Google Takeout."),
+    ]
+    dry_run: Annotated[
+        Flag, Field(description="Only tell what the import would do.", examples=[True])
+    ] = False
+
+
+class ImportResult(BaseModel):
+    """What became of the records of a file."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"created": 2, "known": 1, "ignored": 0, "dry_run": False}]
+        }
+    )
+
+    created: Annotated[int, Field(ge=0, description="Tasks that are new.")]
+    known: Annotated[int, Field(ge=0, description="Tasks that you have already, left as they are.")]
+    ignored: Annotated[
+        int, Field(ge=0, description="Records that are no tasks, such as deleted ones.")
+    ]
+    dry_run: Annotated[bool, Field(description="Whether nothing was written.")]
