@@ -1,0 +1,115 @@
+"""What a file has for each task, and what reads and writes a format."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from taskapi.edge.conditional import microseconds
+
+MAX_SOURCE_CHARACTERS = 500
+"""Of the id that another program gave a task: a UID is 36, Google's ids are 22."""
+
+
+class Record(NamedTuple):
+    """One task as a file has it, not validated yet.
+
+    Attributes:
+        line: of the file, from 1, at which it begins.
+        values: `title`, `description`, `is_completed` and `created_at`, those that the file has, as
+            its text or as JSON values.
+        source: what names the task where it comes from, for the key under which it is imported
+            once. None if the file has no names for tasks.
+        task_id: its id in the service that exported it, if `source` is from `source_of`.
+    """
+
+    line: int
+    values: dict[str, object]
+    source: str | None = None
+    task_id: int | None = None
+
+
+class Refusal(NamedTuple):
+    """A record that cannot be a task. Reading goes on behind it."""
+
+    line: int
+    reason: str
+
+
+class FileRefused(Exception):
+    """Nothing more can be read: the file is cut off, or not in this format, or not in UTF-8.
+
+    Attributes:
+        line: of the file, from 1, at which reading stopped.
+        reason: a clause without a full stop.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
+Found = Record | Refusal
+
+
+class Reader(Protocol):
+    """Reads one file, part by part. It holds no more than one record of it.
+
+    What an iterator yields is found while it is iterated: exhaust it before the next call.
+
+    Attributes:
+        ignored: how many records were no tasks, such as deleted ones.
+    """
+
+    ignored: int
+
+    def feed(self, chunk: bytes) -> Iterator[Found]:
+        """What is complete with this part of the file. How the file is cut makes no difference.
+
+        Raises:
+            FileRefused: nothing more can be read.
+        """
+
+    def finish(self) -> Iterator[Found]:
+        """What is complete at the end of the file.
+
+        Raises:
+            FileRefused: the file is cut off, or empty.
+        """
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of files.
+
+    Attributes:
+        media_type: of `Content-Type`.
+        extension: of a file's name, without a dot.
+        reader: makes the reader of one file.
+        head: what a file begins with.
+        write: from the JSON objects of tasks, with commas between them, to what the file has for
+            them. None if the format is only read.
+        end: what a file ends with, from the number of its tasks and the token of the changes feed
+            from which a client goes on. It shows that the file is whole.
+    """
+
+    media_type: str
+    extension: str
+    reader: Callable[[], Reader]
+    head: bytes = b""
+    write: Callable[[bytes], bytes] | None = None
+    end: Callable[[int, str], bytes] | None = None
+
+
+def source_of(task_id: int, created_at: datetime) -> str:
+    """What names a task of an export, the same in every format.
+
+    An id alone could be that of another task, because every service counts from 1.
+    """
+    return f"{task_id} {microseconds(created_at)}"
+
+
+def can_be_a_source(text: str) -> bool:
+    """Whether the id of a task in a file can name it: a short text without control characters."""
+    return 1 <= len(text) <= MAX_SOURCE_CHARACTERS and text.isprintable()
