@@ -22,6 +22,10 @@ EXAMPLE_CURSOR = "AXZtgK8rpaiiAAAAAAAAAAEABkmru9n4QA"
 """Of user 1's list, newest first, behind the example task."""
 
 HEADERS = {
+    "Content-Disposition": (
+        "Under which name a browser stores the file (RFC 6266).",
+        'attachment; filename="tasks-2026-01-31.csv"',
+    ),
     "ETag": ("The version of the content (RFC 9110).", '"63f4a1c2b7d40"'),
     "Idempotency-Replayed": (
         "Only where an earlier request with the same key took effect.",
@@ -48,6 +52,10 @@ HEADERS = {
 """The description of each, and an example."""
 
 ERROR_HEADERS = {
+    "Content-Disposition": (
+        "Under which name a browser stores the file (RFC 6266).",
+        'attachment; filename="tasks-2026-01-31.csv"',
+    ),
     401: ("WWW-Authenticate",),
     412: ("ETag",),
     429: ("Retry-After", "RateLimit", "RateLimit-Policy"),

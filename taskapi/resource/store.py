@@ -53,14 +53,14 @@ class Page(NamedTuple):
     Attributes:
         rows: the JSON of its rows, with commas between them.
         shown: the number of its rows.
-        total: of rows in all pages; None where they were not to be counted.
+        total: of rows in all pages, if they were to be counted; otherwise the same.
         next_cursor: of the next page; None where there is none.
         clock: what the user's clock shows; None where they have none yet.
     """
 
     rows: bytes
     shown: int
-    total: int | None
+    total: int
     next_cursor: str | None
     clock: ClockTime | None
 

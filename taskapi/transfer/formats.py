@@ -1,10 +1,10 @@
 """The formats by their names, as `format=` has them."""
 
 from taskapi.transfer.jsonl import JSON_LINES
-from taskapi.transfer.records import Format
+from taskapi.transfer.records import ExportFormat, Format
 
-EXPORTS: dict[str, Format] = {"jsonl": JSON_LINES}
+EXPORTS: dict[str, ExportFormat] = {"jsonl": JSON_LINES}
 """Those that are written, and read."""
 
-IMPORTS: dict[str, Format] = EXPORTS
+IMPORTS: dict[str, Format] = {**EXPORTS}
 """Those that are read."""

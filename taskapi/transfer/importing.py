@@ -1,13 +1,14 @@
 """An import: what a checked file has and the user has not yet, in one transaction."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from taskapi.database.executor import Executor, Transaction
 from taskapi.errors import QuotaExceeded, UserNotFound
 from taskapi.tasks.store import TaskStore
 from taskapi.transfer.checking import CheckedFile
-from taskapi.transfer.statements import ADD, LOOK
+from taskapi.transfer.statements import ADD, LOOK, PLAN_ANEW
 
 Progress = Callable[[int], None]
 """Called with the number of tasks that are done."""
@@ -48,15 +49,17 @@ async def import_tasks(
         QuotaExceeded: the user would have more tasks than each may have.
         UserNotFound: the user is not in the users table, and cannot be.
     """
-    if dry_run:
-        created = file.count - await tasks.look(file)
-    else:
 
-        async def work(transaction: Transaction) -> int:
-            return await tasks.on(transaction).add(file, progress)
+    async def work(transaction: Transaction) -> int:
+        store = tasks.on(transaction)
+        await transaction.fetch_row(PLAN_ANEW, {})
+        if dry_run:
+            return file.count - await store.look(file)
+        return await store.add(file, progress)
 
-        # A second execution finds what the first one has created.
-        created = await executor.transact(work, idempotent=True)
+    # A second execution finds what the first one has created.
+    run = executor.snapshot if dry_run else partial(executor.transact, idempotent=True)
+    created = await run(work)
     return ImportReport(created, file.count - created + file.repeated, file.ignored)
 
 

@@ -11,8 +11,8 @@ from taskapi.transfer.completeness import Completeness
 from taskapi.transfer.lines import Line, Lines
 from taskapi.transfer.records import (
     MAX_SOURCE_CHARACTERS,
+    ExportFormat,
     FileRefused,
-    Format,
     Found,
     Record,
     Refusal,
@@ -139,4 +139,4 @@ def _time(text: object) -> datetime | None:
     return time if time is not None and time.tzinfo is not None else None
 
 
-JSON_LINES = Format("application/jsonl", "jsonl", JsonLinesReader, write=write, end=end)
+JSON_LINES = ExportFormat("application/jsonl", "jsonl", JsonLinesReader, write=write, end=end)

@@ -87,19 +87,28 @@ class Format:
         media_type: of `Content-Type`.
         extension: of a file's name, without a dot.
         reader: makes the reader of one file.
-        head: what a file begins with.
-        write: from the JSON objects of tasks, with commas between them, to what the file has for
-            them. None if the format is only read.
-        end: what a file ends with, from the number of its tasks and the token of the changes feed
-            from which a client goes on. It shows that the file is whole.
     """
 
     media_type: str
     extension: str
     reader: Callable[[], Reader]
+
+
+@dataclass(frozen=True)
+class ExportFormat(Format):
+    """A format that is written, too.
+
+    Attributes:
+        write: from the JSON objects of tasks, with commas between them, to what the file has for
+            them.
+        end: what a file ends with, from the number of its tasks and the token of the changes feed
+            from which a client goes on. It shows that the file is whole.
+        head: what a file begins with.
+    """
+
+    write: Callable[[bytes], bytes]
+    end: Callable[[int, str], bytes]
     head: bytes = b""
-    write: Callable[[bytes], bytes] | None = None
-    end: Callable[[int, str], bytes] | None = None
 
 
 def source_of(task_id: int, created_at: datetime) -> str:

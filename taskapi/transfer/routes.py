@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 
 from taskapi.changes.feed import ChangeFeed
 from taskapi.edge.body import BYTES_PER_WEIGHT, BoundedRequest, raw_stream
@@ -81,7 +82,7 @@ async def export_tasks(
 )
 async def import_file(
     request: BoundedRequest, query: Annotated[ImportQuery, Query()], tasks: OwnImports
-) -> dict[str, object]:
+) -> Response:
     """Create the tasks of a file that you do not have yet, all or none of them.
 
     A file of which a record cannot be a task is refused, with the line and the reason of each.
@@ -97,7 +98,7 @@ async def import_file(
         charge(request.scope, file.count // TASKS_PER_WEIGHT)
         async with turn_of(request.scope):
             report = await import_tasks(state.executor, tasks, file, dry_run=query.dry_run)
-    return {**report._asdict(), "dry_run": query.dry_run}
+    return JSONResponse({**report._asdict(), "dry_run": query.dry_run})
 
 
 async def _charged(request: BoundedRequest) -> AsyncIterator[bytes]:

@@ -49,9 +49,7 @@ class ImportResult(BaseModel):
     """What became of the records of a file."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"created": 2, "known": 1, "ignored": 0, "dry_run": False}]
-        }
+        json_schema_extra={"examples": [{"created": 2, "known": 1, "ignored": 0, "dry_run": False}]}
     )
 
     created: Annotated[int, Field(ge=0, description="Tasks that are new.")]

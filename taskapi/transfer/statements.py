@@ -34,7 +34,7 @@ KEYS: Table = TaskKey.__table__  # type: ignore[attr-defined]  # SQLModel makes 
 
 
 def _given() -> FromClause:
-    """The rows of the parameter `rows`, bytes of JSON: one, because nothing asks for their types."""
+    """The tasks of the parameter `rows`: bytes, whose type asyncpg need not look up."""
     parsed = cast(func.convert_from(bindparam("rows"), Constant("UTF8")), JSON)
     columns: list[ColumnElement[Any]] = [
         column("position", Integer),
@@ -50,7 +50,7 @@ def _given() -> FromClause:
 
 
 def _is_known(given: FromClause) -> ColumnElement[bool]:
-    """Whether the owner has the task: it was imported before, or the file is an export of theirs."""
+    """Whether the owner has the task: by an earlier import, or because the file is their export."""
     key, task = given.c.key, TASKS.alias("task_of_key")
     imported = exists(KEYS.c.task_id).where(
         owned(KEYS.c.user_id), KEYS.c.key == key, task.c.id == KEYS.c.task_id, owned(task.c.user_id)
@@ -112,6 +112,20 @@ def _keeping(new: CTE, written: CTE) -> CTE:
 def _number(order: ColumnElement[Any]) -> ColumnElement[int]:
     return func.row_number().over(order_by=order).label("number")
 
+
+PLAN_ANEW: Statement = compiled(
+    select(
+        func.set_config(
+            Constant("plan_cache_mode"),
+            Constant("force_custom_plan"),
+            cast(Constant("true"), Boolean),
+        )
+    )
+)
+"""Until the transaction ends, plan each statement for the tables as they are now.
+
+A plan that was made while they were empty looks for a task among all of its owner, and would stay
+until they are analyzed: 10,000 tasks that were known took 6 seconds, and take 0.5."""
 
 LOOK: Statement = _look()
 """How many of the parameter `rows` are `known`."""
