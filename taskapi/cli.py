@@ -1,4 +1,4 @@
-"""The commands `serve`, `migrate`, `grant`, `token`, `doctor`, `new-epoch` and `openapi`."""
+"""The commands, except for those of `transfer`."""
 
 import asyncio
 import json
@@ -25,9 +25,8 @@ from taskapi.config import (
     SettingsError,
     load,
 )
-from taskapi.database.executor import Executor
 from taskapi.database.mismatch import grant_command
-from taskapi.database.schema import MigrationError, check_schema, print_sql_of_migrations
+from taskapi.database.schema import MigrationError, checked_executor, print_sql_of_migrations
 from taskapi.database.schema import migrate as migrate_schema
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.examination import examine
@@ -41,6 +40,7 @@ from taskapi.openapi.document import openapi_document
 from taskapi.risks import risks_of
 from taskapi.server import process as server
 from taskapi.server.listener import listen
+from taskapi.transfer.commands import commands as transfer
 
 cli = typer.Typer(
     help="taskapi stores each user's tasks and serves them to the bearer of that user's JWT.",
@@ -48,6 +48,8 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+cli.add_typer(transfer)
 
 DAY = 24 * 60 * 60
 """Seconds."""
@@ -266,16 +268,12 @@ def new_epoch() -> None:
 
 
 async def _begin_epoch(settings: DatabaseSettings, url: DatabaseUrl) -> int:
-    executor = Executor(url, pool_size=1, connect_timeout=settings.database_connect_timeout)
     done = 0
-    try:
-        await check_schema(executor, settings)
+    async with checked_executor(settings, url) as executor:
         with Progress(console=Console(stderr=True), transient=True) as progress:
             task = progress.add_task("Clocks", total=await count_clocks(executor))
             async for done in begin_epoch(executor):
                 progress.update(task, completed=done)
-    finally:
-        await executor.close()
     return done
 
 

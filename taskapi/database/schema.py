@@ -1,5 +1,7 @@
 """The schema's revision: which one this code needs, which one a database has, the way there."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,23 @@ def revisions() -> tuple[str, ...]:
     files = (MIGRATIONS / "versions").glob("[0-9]*.py")
     numbers = (file.stem.partition("_")[0] for file in files)
     return tuple(sorted((f"{REVISION_PREFIX}{number}" for number in numbers), reverse=True))
+
+
+@asynccontextmanager
+async def checked_executor(settings: DatabaseSettings, url: DatabaseUrl) -> AsyncIterator[Executor]:
+    """An executor with one connection, for a command of the operator.
+
+    Raises:
+        DatabaseUnavailable: the database does not respond.
+        SchemaMismatch: its schema does not fit the settings.
+        SchemaOutdated: it has an older schema than this code needs.
+    """
+    executor = Executor(url, pool_size=1, connect_timeout=settings.database_connect_timeout)
+    try:
+        await check_schema(executor, settings)
+        yield executor
+    finally:
+        await executor.close()
 
 
 async def check_schema(database: Executor, settings: DatabaseSettings) -> None:

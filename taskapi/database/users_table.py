@@ -16,6 +16,9 @@ from taskapi.database.tables import (
     table_oid,
 )
 
+MADE_HERE = "made by taskapi"
+"""The comment on a users table of our making. Any other is the auth server's."""
+
 OWNER_TYPES: dict[UserIdType, str] = {"integer": "bigint", "text": "text", "uuid": "uuid"}
 
 
@@ -60,6 +63,12 @@ def _of_users(value: ColumnElement[Any], found: ColumnElement[bool]) -> ColumnEl
         .limit(Constant(1))
         .scalar_subquery()
     )
+
+
+def is_ours(users_table: str) -> ColumnElement[bool]:
+    """Whether a migration made the users table; null where there is none."""
+    comment = func.obj_description(table_oid(users_table), Constant("pg_class"))
+    return comment == Constant(MADE_HERE)
 
 
 def check_owner(row: Any, settings: DatabaseSettings) -> None:

@@ -6,8 +6,8 @@ from sqlalchemy import Text, cast, column, exists, func, select, table
 
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import CLASSES, split_name, table_oid
+from taskapi.database.users_table import is_ours
 from taskapi.doctor.findings import Finding
-from taskapi.migrations.preflight import MADE_HERE
 
 
 def beside_statement(users_table: str) -> Statement:
@@ -17,10 +17,9 @@ def beside_statement(users_table: str) -> Statement:
     """
     schema, name = split_name(users_table)
     tables, ours = CLASSES.c, table_oid(users_table)
-    is_ours = func.obj_description(ours, Constant("pg_class")) == Constant(MADE_HERE)
     usual = func.lower(cast(tables.relname, Text)).in_([Constant("user"), Constant("users")])
     beside = select(func.array_agg(cast(tables.relname, Text))).where(
-        is_ours,
+        is_ours(users_table),
         usual,
         tables.oid != ours,
         tables.relkind.in_([Constant("r"), Constant("p")]),

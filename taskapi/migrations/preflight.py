@@ -17,7 +17,7 @@ from taskapi.database.tables import (
     split_name,
     table_oid,
 )
-from taskapi.database.users_table import check_owner, owner_columns
+from taskapi.database.users_table import MADE_HERE, check_owner, owner_columns
 
 OWN_SCHEMA = "taskapi"
 """What is proposed for the name of a schema of our own."""
@@ -27,9 +27,6 @@ THE_ROLE = "$user"
 
 DEFAULT_PATH = [THE_ROLE, "public"]
 """PostgreSQL's own `search_path`: whoever has it has chosen no schema."""
-
-MADE_HERE = "made by taskapi"
-"""The comment on a users table of our making, by which the way back knows it."""
 
 ID_TYPES_OF: dict[str, UserIdType] = {
     "smallint": "integer",

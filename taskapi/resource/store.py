@@ -96,6 +96,11 @@ class ResourceStore:
         return self._owner
 
     @property
+    def max_rows(self) -> int | None:
+        """How many rows the user may have; None for any number."""
+        return self._users.max_tasks
+
+    @property
     def outcomes(self) -> OutcomeStore:
         """The outcomes stored for the user's idempotency keys."""
         return OutcomeStore(self._owner, self._runner)
@@ -178,6 +183,11 @@ class ResourceStore:
         """Delete a row for good."""
         await self._write(self.statements.delete, {"row_id": row_id, "versions": versions})
 
+    async def count(self) -> int:
+        """How many rows the user has."""
+        count: int = (await self._fetch(self.statements.count, {}))["count"]
+        return count
+
     async def claim(self, key: IdempotencyKey) -> bool:
         """Take a key for a batch; others wait until the transaction ends.
 
@@ -254,8 +264,7 @@ class ResourceStore:
         """
         if self._users.max_tasks is None:
             return
-        counted = await self._fetch(self.statements.count, {})
-        if counted["count"] >= self._users.max_tasks:
+        if await self.count() >= self._users.max_tasks:
             raise QuotaExceeded
         await self._runner.transact(self._store_count, idempotent=True)
 

@@ -29,11 +29,13 @@ Progress = Callable[[int], None]
 """Called with the number of tasks that are done."""
 
 
-async def export_tasks(
+async def export_tasks(  # noqa: PLR0913 - the last two have a default
     executor: Executor,
     feed: ChangeFeed,
     selection: Selection,
     form: ExportFormat,
+    *,
+    max_bytes: int = MAX_EXPORT_BYTES,
     progress: Progress = lambda _: None,
 ) -> Spool:
     """A user's tasks as a file, which the caller closes.
@@ -43,17 +45,18 @@ async def export_tasks(
         feed: of the user.
         selection: which tasks, in which order.
         form: of the file.
+        max_bytes: that the file may have.
         progress: called after each page.
 
     Raises:
-        SpoolFull: the file would be longer than `MAX_EXPORT_BYTES`.
+        SpoolFull: the file would be longer.
         UserNotFound: the user is not in the users table, and cannot be.
     """
     await feed.start()  # because the token is a time of their clock
 
     async def work(transaction: Transaction) -> Spool:
         with ExitStack() as stack:
-            spool = stack.enter_context(Spool(MAX_EXPORT_BYTES))
+            spool = stack.enter_context(Spool(max_bytes))
             await _write(spool, feed.on(transaction), selection, form, progress)
             stack.pop_all()  # closed by the caller
         return spool

@@ -81,10 +81,9 @@ class ImportStore(TaskStore):
         known: int = 0
         async for rows in file.parts():
             known += (await self._fetch(LOOK, {"rows": rows}))["known"]
-        if self._users.max_tasks is not None:
-            counted = await self._fetch(self.statements.count, {})
-            if counted["count"] + file.count - known > self._users.max_tasks:
-                raise QuotaExceeded
+        quota = self.max_rows
+        if quota is not None and await self.count() + file.count - known > quota:
+            raise QuotaExceeded
         return known
 
     async def add(self, file: CheckedFile, progress: Progress) -> int:

@@ -92,7 +92,7 @@ async def import_file(
     reader = IMPORTS[query.format].reader()
     with places.taken(tasks.owner), CheckedFile() as file:
         try:
-            await check_file(file, _charged(request), reader, state.users.max_tasks)
+            await check_file(file, _charged(request), reader, tasks.max_rows)
         except ImportRefused as error:
             raise _invalid(error) from None
         charge(request.scope, file.count // TASKS_PER_WEIGHT)

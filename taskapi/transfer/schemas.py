@@ -14,13 +14,17 @@ TASKS_PER_WEIGHT = 100
 """Of an import, beside the length of its body. So 10,000 tasks weigh 100."""
 
 
+ExportName = Literal["jsonl", "csv", "ics", "todotxt"]
+ImportName = Literal["jsonl", "csv", "ics", "todotxt", "todoist", "google"]
+
+
 class ExportQuery(TaskSelection):
     """Which tasks are wanted, in which order, and in which format."""
 
     not_filters = TaskSelection.not_filters | {"format"}
 
     format: Annotated[
-        Literal["jsonl", "csv", "ics", "todotxt"],
+        ExportName,
         Field(description="JSON Lines, CSV (RFC 4180), iCalendar (RFC 5545) or todo.txt."),
     ]
     sort: Sort = "created_at"
@@ -37,7 +41,7 @@ class ImportQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format: Annotated[
-        Literal["jsonl", "csv", "ics", "todotxt", "todoist", "google"],
+        ImportName,
         Field(description="As of an export, Todoist's CSV, or Tasks.json of Google Takeout."),
     ]
     dry_run: Annotated[

@@ -8,7 +8,7 @@ from alembic import context, op
 from taskapi.config import UserIdType
 from taskapi.database.owner import ID_TYPES
 from taskapi.database.tables import split_name
-from taskapi.migrations.preflight import MADE_HERE
+from taskapi.database.users_table import MADE_HERE
 
 revision = "taskapi_001"
 down_revision = None
