@@ -30,8 +30,10 @@ class Completeness:
         """The end of an export, which has so many tasks.
 
         Raises:
-            FileRefused: it is the second one, or the file has more or fewer tasks.
+            FileRefused: it is the second one, says no number, or the file has more or fewer tasks.
         """
+        if type(tasks) is not int:
+            raise FileRefused(line, "the end of the export does not say how many tasks it has")
         if self._ended:
             raise FileRefused(line, "something follows the end of the export")
         if tasks != self._tasks:

@@ -2,22 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 from taskapi import strict_json
-from taskapi.config import MAX_ID
 from taskapi.transfer.completeness import Completeness
+from taskapi.transfer.identity import identity_of
 from taskapi.transfer.lines import Line, Lines
 from taskapi.transfer.records import (
-    MAX_SOURCE_CHARACTERS,
     ExportFormat,
-    FileRefused,
     Found,
     Record,
     Refusal,
-    can_be_a_source,
-    source_of,
 )
 
 VALUES = frozenset({"title", "description", "is_completed", "created_at"})
@@ -72,7 +67,8 @@ class JsonLinesReader:
             yield Refusal(line.number, str(error))
             return
         if isinstance(value, dict) and value.keys() == {"end"}:
-            self._completeness.end(line.number, _tasks_of(line, value["end"]))
+            end_members = value["end"] if isinstance(value["end"], dict) else {}
+            self._completeness.end(line.number, end_members.get("tasks"))
             return
         exported = isinstance(value, dict) and value.keys() >= FIELDS
         self._completeness.count(line.number, exported=exported)
@@ -93,12 +89,6 @@ def _decoded(text: str) -> Any:
         raise ValueError(f"the line is not JSON: {error}") from None
 
 
-def _tasks_of(line: Line, value: object) -> object:
-    if not isinstance(value, dict) or type(value.get("tasks")) is not int:
-        raise FileRefused(line.number, "the end of the export does not say how many tasks it has")
-    return value["tasks"]
-
-
 def _record(line: int, value: Any) -> Found:
     if not isinstance(value, dict):
         return Refusal(line, "the line is not a JSON object")
@@ -108,35 +98,10 @@ def _record(line: int, value: Any) -> Found:
     if "title" not in value:
         return Refusal(line, "the title is missing")
     try:
-        source, task_id = _identity(value)
+        identity = identity_of(value.get("id"), value.get("created_at"))
     except ValueError as error:
         return Refusal(line, str(error))
-    return Record(line, {name: value[name] for name in value if name in VALUES}, source, task_id)
+    return Record(line, {name: value[name] for name in value if name in VALUES}, *identity)
 
 
-def _identity(value: dict[str, Any]) -> tuple[str | None, int | None]:
-    """Source and task id of a line.
-
-    Raises:
-        ValueError: its id can be no id.
-    """
-    task_id, created_at = value.get("id"), _time(value.get("created_at"))
-    if task_id is None:
-        return None, None
-    if type(task_id) is int and 1 <= task_id <= MAX_ID and created_at is not None:
-        return source_of(task_id, created_at), task_id
-    if type(task_id) not in {int, str} or not can_be_a_source(str(task_id)):
-        raise ValueError(f"id is not a number or a text of 1 to {MAX_SOURCE_CHARACTERS} characters")
-    return str(task_id), None
-
-
-def _time(text: object) -> datetime | None:
-    """The time of an export, or None: another text is validated like every value."""
-    try:
-        time = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        return None
-    return time if time is not None and time.tzinfo is not None else None
-
-
-JSON_LINES = ExportFormat("application/jsonl", "jsonl", JsonLinesReader, write=write, end=end)
+JSON_LINES = ExportFormat("application/jsonl", "jsonl", JsonLinesReader, b"", write, end)

@@ -2,13 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple, Protocol
-
-from taskapi.edge.conditional import microseconds
-
-MAX_SOURCE_CHARACTERS = 500
-"""Of the id that another program gave a task: a UID is 36, Google's ids are 22."""
 
 
 class Record(NamedTuple):
@@ -20,7 +14,7 @@ class Record(NamedTuple):
             its text or as JSON values.
         source: what names the task where it comes from, for the key under which it is imported
             once. None if the file has no names for tasks.
-        task_id: its id in the service that exported it, if `source` is from `source_of`.
+        task_id: its id in the service that exported it, if that is this one and `source` says so.
     """
 
     line: int
@@ -99,26 +93,13 @@ class ExportFormat(Format):
     """A format that is written, too.
 
     Attributes:
+        head: what a file begins with.
         write: from the JSON objects of tasks, with commas between them, to what the file has for
             them.
         end: what a file ends with, from the number of its tasks and the token of the changes feed
             from which a client goes on. It shows that the file is whole.
-        head: what a file begins with.
     """
 
+    head: bytes
     write: Callable[[bytes], bytes]
     end: Callable[[int, str], bytes]
-    head: bytes = b""
-
-
-def source_of(task_id: int, created_at: datetime) -> str:
-    """What names a task of an export, the same in every format.
-
-    An id alone could be that of another task, because every service counts from 1.
-    """
-    return f"{task_id} {microseconds(created_at)}"
-
-
-def can_be_a_source(text: str) -> bool:
-    """Whether the id of a task in a file can name it: a short text without control characters."""
-    return 1 <= len(text) <= MAX_SOURCE_CHARACTERS and text.isprintable()

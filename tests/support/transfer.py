@@ -15,6 +15,18 @@ TOKEN = "AAAA-_" + "b" * 49
 
 Task = dict[str, Any]
 
+MILK: Task = {
+    "id": 7,
+    "title": "Buy milk",
+    "description": 'Two litres,\nnot {"id":1},{"id":2}',
+    "is_completed": True,
+    "created_at": "2026-01-31T09:30:00.123456Z",
+    "updated_at": "2026-02-01T00:00:00.000000Z",
+    "user_id": "alice",
+}
+VALUES = {name: MILK[name] for name in ("title", "description", "is_completed", "created_at")}
+"""What an import keeps of it."""
+
 
 def rendered(tasks: Iterable[Task]) -> bytes:
     """The JSON objects of tasks as PostgreSQL renders them, with commas between them."""
@@ -88,15 +100,18 @@ def as_text(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z".zfill(27)
 
 
-tasks = st.fixed_dictionaries(
-    {
-        "id": st.integers(1, 2**63 - 1),
-        "title": titles,
-        "description": any_text | lines_of_text,
-        "is_completed": st.booleans(),
-        "created_at": times.map(as_text),
-        "updated_at": times.map(as_text),
-        "user_id": st.integers(1, 2**63 - 1) | st.text(st.characters(codec="ascii"), max_size=9),
-    }
+user_ids = st.integers(1, 2**63 - 1) | st.text(
+    st.characters(codec="ascii", exclude_characters="\0"), max_size=9
 )
+tasks = st.tuples(
+    st.integers(1, 2**63 - 1),
+    titles,
+    any_text | lines_of_text,
+    st.booleans(),
+    times.map(as_text),
+    times.map(as_text),
+    user_ids,
+).map(lambda values: dict(zip(MILK, values, strict=True)))
+"""Their members in the order in which PostgreSQL renders them."""
+
 lists_of_tasks = st.lists(tasks, max_size=5)

@@ -4,23 +4,13 @@ import json
 
 import pytest
 
-from support.transfer import TOKEN, Task, file_of, read
+from support.transfer import MILK, TOKEN, VALUES, file_of, read
 from taskapi.transfer.formats import EXPORTS
 from taskapi.transfer.records import Record
 
 JSON_LINES = EXPORTS["jsonl"]
 
-MILK: Task = {
-    "id": 7,
-    "title": "Buy milk",
-    "description": 'Two litres,\nnot {"id":1},{"id":2}',
-    "is_completed": True,
-    "created_at": "2026-01-31T09:30:00.123456Z",
-    "updated_at": "2026-02-01T00:00:00.000000Z",
-    "user_id": "alice",
-}
 EXPORT = file_of(JSON_LINES, [MILK, MILK | {"id": 8}, MILK | {"id": 9}])
-VALUES = {name: MILK[name] for name in ("title", "description", "is_completed", "created_at")}
 
 
 def test_a_line_is_a_task_as_the_api_shows_it_and_the_last_one_counts() -> None:
