@@ -47,9 +47,10 @@ class Download(Response):
     def __init__(self, state: ServiceState, feed: ChangeFeed, query: ExportQuery) -> None:
         form = EXPORTS[query.format]
         name = f"tasks-{datetime.now(UTC):%Y-%m-%d}.{form.extension}"
+        text = form.media_type.startswith("text/")
         super().__init__(
             headers={
-                "Content-Type": form.media_type,
+                "Content-Type": form.media_type + ("; charset=utf-8" if text else ""),
                 "Content-Disposition": f'attachment; filename="{name}"',
             }
         )
