@@ -48,7 +48,15 @@ class Completeness:
         Raises:
             FileRefused: nothing was in it, or an export without its end.
         """
-        if self._is_export and not self._ended:
-            raise FileRefused(line, "the export is cut off: its end is missing")
+        self.check_end(line)
         if not self._tasks and not self._ended:
             raise FileRefused(max(line, 1), "the file has no tasks")
+
+    def check_end(self, line: int) -> None:
+        """Likewise, where a file without tasks may be a whole one.
+
+        Raises:
+            FileRefused: it is an export without its end.
+        """
+        if self._is_export and not self._ended:
+            raise FileRefused(line, "the export is cut off: its end is missing")

@@ -20,12 +20,17 @@ class Identity(NamedTuple):
 NOBODY = Identity(None, None)
 
 
-def exported(task_id: int, created_at: datetime) -> Identity:
-    """The identity of a task that this service exported, the same in every format.
+def source_of(task_id: int, created_at: datetime) -> str:
+    """What names a task that this service exported, the same in every format.
 
     An id alone could be that of another task, because every service counts from 1.
     """
-    return Identity(f"{task_id} {microseconds(created_at)}", task_id)
+    return f"{task_id} {microseconds(created_at)}"
+
+
+def exported(task_id: int, created_at: datetime) -> Identity:
+    """The identity of a task that this service exported."""
+    return Identity(source_of(task_id, created_at), task_id)
 
 
 def identity_of(given: object, created_at: object) -> Identity:

@@ -19,10 +19,11 @@ from taskapi.openapi.responses import Responses, errors, returns
 from taskapi.resource.dependency import own
 from taskapi.scopes import READ, WRITE
 from taskapi.state import state_of
+from taskapi.transfer import importing
 from taskapi.transfer.checking import CheckedFile, ImportRefused, check_file
 from taskapi.transfer.download import Download
 from taskapi.transfer.formats import EXPORTS, IMPORTS
-from taskapi.transfer.importing import ImportStore, import_tasks
+from taskapi.transfer.importing import ImportStore
 from taskapi.transfer.schemas import TASKS_PER_WEIGHT, ExportQuery, ImportQuery, ImportResult
 
 router = Router("/api/{user_id}/tasks", tags=["transfer"])
@@ -80,7 +81,7 @@ async def export_tasks(
     max_body_bytes=MAX_IMPORT_BYTES,
     deadline=IMPORT_SECONDS,
 )
-async def import_file(
+async def import_tasks(
     request: BoundedRequest, query: Annotated[ImportQuery, Query()], tasks: OwnImports
 ) -> Response:
     """Create the tasks of a file that you do not have yet, all or none of them.
@@ -97,7 +98,9 @@ async def import_file(
             raise _invalid(error) from None
         charge(request.scope, file.count // TASKS_PER_WEIGHT)
         async with turn_of(request.scope):
-            report = await import_tasks(state.executor, tasks, file, dry_run=query.dry_run)
+            report = await importing.import_tasks(
+                state.executor, tasks, file, dry_run=query.dry_run
+            )
     return JSONResponse({**report._asdict(), "dry_run": query.dry_run})
 
 

@@ -34,6 +34,8 @@ OPERATIONS = {
     "completeTask": "Complete task",
     "listChanges": "List changes",
     "streamEvents": "Stream events",
+    "exportTasks": "Export tasks",
+    "importTasks": "Import tasks",
     "getIndex": "Get index",
     "getLiveness": "Get liveness",
     "getReadiness": "Get readiness",

@@ -91,7 +91,7 @@ any_text = st.text(
     max_size=40,
 )
 lines_of_text = st.lists(any_text, max_size=4).map("\r\n".join)
-titles = any_text.map(lambda text: text.strip(WHITE)).filter(lambda text: text.strip())
+titles = any_text.map(lambda text: text.strip(WHITE)).filter(bool)
 times = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - they are bounds of clocks
 
 
