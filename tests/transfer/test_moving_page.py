@@ -1,0 +1,276 @@
+"""docs/moving.md: every command runs as it stands there, and its tables are true."""
+
+import csv
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import other_programs as files
+from support.moving_page import SECTIONS, TEXT, Block, is_as_printed, run
+from support.people import Person
+from support.programs import Service
+from taskapi import errors
+from taskapi.edge.body import BYTES_PER_WEIGHT
+from taskapi.transfer import checking, download, routes, schemas
+from taskapi.transfer.formats import EXPORTS, IMPORTS
+
+Values = tuple[str, str, bool]
+"""Title, description and state."""
+
+MILK = "Buy milk"
+ARRIVALS: dict[str, tuple[dict[str, str], set[Values]]] = {
+    "Todoist": (
+        {"Weekend [2203306141].csv": files.TODOIST},
+        {
+            ("Buy milk @shop", "Two litres\nThe one in glass\nDue: every Saturday", False),
+            ("Call Mum", "", False),
+        },
+    ),
+    "Google Tasks": (
+        {"Takeout/Tasks/Tasks.json": files.GOOGLE},
+        {
+            (MILK, "Two litres\nDue: 2026-12-24", False),
+            ("Call Mum", "", True),
+            ("Water the plants", "", False),
+        },
+    ),
+    "Microsoft To Do": (
+        {},
+        {
+            (MILK, "Bread & butter, too\n[x] Find the bag\n[ ] Go\nDue: 2026-12-24", False),
+            ("Call Mum", "", True),
+            ("Water the plants", "", False),
+        },
+    ),
+    "Calendars and reminders": (
+        {"tasks.ics": files.CALENDAR},
+        {
+            (
+                "Buy milk, two litres",
+                "The one in glass\nand the deposit returned\nDue: 2026-12-24",
+                False,
+            ),
+            ("Call Mum", "", True),
+        },
+    ),
+    "todo.txt": (
+        {"todo.txt": files.TODO_TXT, "done.txt": files.DONE_TXT},
+        {
+            ("(A) Buy milk +Shop @town", "", False),
+            ("Call Mum due:2026-12-24", "", False),
+            ("Water the plants +Garden", "", True),
+        },
+    ),
+    "Your own data": (
+        {},
+        {
+            (MILK, "", False),
+            ("Call Mum", "About Sunday", True),
+            ("Buy bread", "Rye, not\ntoo dark", False),
+            ("Water the plants", "", True),
+        },
+    ),
+    "First look, then import": ({}, {("Buy tea", "", False), ("Buy rice", "", False)}),
+    "Errors": ({}, set()),
+}
+"""The files before a section, and the tasks after it."""
+
+ELSEWHERE = {"Before", "For the operator", "A backup every night"}
+"""What other tests run: below, and in tests/agents."""
+
+DEPARTURES = ("Moving out", "Is the file whole?", "Go on from there", "Files of more than 10 MiB")
+"""In the order in which one section needs what another has left."""
+
+
+def given(person: Person) -> dict[str, str]:
+    """What the first block of the page sets."""
+    tasks = f"{person.http.base_url}{person.tasks}".replace("//api", "/api")
+    return {"USER_ID": person.id, "TASKS": tasks, "TOKEN": person.token}
+
+
+def tasks_of(person: Person) -> list[dict[str, Any]]:
+    tasks: list[dict[str, Any]] = person.get("?sort=created_at").json()["tasks"]
+    return tasks
+
+
+def values_of(person: Person) -> set[Values]:
+    return {(each["title"], each["description"], each["is_completed"]) for each in tasks_of(person)}
+
+
+def run_section(heading: str, folder: Path, variables: dict[str, str]) -> None:
+    for block in SECTIONS[heading]:
+        if block.language == "python":
+            (folder / "microsoft_todo.py").write_text(block.code)
+            continue
+        printed = run(block.code, folder, variables)
+        if block.printed is not None:
+            assert is_as_printed(printed, block.printed), printed
+
+
+def commands(heading: str) -> list[Block]:
+    return [block for block in SECTIONS[heading] if block.language == "sh"]
+
+
+def test_every_command_of_the_page_is_run() -> None:
+    assert {heading for heading in SECTIONS if SECTIONS[heading]} == {
+        *ARRIVALS,
+        *DEPARTURES,
+        *ELSEWHERE,
+    }
+    assert sum(map(len, SECTIONS.values())) == len(
+        re.findall(r"^```(?:sh|python)$", TEXT, re.MULTILINE)
+    )
+
+
+@pytest.fixture(scope="module")
+def microsoft() -> Iterator[dict[str, str]]:
+    """Where Microsoft's tasks are, for who has a token."""
+    with files.graph() as url:
+        yield {"GRAPH_URL": url, "GRAPH_TOKEN": files.GRAPH_TOKEN}
+
+
+@pytest.mark.parametrize("heading", ARRIVALS)
+def test_tasks_arrive_as_the_page_says(
+    alice: Person, tmp_path: Path, microsoft: dict[str, str], heading: str
+) -> None:
+    before, after = ARRIVALS[heading]
+    for name, content in before.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content.encode())
+    run_section(heading, tmp_path, given(alice) | microsoft)
+    assert values_of(alice) == after
+
+
+def test_tasks_leave_as_the_page_says(alice: Person, bob: Person, tmp_path: Path) -> None:
+    tasks = [alice.create(f"Task {number}", "a\nb") for number in range(5)]
+    alice.patch(f"/{tasks[0]['id']}/complete")
+    for block in commands("Moving out"):
+        run(block.code, tmp_path, given(alice))
+    with (tmp_path / "done.csv").open(newline="", encoding="utf-8-sig") as file:
+        assert [row["title"] for row in csv.DictReader(file)] == ["Task 0", "1 tasks"]
+    [whole] = commands("Is the file whole?")
+    assert run(whole.code, tmp_path, given(alice)) == "5\n"
+    alice.create("After the export")
+    [go_on] = commands("Go on from there")
+    assert run(go_on.code, tmp_path, given(alice)).count('"title":') == 1
+    [split] = commands("Files of more than 10 MiB")
+    assert "-C 10M " in split.code
+    run(split.code.replace("-C 10M ", "-C 500 "), tmp_path, given(bob))
+    assert len(list(tmp_path.glob("part-*.jsonl"))) > 1
+    assert values_of(bob) | {("After the export", "", False)} == values_of(alice)
+
+
+_users = itertools.count(7_000_000)
+
+
+def test_the_first_block_and_the_operators_commands_work_on_the_embedded_database(
+    development: tuple[Service, Person], tmp_path: Path
+) -> None:
+    service, someone = development
+    (tmp_path / ".taskapi").symlink_to(service.folder / ".taskapi")
+    [first] = commands("Before")
+    user = str(next(_users))
+    begin = first.code.replace("USER_ID=1\n", f"USER_ID={user}\n").replace(
+        "http://127.0.0.1:8000", str(someone.http.base_url).rstrip("/")
+    )
+    token = run(begin + 'echo "$TOKEN"', tmp_path, {}).strip()
+    alice = Person(user, token, someone.http)
+    alice.create(MILK)
+    [operators] = commands("For the operator")
+    printed = run(operators.code, tmp_path, {"USER_ID": user}).splitlines()
+    assert printed[0] == (
+        f"Created 0 tasks for user {user}. 1 were there already; 0 records are no tasks."
+    )
+    assert printed[1].startswith(f"Erased 1 tasks of user {user}, ")
+    assert (tmp_path / "tasks.jsonl").read_bytes().count(b"\n") == len([MILK, "the end"])
+    assert tasks_of(alice) == []
+
+
+# The tables
+
+
+def rows(*columns: str) -> list[dict[str, str]]:
+    """The rows of the page's table that has these first columns."""
+    header = next(line for line in TEXT.splitlines() if line.startswith("| " + " | ".join(columns)))
+    table = TEXT.partition(header + "\n")[2].partition("\n\n")[0].splitlines()[1:]
+    names = cells(header)
+    return [dict(zip(names, cells(line), strict=True)) for line in table]
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+
+
+HELD = {row["`format=`"].strip("`"): row for row in rows("`format=`", "title")}
+ENDS = {row["`format=`"].strip("`"): row["its end"] for row in rows("`format=`", "its end")}
+
+
+def test_the_tables_have_every_format() -> None:
+    assert set(HELD) == set(ENDS) == set(EXPORTS)
+    named = {
+        name for row in rows("you come from") for name in re.findall(r"`(\w+)`", row["`format=`"])
+    }
+    assert named == set(IMPORTS)
+
+
+TITLE, DESCRIPTION = "=Buy\nmilk, \"now\"; 'later'", "One\r\ntwo\n\n#three\x0bfour"
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_a_format_holds_what_the_table_says(alice: Person, bob: Person, name: str) -> None:
+    made = alice.create(TITLE, DESCRIPTION)
+    task = alice.patch(f"/{made['id']}/complete").json()
+    alice.create("Call Mum")
+    file = alice.get(f"/export?format={name}").content
+    response = bob.post(f"/import?format={name}", content=file)
+    assert response.json()["created"] == 2, response.text
+    says, got = HELD[name], tasks_of(bob)[0]
+    assert got["title"] == {"yes": TITLE, "in one line": TITLE.replace("\n", " ")}[says["title"]]
+    assert got["description"] == {"yes": DESCRIPTION, "no": ""}[says["description"]]
+    assert (says["state"], says["`created_at`"]) == ("yes", "yes")
+    assert (got["is_completed"], got["created_at"]) == (True, made["created_at"])
+    updated, text = task["updated_at"], file.decode()
+    second = re.sub("[-:]", "", updated[:19]) + "Z"
+    forms = {"yes": updated, "to the second": second, "to the day, if done": f"x {updated[:10]} "}
+    assert forms[says["`updated_at`"]] in text
+    assert ("user_id" in text) == (name in {"jsonl", "csv"})
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_file_ends_as_the_table_says(alice: Person, name: str) -> None:
+    alice.create(MILK)
+    last = alice.get(f"/export?format={name}").text[-300:]
+    shown = re.findall(r"`(.*?)`", ENDS[name])[0]
+    assert re.search(re.escape(shown).replace("…", r"[\w-]+"), last), last
+
+
+def test_the_errors_are_those_of_the_service(alice: Person) -> None:
+    kinds = {(str(int(kind.status)), kind.code) for kind in all_errors(errors.ApiError)}
+    kinds |= {("422", "validation_failed")}
+    path = alice.http.get("/openapi.json").json()["paths"]["/api/{user_id}/tasks/import"]
+    for row in rows("status", "`code`"):
+        assert (row["status"], row["`code`"].strip("`")) in kinds
+        assert row["status"] in path["post"]["responses"]
+
+
+def all_errors(kind: type[errors.ApiError]) -> list[type[errors.ApiError]]:
+    return [
+        each
+        for sub in kind.__subclasses__()
+        for each in (sub, *all_errors(sub))
+        if "code" in vars(each)
+    ]
+
+
+def test_the_limits_are_those_of_the_service() -> None:
+    assert routes.MAX_IMPORT_BYTES == 10 * 1024**2
+    assert f"more than {checking.MAX_TASKS:,} tasks" in TEXT
+    assert f"up to {checking.MAX_REFUSALS} records" in TEXT
+    assert f"more than {routes.IMPORT_SECONDS:.0f} seconds" in TEXT
+    assert (routes.places.max_per_user, download.places.max_per_user) == (1, 2)
+    assert f"an export weighs {schemas.EXPORT_WEIGHT}" in TEXT
+    assert (schemas.TASKS_PER_WEIGHT, BYTES_PER_WEIGHT) == (100, 64 * 1024)
