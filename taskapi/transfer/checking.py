@@ -27,9 +27,6 @@ MAX_TASKS = 100_000
 MAX_REFUSALS = 100
 """A file with more of them is not read to its end."""
 
-MAX_SPOOLED_BYTES = 256 * MEBIBYTE
-"""Of checked tasks; those of a file of 10 MiB have at most a quarter of it."""
-
 ROWS_PER_PART = 1000
 BYTES_PER_PART = MEBIBYTE
 """A part is one parameter of one statement."""
@@ -73,7 +70,7 @@ class CheckedFile:
 
     def __init__(self) -> None:
         self.count = self.repeated = self.ignored = 0
-        self._spool = Spool(MAX_SPOOLED_BYTES)
+        self._spool = Spool()
         self._sizes: list[int] = []
 
     def __enter__(self) -> Self:

@@ -1,6 +1,5 @@
 """An import: what a checked file has and the user has not yet, in one transaction."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -8,10 +7,8 @@ from taskapi.database.executor import Executor, Transaction
 from taskapi.errors import QuotaExceeded, UserNotFound
 from taskapi.tasks.store import TaskStore
 from taskapi.transfer.checking import CheckedFile
+from taskapi.transfer.spool import Progress
 from taskapi.transfer.statements import ADD, LOOK, PLAN_ANEW
-
-Progress = Callable[[int], None]
-"""Called with the number of tasks that are done."""
 
 
 class ImportReport(NamedTuple):
