@@ -111,7 +111,7 @@ def import_command(
 
     async def work(executor: Executor, tasks: ImportStore, bar: Bar) -> ImportReport:
         with CheckedFile() as checked:
-            await check_file(checked, _chunks(file), IMPORTS[form].reader(), tasks.max_rows)
+            await check_file(checked, _chunks(file), IMPORTS[form].reader())
             bar.begin("Importing", checked.count)
             return await import_tasks(executor, tasks, checked, dry_run=dry_run, progress=bar.show)
 
