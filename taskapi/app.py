@@ -66,6 +66,9 @@ START_SECONDS = 3.0
 """For the database to respond at start; `/livez` does so only after that. A platform that waits
 less long for it, because the database is away, would restart the service again and again."""
 
+BULK_CONNECTIONS = 2
+"""Exports and imports that use the database at once. Each has one connection, for seconds."""
+
 COLLECTION_THRESHOLD = 10_000
 """New objects between two collections; Python's own is 700."""
 
@@ -196,6 +199,7 @@ def _state(app: Service, executor: Executor) -> ServiceState:
             max_tasks=settings.max_tasks_per_user or None,
         ),
         response_memory=memory,
+        bulk=asyncio.Semaphore(BULK_CONNECTIONS),
         readiness=Readiness(executor, settings),
         sampler=Sampler(executor, app.shares.turns, memory),
         notifier=notifier,

@@ -1,5 +1,6 @@
 """The state of a running service: made once at start, typed, and read through `state_of`."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ class ServiceState:
         executor: runs statements.
         users: the users table.
         response_memory: what the responses under way hold.
+        bulk: held by a request while it reads or writes all tasks of a user, so that the others
+            have most connections for themselves.
         readiness: whether the database can serve.
         sampler: sets the gauges.
         notifier: wakes those who wait for changes.
@@ -37,6 +40,7 @@ class ServiceState:
     executor: Executor
     users: Users
     response_memory: "ResponseMemory"
+    bulk: asyncio.Semaphore
     readiness: "Readiness"
     sampler: "Sampler"
     notifier: "Notifier"

@@ -235,7 +235,13 @@ class Transaction:
         """Run a statement that returns one row, or none; see `StatementRunner`."""
         if statement.writes:
             self.writers.add(values.get("owner"))
-        return await _fetch_row(self._connection, statement, statement.arguments(values))
+        fetch = _fetch_row(self._connection, statement, statement.arguments(values))
+        if statement.max_seconds is None:
+            return await fetch
+        try:
+            return await asyncio.wait_for(fetch, statement.max_seconds)
+        except TimeoutError:
+            raise TimedOut from None
 
     async def transact(
         self,

@@ -37,12 +37,12 @@ BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 def _boolean(value: object) -> object:
     """In a URL, as HTTP libraries write it: Python's `True`, PHP's `1`, JavaScript's `true`."""
-    if isinstance(value, str):
-        try:
-            return BOOLEANS[value.lower()]
-        except KeyError:
-            raise ValueError("must be true or false") from None
-    return value
+    if isinstance(value, bool):
+        return value
+    try:
+        return BOOLEANS[str(value).lower()]
+    except KeyError:
+        raise ValueError("must be true or false") from None
 
 
 RFC_3339 = re.compile(
@@ -52,7 +52,8 @@ RFC_3339 = re.compile(
 
 
 def _rfc_3339(value: object) -> object:
-    if isinstance(value, str) and not RFC_3339.fullmatch(value):
+    is_text = isinstance(value, str) and RFC_3339.fullmatch(value)
+    if not (is_text or isinstance(value, datetime)):  # pydantic would take a number, too
         raise ValueError("must be a time like 2026-01-31T09:30:00Z; in a URL, + is %2B")
     return value
 

@@ -96,11 +96,6 @@ class ResourceStore:
         return self._owner
 
     @property
-    def max_rows(self) -> int | None:
-        """How many rows the user may have; None for any number."""
-        return self._users.max_tasks
-
-    @property
     def outcomes(self) -> OutcomeStore:
         """The outcomes stored for the user's idempotency keys."""
         return OutcomeStore(self._owner, self._runner)

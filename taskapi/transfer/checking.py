@@ -15,20 +15,17 @@ from typing import Self
 from pydantic import BaseModel, ValidationError
 
 from taskapi.edge.memory import MEBIBYTE
-from taskapi.errors import BodyTooLarge, QuotaExceeded
+from taskapi.errors import BodyTooLarge
 from taskapi.resource.fields import Flag, Timestamp
 from taskapi.tasks.schemas import DescriptionOrNull, Title
 from taskapi.transfer.records import FileRefused, Found, Reader, Record, Refusal
 from taskapi.transfer.spool import Spool
 
 MAX_TASKS = 100_000
-"""Of a file, also where a user may have more: the importer keeps a digest of each."""
+"""Of a file, because the check keeps a digest of each."""
 
 MAX_REFUSALS = 100
 """A file with more of them is not read to its end."""
-
-MAX_SPOOLED_BYTES = 256 * MEBIBYTE
-"""Of checked tasks; those of a file of 10 MiB have at most a quarter of it."""
 
 ROWS_PER_PART = 1000
 BYTES_PER_PART = MEBIBYTE
@@ -73,7 +70,7 @@ class CheckedFile:
 
     def __init__(self) -> None:
         self.count = self.repeated = self.ignored = 0
-        self._spool = Spool(MAX_SPOOLED_BYTES)
+        self._spool = Spool()
         self._sizes: list[int] = []
 
     def __enter__(self) -> Self:
@@ -95,23 +92,19 @@ class CheckedFile:
             yield await self._spool.read(size)
 
 
-async def check_file(
-    file: CheckedFile, chunks: AsyncIterator[bytes], reader: Reader, max_tasks: int | None
-) -> None:
+async def check_file(file: CheckedFile, chunks: AsyncIterator[bytes], reader: Reader) -> None:
     """Read a file, and keep its tasks.
 
     Args:
         file: gets them.
         chunks: of the bytes.
         reader: of the format.
-        max_tasks: that the user may have; None for any number.
 
     Raises:
         BodyTooLarge: it has more than `MAX_TASKS` tasks.
         ImportRefused: records of it cannot be tasks, or it cannot be read.
-        QuotaExceeded: it has more tasks than the user may have.
     """
-    check = _Check(file, max_tasks)
+    check = _Check(file)
     try:
         async for chunk in chunks:
             await check.take(reader.feed(chunk))
@@ -123,9 +116,8 @@ async def check_file(
 
 
 class _Check:
-    def __init__(self, file: CheckedFile, max_tasks: int | None) -> None:
+    def __init__(self, file: CheckedFile) -> None:
         self._file = file
-        self._max_tasks = max_tasks
         self._seen: Counter[bytes] = Counter()
         self._rows: list[str] = []
         self._bytes = 0
@@ -163,7 +155,8 @@ class _Check:
             self._file.repeated += 1
             return
         self._file.count += 1
-        self._refuse_too_many()
+        if self._file.count > MAX_TASKS:
+            raise BodyTooLarge(f"The file has too many tasks: it may have {MAX_TASKS}.")
         row = _row(len(self._rows), task, key, record.task_id)
         self._rows.append(row)
         self._bytes += len(row)
@@ -182,12 +175,6 @@ class _Check:
         self._seen[digest] += 1
         number = self._seen[digest]
         return _as_key(digest if number == 1 else _digest("again", digest, number))
-
-    def _refuse_too_many(self) -> None:
-        if self._max_tasks is not None and self._file.count > self._max_tasks:
-            raise QuotaExceeded
-        if self._file.count > MAX_TASKS:
-            raise BodyTooLarge(f"The file has too many tasks: it may have {MAX_TASKS}.")
 
     async def _flush(self) -> None:
         if self._rows:

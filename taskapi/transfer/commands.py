@@ -36,9 +36,6 @@ Store = TypeVar("Store", bound=TaskStore)
 
 CHUNK_BYTES = 64 * 1024
 
-UNBOUNDED = sys.maxsize
-"""Bytes: the operator knows how large the disk is."""
-
 OfUser = Annotated[str, typer.Option("--user-id", help="The user's id.")]
 
 
@@ -77,7 +74,7 @@ def export_command(
     async def work(executor: Executor, feed: ChangeFeed, bar: Bar) -> int:
         bar.begin("Exporting", await feed.count())
         spool = await export_tasks(
-            executor, feed, OLDEST_FIRST, EXPORTS[form], max_bytes=UNBOUNDED, progress=bar.show
+            executor, feed, OLDEST_FIRST, EXPORTS[form], max_bytes=None, progress=bar.show
         )
         with spool, _writing(output) as file:
             while part := await spool.read(CHUNK_BYTES):
@@ -114,7 +111,7 @@ def import_command(
 
     async def work(executor: Executor, tasks: ImportStore, bar: Bar) -> ImportReport:
         with CheckedFile() as checked:
-            await check_file(checked, _chunks(file), IMPORTS[form].reader(), tasks.max_rows)
+            await check_file(checked, _chunks(file), IMPORTS[form].reader())
             bar.begin("Importing", checked.count)
             return await import_tasks(executor, tasks, checked, dry_run=dry_run, progress=bar.show)
 

@@ -11,7 +11,6 @@ from starlette.types import Receive, Scope, Send
 from taskapi.changes.feed import ChangeFeed
 from taskapi.edge.body import invalid
 from taskapi.edge.fairness import turn_of
-from taskapi.edge.memory import MEBIBYTE
 from taskapi.edge.places import Places
 from taskapi.errors import TimedOut, TooManyTransfers
 from taskapi.observability import metrics
@@ -22,10 +21,7 @@ from taskapi.transfer.schemas import ExportQuery
 from taskapi.transfer.spool import Spool, SpoolFull
 
 READ_SECONDS = 60.0
-"""For which an export may read: 100,000 tasks take a sixth of it."""
-
-HELD_BYTES = 4 * MEBIBYTE
-"""Of memory, while an export reads: a page, its objects and what is written of them."""
+"""For which an export may wait and read: 100,000 tasks take a sixth of it."""
 
 CHUNK_BYTES = 64 * 1024
 
@@ -72,7 +68,7 @@ class Download(Response):
     @asynccontextmanager
     async def _spooled(self, scope: Scope) -> AsyncIterator[Spool]:
         try:
-            async with turn_of(scope), self._memory_held(), asyncio.timeout(READ_SECONDS):
+            async with turn_of(scope), asyncio.timeout(READ_SECONDS), self._state.bulk:
                 spool = await self._export()
         except SpoolFull:
             message = "The file would be too long: narrow it by created_since and created_before"
@@ -81,12 +77,6 @@ class Download(Response):
             raise TimedOut from None
         with spool:
             yield spool
-
-    @asynccontextmanager
-    async def _memory_held(self) -> AsyncIterator[None]:
-        with await self._state.response_memory.hold(self._feed.owner, HELD_BYTES) as share:
-            yield
-        share.release()
 
     async def _export(self) -> Spool:
         form = EXPORTS[self._query.format]

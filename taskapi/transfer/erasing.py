@@ -12,7 +12,7 @@ from taskapi.database.tables import own_tables
 from taskapi.database.users_table import is_ours
 from taskapi.resource.statements import statements_of
 from taskapi.tasks.statements import TASKS
-from taskapi.transfer.exporting import Progress
+from taskapi.transfer.spool import Progress
 
 TASKS_AT_ONCE = 1000
 

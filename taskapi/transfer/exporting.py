@@ -5,7 +5,6 @@ a slow one holds no transaction open, which would keep PostgreSQL from cleaning 
 (docs/decisions/0040).
 """
 
-from collections.abc import Callable
 from contextlib import ExitStack
 
 from taskapi.changes.feed import ChangeFeed
@@ -15,7 +14,7 @@ from taskapi.errors import UserNotFound
 from taskapi.resource.pages import PageRequest
 from taskapi.resource.schemas import Selection
 from taskapi.transfer.records import ExportFormat
-from taskapi.transfer.spool import Spool
+from taskapi.transfer.spool import Progress, Spool
 
 MAX_EXPORT_BYTES = 1024 * MEBIBYTE
 """100,000 tasks of 10 kB."""
@@ -25,9 +24,6 @@ PAGE_BYTES = MEBIBYTE
 """What is read and written at a time: so many tasks of 5 kB. PostgreSQL renders rows that do not
 fit in vain: with 1000, an export of such tasks takes three times as long."""
 
-Progress = Callable[[int], None]
-"""Called with the number of tasks that are done."""
-
 
 async def export_tasks(  # noqa: PLR0913 - the last two have a default
     executor: Executor,
@@ -35,7 +31,7 @@ async def export_tasks(  # noqa: PLR0913 - the last two have a default
     selection: Selection,
     form: ExportFormat,
     *,
-    max_bytes: int = MAX_EXPORT_BYTES,
+    max_bytes: int | None = MAX_EXPORT_BYTES,
     progress: Progress = lambda _: None,
 ) -> Spool:
     """A user's tasks as a file, which the caller closes.
@@ -45,7 +41,7 @@ async def export_tasks(  # noqa: PLR0913 - the last two have a default
         feed: of the user.
         selection: which tasks, in which order.
         form: of the file.
-        max_bytes: that the file may have.
+        max_bytes: that the file may have; None for any number.
         progress: called after each page.
 
     Raises:

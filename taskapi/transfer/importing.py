@@ -1,17 +1,15 @@
 """An import: what a checked file has and the user has not yet, in one transaction."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
 from taskapi.database.executor import Executor, Transaction
 from taskapi.errors import QuotaExceeded, UserNotFound
+from taskapi.tasks.statements import FORGET_KEYS
 from taskapi.tasks.store import TaskStore
 from taskapi.transfer.checking import CheckedFile
+from taskapi.transfer.spool import Progress
 from taskapi.transfer.statements import ADD, LOOK, PLAN_ANEW
-
-Progress = Callable[[int], None]
-"""Called with the number of tasks that are done."""
 
 
 class ImportReport(NamedTuple):
@@ -81,8 +79,8 @@ class ImportStore(TaskStore):
         known: int = 0
         async for rows in file.parts():
             known += (await self._fetch(LOOK, {"rows": rows}))["known"]
-        quota = self.max_rows
-        if quota is not None and await self.count() + file.count - known > quota:
+        new, quota = file.count - known, self._users.max_tasks
+        if new and quota is not None and await self.count() + new > quota:
             raise QuotaExceeded
         return known
 
@@ -95,10 +93,13 @@ class ImportStore(TaskStore):
         if await self._fetch(self.statements.lock, {}) is None:
             await self._start_clock()
             await self._fetch(self.statements.lock, {})
-        await self.look(file)
+        if await self.look(file) == file.count:
+            return 0
         created: int = 0
         async for rows in file.parts():
             created += (await self._fetch(ADD, {"rows": rows}))["created"]
             progress(created)
         await self._fetch(self.statements.counted, {})
+        if self._users.max_tasks is not None:
+            await self._fetch(FORGET_KEYS, {"quota": self._users.max_tasks})
         return created

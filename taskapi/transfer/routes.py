@@ -93,11 +93,11 @@ async def import_tasks(
     reader = IMPORTS[query.format].reader()
     with places.taken(tasks.owner), CheckedFile() as file:
         try:
-            await check_file(file, _charged(request), reader, tasks.max_rows)
+            await check_file(file, _charged(request), reader)
         except ImportRefused as error:
             raise _invalid(error) from None
         charge(request.scope, file.count // TASKS_PER_WEIGHT)
-        async with turn_of(request.scope):
+        async with turn_of(request.scope), state.bulk:
             report = await importing.import_tasks(
                 state.executor, tasks, file, dry_run=query.dry_run
             )

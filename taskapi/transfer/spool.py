@@ -17,6 +17,9 @@ log = structlog.get_logger("taskapi.transfer")
 
 Done = TypeVar("Done")
 
+Progress = Callable[[int], None]
+"""Called with the number of tasks that are done."""
+
 MAX_BYTES_IN_MEMORY = MEBIBYTE
 
 
@@ -31,13 +34,13 @@ class Spool:
     the end.
 
     Args:
-        max_bytes: that it may have.
+        max_bytes: that it may have; None for any number.
 
     Attributes:
         size: the bytes that it has.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int | None = None) -> None:
         self._file = SpooledTemporaryFile(max_size=MAX_BYTES_IN_MEMORY)  # noqa: SIM115 - `close`
         self._max_bytes = max_bytes
         self.size = 0
@@ -56,7 +59,7 @@ class Spool:
             Overloaded: the disk is full.
         """
         self.size += len(part)
-        if self.size > self._max_bytes:
+        if self._max_bytes is not None and self.size > self._max_bytes:
             raise SpoolFull
         await self._do(lambda: self._file.write(part))
 
