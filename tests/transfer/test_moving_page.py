@@ -26,7 +26,7 @@ ARRIVALS: dict[str, tuple[dict[str, str], set[Values]]] = {
     "Todoist": (
         {"Weekend [2203306141].csv": files.TODOIST},
         {
-            ("Buy milk @shop", "Two litres\nThe one in glass\nDue: every Saturday", False),
+            ("Buy milk @shop", "Two litres\nDue: every Saturday\nThe one in glass", False),
             ("Call Mum", "", False),
         },
     ),
