@@ -16,6 +16,7 @@ from taskapi.transfer import foreign
 from taskapi.transfer.identity import NOBODY, Identity, can_be_a_source
 from taskapi.transfer.json_objects import PLACEHOLDER, JsonObject, JsonObjects
 from taskapi.transfer.lines import UTF_8_MARK
+from taskapi.transfer.reading import PartReader
 from taskapi.transfer.records import FileRefused, Format, Found, Record, Refusal
 
 LEVELS = b"{[{["
@@ -28,23 +29,25 @@ DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T00:00:00(?:\.0{1,9})?Z")
 """Google keeps the date of `due` alone."""
 
 
-class GoogleTasksReader:
+class GoogleTasksReader(PartReader[JsonObject]):
     """Reads the tasks of all lists. Deleted ones and those without any text are ignored."""
 
     def __init__(self) -> None:
-        self.ignored = 0
         self._objects = JsonObjects(LEVELS)
+        super().__init__(self._objects)
 
-    def feed(self, chunk: bytes) -> Iterator[Found]:
-        """See `Reader`."""
-        for task in self._objects.feed(chunk):
-            yield from self._found(task)
-
-    def finish(self) -> Iterator[Found]:
-        """See `Reader`. It has nothing left: an object is complete with its last bracket."""
-        self._objects.finish()
-        _check(self._objects)
-        yield from ()
+    def _check(self, line: int) -> None:
+        """Around the tasks are their lists."""
+        file = _decoded(line, bytes(self._objects.outside).removeprefix(UTF_8_MARK.encode()))
+        lists = file.get("items") if isinstance(file, dict) else None
+        if not isinstance(lists, list) or not all(isinstance(each, dict) for each in lists):
+            raise FileRefused(1, "the file is not Tasks.json of Google Takeout: it has no lists")
+        tasks = [each.get("items", []) for each in lists]
+        if not all(isinstance(each, list) for each in tasks) or (
+            [*chain.from_iterable(tasks)] != [int(PLACEHOLDER)] * self._objects.count
+        ):
+            reason = "the file is not Tasks.json of Google Takeout: a list is not of tasks"
+            raise FileRefused(1, reason)
 
     def _found(self, task: JsonObject) -> Iterator[Found]:
         members = _decoded(task.line, task.data)
@@ -79,29 +82,11 @@ def _record(line: int, members: dict[str, Any]) -> Record | None:
         return None
     values["is_completed"] = members.get("status") == "completed"
     # Most exports do not say when a task was created: at the latest when it was changed.
-    if (created_at := members.get("created") or members.get("updated")) is not None:
+    if created_at := members.get("created") or members.get("updated"):
         values["created_at"] = created_at
     task_id = members.get("id", "")
     identity = Identity(task_id, None) if can_be_a_source(task_id) else NOBODY
     return Record(line, values, *identity)
-
-
-def _check(objects: JsonObjects) -> None:
-    """Refuse what is no list of lists of tasks.
-
-    Raises:
-        FileRefused: it is not.
-    """
-    outside = bytes(objects.outside).removeprefix(UTF_8_MARK.encode())
-    file = _decoded(objects.line, outside)
-    lists = file.get("items") if isinstance(file, dict) else None
-    if not isinstance(lists, list) or not all(isinstance(each, dict) for each in lists):
-        raise FileRefused(1, "the file is not Tasks.json of Google Takeout: it has no lists")
-    tasks = [each.get("items", []) for each in lists]
-    if not all(isinstance(each, list) for each in tasks) or (
-        [*chain.from_iterable(tasks)] != [int(PLACEHOLDER)] * objects.count
-    ):
-        raise FileRefused(1, "the file is not Tasks.json of Google Takeout: a list is not of tasks")
 
 
 GOOGLE = Format("application/json", "json", GoogleTasksReader)

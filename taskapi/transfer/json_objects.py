@@ -38,13 +38,13 @@ class JsonObjects:
         levels: the brackets in which the objects are, as `{[`.
 
     Attributes:
-        line: of the file, that was reached.
+        number: of the line that was reached.
         outside: what stands around the objects, with a placeholder for each.
         count: of the objects.
     """
 
     def __init__(self, levels: bytes) -> None:
-        self.line = 1
+        self.number = 1
         self.outside = bytearray()
         self.count = 0
         self._levels = levels
@@ -68,9 +68,9 @@ class JsonObjects:
             begins = sign == b"{" and self._open == self._levels
             if begins:
                 self._keep(chunk[kept:at])
-                self._object, self._start, kept = bytearray(), self.line, at
+                self._object, self._start, kept = bytearray(), self.number, at
             if (reason := self._nest(sign)) is not None:
-                raise FileRefused(self.line + chunk.count(b"\n", kept, at), reason)
+                raise FileRefused(self.number + chunk.count(b"\n", kept, at), reason)
             if self._object is not None and self._open == self._levels:
                 self._keep(chunk[kept : at + 1])
                 kept = at + 1
@@ -78,14 +78,15 @@ class JsonObjects:
         self._check_length(len(chunk) - kept)
         self._keep(chunk[kept:])
 
-    def finish(self) -> None:
-        """The file has ended.
+    def finish(self) -> Iterator[JsonObject]:
+        """None: an object is complete with its last bracket.
 
         Raises:
-            FileRefused: in the middle of a text, an array or an object.
+            FileRefused: the file ends in the middle of a text, an array or an object.
         """
         if self._open or self._in_text:
-            raise FileRefused(self.line, "the file is cut off: not every bracket is closed")
+            raise FileRefused(self.number, "the file is cut off: not every bracket is closed")
+        yield from ()
 
     def _look_at_head(self, chunk: bytes) -> None:
         """Refuse another kind of file, by its first bytes."""
@@ -135,4 +136,4 @@ class JsonObjects:
     def _keep(self, data: bytes) -> None:
         buffer = self.outside if self._object is None else self._object
         buffer += data
-        self.line += data.count(b"\n")
+        self.number += data.count(b"\n")

@@ -115,7 +115,7 @@ def _value(name: str, text: str) -> str:
 
     The parser of whole components takes four times as long, for values that are not read here.
     """
-    from icalendar.parser import Contentline  # noqa: PLC0415 - 10 MB, which few workers need
+    from icalendar.parser import Contentline  # noqa: PLC0415 - 2 MB, for few workers
 
     try:
         _, parameters, value = Contentline(text).parts()  # type: ignore[no-untyped-call]  # the library says no types here

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from taskapi.transfer import foreign
 from taskapi.transfer.lines import MAX_LINE_BYTES
+from taskapi.transfer.reading import PartReader
 from taskapi.transfer.records import FileRefused, Format, Found, Record, Refusal
 from taskapi.transfer.rows import Row, Rows
 
@@ -21,30 +22,23 @@ MAX_NAME_CHARACTERS = 64
 """Of a type that the message names."""
 
 
-class TodoistReader:
+class TodoistReader(PartReader[Row]):
     """Reads the tasks of a project. A comment is added to the description of the task above it.
 
     A project as a template has no completed tasks, and no ids.
     """
 
     def __init__(self) -> None:
-        self.ignored = 0
-        self._rows = Rows()
+        super().__init__(Rows())
         self._columns: list[str] | None = None
         self._task: Record | None = None
 
-    def feed(self, chunk: bytes) -> Iterator[Found]:
-        """See `Reader`."""
-        for row in self._rows.feed(chunk):
-            yield from self._found(row)
-
-    def finish(self) -> Iterator[Found]:
-        """See `Reader`."""
-        for row in self._rows.finish():
-            yield from self._found(row)
+    def _rest(self) -> Iterator[Found]:
         yield from self._complete()
+
+    def _check(self, line: int) -> None:
         if self._columns is None:
-            raise FileRefused(max(self._rows.number, 1), "the file has no header")
+            raise FileRefused(max(line, 1), "the file has no header")
 
     def _found(self, row: Row) -> Iterator[Found]:
         if self._columns is None:

@@ -9,6 +9,7 @@ from typing import Any
 from taskapi.transfer.completeness import Completeness
 from taskapi.transfer.identity import NOBODY, from_pair, source_of
 from taskapi.transfer.lines import Line, Lines
+from taskapi.transfer.reading import PartReader
 from taskapi.transfer.records import FileRefused, Format, Found, Record, Refusal
 
 LINE_BREAKS = re.compile(r"\r\n|[\n\v\f\r\x85\u2028\u2029]")
@@ -41,7 +42,7 @@ def end(tasks: int, token: str) -> bytes:
     return f"x taskapi:end tasks:{tasks} next:{token}\n".encode()
 
 
-class TodoTxtReader:
+class TodoTxtReader(PartReader[Line]):
     """Reads the lines of an export, or of other programs.
 
     Priorities, projects, contexts and metadata stay in the title, because a task has no fields for
@@ -50,26 +51,17 @@ class TodoTxtReader:
     """
 
     def __init__(self) -> None:
-        self.ignored = 0
-        self._lines = Lines()
+        super().__init__(Lines())
         self._exported = Completeness()
         self._end: tuple[int, int] | None = None
         self._is_empty = True
 
-    def feed(self, chunk: bytes) -> Iterator[Found]:
-        """See `Reader`."""
-        for line in self._lines.feed(chunk):
-            yield from self._found(line)
-
-    def finish(self) -> Iterator[Found]:
-        """See `Reader`."""
-        for line in self._lines.finish():
-            yield from self._found(line)
+    def _check(self, line: int) -> None:
         if self._end is not None:
             self._exported.end(*self._end)
-        self._exported.check_end(self._lines.number)
+        self._exported.check_end(line)
         if self._is_empty:
-            raise FileRefused(max(self._lines.number, 1), "the file has no tasks")
+            raise FileRefused(max(line, 1), "the file has no tasks")
 
     def _found(self, line: Line) -> Iterator[Found]:
         if not line.text.strip():
