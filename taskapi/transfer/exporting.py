@@ -20,8 +20,8 @@ MAX_EXPORT_BYTES = 1024 * MEBIBYTE
 """100,000 tasks of 10 kB."""
 
 ORDER = "created_at"
-"""The one that an index has. In any other, each page would sort all tasks again: 100,000 by their title
-took more than a minute."""
+"""The one that an index has. In any other, each page would sort all tasks again: 100,000 by their
+title took more than a minute."""
 
 PAGE_ROWS = 200
 PAGE_BYTES = MEBIBYTE
