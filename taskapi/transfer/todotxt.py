@@ -113,4 +113,4 @@ def _date_and_rest(text: str) -> tuple[str | None, str]:
     return found[1], text[found.end() :]
 
 
-TODO_TXT = ExportFormat("text/plain", "txt", TodoTxtReader, write=write, end=end)
+TODO_TXT = ExportFormat("text/plain", "txt", TodoTxtReader, b"", write, end)
