@@ -77,14 +77,12 @@ class Patch(StrictBody):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-class Selection(BaseModel):
-    """Which rows are wanted, in which order. Subclasses add filters, and the values of `sort`."""
+class Filters(BaseModel):
+    """Which rows are wanted. Subclasses add a parameter for each filter."""
 
     model_config = ConfigDict(extra="forbid")
 
-    sort: str
-
-    not_filters: ClassVar[frozenset[str]] = frozenset({"sort"})
+    not_filters: ClassVar[frozenset[str]] = frozenset()
 
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""
@@ -93,11 +91,12 @@ class Selection(BaseModel):
         return {name: value for name, value in given.items() if value is not None}
 
 
-class ListQuery(Selection):
-    """Which part of them is asked for."""
+class ListQuery(Filters):
+    """Which rows, in which order, and which part of them. Subclasses say what `sort` may be."""
 
-    not_filters = Selection.not_filters | {"limit", "offset", "cursor"}
+    not_filters = frozenset({"sort", "limit", "offset", "cursor"})
 
+    sort: str
     limit: Annotated[
         int,
         Field(ge=1, le=MAX_PAGE_ROWS, description="At most so many in a page.", examples=[50]),

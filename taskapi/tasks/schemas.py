@@ -20,7 +20,7 @@ from taskapi.config import MAX_ID
 from taskapi.openapi.responses import EXAMPLE_CURSOR
 from taskapi.resource.definition import SERVER_COLUMNS
 from taskapi.resource.fields import UNCHANGED, Flag, Timestamp, without_nul
-from taskapi.resource.schemas import Create, ListPage, ListQuery, Patch, Selection, StrictBody
+from taskapi.resource.schemas import Create, Filters, ListPage, ListQuery, Patch, StrictBody
 from taskapi.resource.search import search_pattern
 from taskapi.tasks.models import MAX_DESCRIPTION_CHARACTERS, MAX_TITLE_CHARACTERS
 
@@ -141,14 +141,8 @@ def _none_if_blank(q: object) -> object:
     return None if isinstance(q, str) and BLANK.fullmatch(q) else q
 
 
-Sort = Annotated[
-    Literal["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"],
-    Field(description="The order, with a minus the other way round.", examples=["title"]),
-]
-
-
-class TaskSelection(Selection):
-    """Which tasks are wanted, and in which order."""
+class TaskFilters(Filters):
+    """Which tasks are wanted."""
 
     is_completed: Annotated[
         Flag | None, Field(description="Only those done, or to be done.", examples=[False])
@@ -171,7 +165,6 @@ class TaskSelection(Selection):
     created_before: Annotated[Timestamp | None, Field(description="Created earlier.")] = None
     updated_since: Annotated[Timestamp | None, Field(description="Changed then or later.")] = None
     updated_before: Annotated[Timestamp | None, Field(description="Last changed earlier.")] = None
-    sort: Sort = "-created_at"
 
     def filters(self) -> dict[str, object]:
         """The parameters of the filters that were sent, by their names."""
@@ -189,8 +182,13 @@ class TaskSelection(Selection):
         return self
 
 
-class TaskQuery(TaskSelection, ListQuery):
+class TaskQuery(TaskFilters, ListQuery):
     """Which tasks are wanted, in which order, and which part of them."""
+
+    sort: Annotated[
+        Literal["created_at", "-created_at", "updated_at", "-updated_at", "title", "-title"],
+        Field(description="The order, with a minus the other way round.", examples=["title"]),
+    ] = "-created_at"
 
     @property
     def rate_weight(self) -> int:

@@ -20,7 +20,7 @@ from taskapi.database.schema import checked_executor
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
 from taskapi.errors import ApiError, UserNotFound
-from taskapi.tasks.schemas import TaskSelection
+from taskapi.tasks.schemas import TaskFilters
 from taskapi.tasks.store import TaskStore
 from taskapi.transfer.checking import CheckedFile, ImportRefused, check_file
 from taskapi.transfer.erasing import Erased, erase_user
@@ -74,7 +74,7 @@ def export_command(
     async def work(executor: Executor, feed: ChangeFeed, bar: Bar) -> int:
         bar.begin("Exporting", await feed.count())
         spool = await export_tasks(
-            executor, feed, OLDEST_FIRST, EXPORTS[form], max_bytes=None, progress=bar.show
+            executor, feed, TaskFilters(), EXPORTS[form], max_bytes=None, progress=bar.show
         )
         with spool, _writing(output) as file:
             while part := await spool.read(CHUNK_BYTES):
@@ -83,9 +83,6 @@ def export_command(
 
     count = _run(user_id, ChangeFeed, work)
     typer.echo(f"Exported {count} tasks of user {user_id}.", err=True)
-
-
-OLDEST_FIRST = TaskSelection(sort="created_at")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from taskapi.transfer.completeness import Completeness
 from taskapi.transfer.identity import identity_of
 from taskapi.transfer.lines import UTF_8_MARK
+from taskapi.transfer.reading import PartReader
 from taskapi.transfer.records import ExportFormat, FileRefused, Found, Record, Refusal
 from taskapi.transfer.rows import Row, Rows
 
@@ -66,7 +67,7 @@ def end(tasks: int, token: str) -> bytes:
     return _records([[END_ID, f"{tasks} tasks", token, "", "", "", ""]])
 
 
-class CsvReader:
+class CsvReader(PartReader[Row]):
     """Reads an export, or a table that others wrote.
 
     Its first record names the columns, of which only `title` is needed. With all seven it is an
@@ -75,21 +76,12 @@ class CsvReader:
     """
 
     def __init__(self) -> None:
-        self.ignored = 0
-        self._rows = Rows()
+        super().__init__(Rows())
         self._completeness = Completeness()
         self._columns: list[str] | None = None
 
-    def feed(self, chunk: bytes) -> Iterator[Found]:
-        """See `Reader`."""
-        for row in self._rows.feed(chunk):
-            yield from self._found(row)
-
-    def finish(self) -> Iterator[Found]:
-        """See `Reader`."""
-        for row in self._rows.finish():
-            yield from self._found(row)
-        self._completeness.check(self._rows.number)
+    def _check(self, line: int) -> None:
+        self._completeness.check(line)
 
     def _found(self, row: Row) -> Iterator[Found]:
         if self._columns is None:

@@ -12,12 +12,16 @@ from taskapi.database.executor import Executor, Transaction
 from taskapi.edge.memory import MEBIBYTE
 from taskapi.errors import UserNotFound
 from taskapi.resource.pages import PageRequest
-from taskapi.resource.schemas import Selection
+from taskapi.resource.schemas import Filters
 from taskapi.transfer.records import ExportFormat
 from taskapi.transfer.spool import Progress, Spool
 
 MAX_EXPORT_BYTES = 1024 * MEBIBYTE
 """100,000 tasks of 10 kB."""
+
+ORDER = "created_at"
+"""The one that an index has. In any other, each page would sort all tasks again: 100,000 by their
+title took more than a minute."""
 
 PAGE_ROWS = 200
 PAGE_BYTES = MEBIBYTE
@@ -28,7 +32,7 @@ fit in vain: with 1000, an export of such tasks takes three times as long."""
 async def export_tasks(  # noqa: PLR0913 - the last two have a default
     executor: Executor,
     feed: ChangeFeed,
-    selection: Selection,
+    filters: Filters,
     form: ExportFormat,
     *,
     max_bytes: int | None = MAX_EXPORT_BYTES,
@@ -39,7 +43,7 @@ async def export_tasks(  # noqa: PLR0913 - the last two have a default
     Args:
         executor: runs the statements.
         feed: of the user.
-        selection: which tasks, in which order.
+        filters: which tasks.
         form: of the file.
         max_bytes: that the file may have; None for any number.
         progress: called after each page.
@@ -53,7 +57,7 @@ async def export_tasks(  # noqa: PLR0913 - the last two have a default
     async def work(transaction: Transaction) -> Spool:
         with ExitStack() as stack:
             spool = stack.enter_context(Spool(max_bytes))
-            await _write(spool, feed.on(transaction), selection, form, progress)
+            await _write(spool, feed.on(transaction), filters, form, progress)
             stack.pop_all()  # closed by the caller
         return spool
 
@@ -63,10 +67,10 @@ async def export_tasks(  # noqa: PLR0913 - the last two have a default
 
 
 async def _write(
-    spool: Spool, feed: ChangeFeed, selection: Selection, form: ExportFormat, progress: Progress
+    spool: Spool, feed: ChangeFeed, filters: Filters, form: ExportFormat, progress: Progress
 ) -> None:
     await spool.write(form.head)
-    asked = PageRequest(selection.filters(), selection.sort, PAGE_ROWS, 0, None, counted=False)
+    asked = PageRequest(filters.filters(), ORDER, PAGE_ROWS, 0, None, counted=False)
     count = 0
     is_end = False
     while not is_end:

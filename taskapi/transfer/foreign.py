@@ -3,7 +3,9 @@
 from taskapi.tasks.schemas import BLANK
 
 
-def values_of(title: str, description: str, due: str = "") -> dict[str, object] | None:
+def values_of(
+    title: str, description: str, *, due: str = "", deadline: str = ""
+) -> dict[str, object] | None:
     """Title and description, or None if there is no text.
 
     Some programs allow tasks without a title, whose first line of text becomes it. A task has no
@@ -12,12 +14,13 @@ def values_of(title: str, description: str, due: str = "") -> dict[str, object] 
     Args:
         title: may be blank.
         description: may be empty.
-        due: when it is due, as a person reads it; empty if it is not.
+        due: when it is to be done, as a person reads it; empty if the program says nothing.
+        deadline: until when it must be done, likewise.
     """
     if BLANK.fullmatch(title):
         title, _, description = description.strip().partition("\n")
     if BLANK.fullmatch(title):
         return None
     lines = [description] if description else []
-    lines += [f"Due: {due}"] if due else []
+    lines += [f"{name}: {text}" for name, text in [("Due", due), ("Deadline", deadline)] if text]
     return {"title": title, "description": "\n".join(lines)}

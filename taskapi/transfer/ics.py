@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from taskapi.transfer.completeness import Completeness
 from taskapi.transfer.components import Component, Components
+from taskapi.transfer.reading import PartReader
 from taskapi.transfer.records import ExportFormat, Found, Refusal
 from taskapi.transfer.todo import PROPERTIES, lines_of, record_of
 
@@ -45,7 +46,7 @@ def end(tasks: int, token: str) -> bytes:
     return b"".join(map(folded, (*lines, "END:VCALENDAR")))
 
 
-class CalendarReader:
+class CalendarReader(PartReader[Component]):
     """Reads the to-dos of an export, or of the calendars of other programs.
 
     Events are ignored. The last component of an export counts its tasks; of any calendar the last
@@ -53,20 +54,11 @@ class CalendarReader:
     """
 
     def __init__(self) -> None:
-        self.ignored = 0
-        self._components = Components(PROPERTIES | {TASKS})
+        super().__init__(Components(PROPERTIES | {TASKS}))
         self._completeness = Completeness()
 
-    def feed(self, chunk: bytes) -> Iterator[Found]:
-        """See `Reader`."""
-        for component in self._components.feed(chunk):
-            yield from self._found(component)
-
-    def finish(self) -> Iterator[Found]:
-        """See `Reader`."""
-        for component in self._components.finish():
-            yield from self._found(component)
-        self._completeness.check_end(self._components.number)
+    def _check(self, line: int) -> None:
+        self._completeness.check_end(line)
 
     def _found(self, component: Component) -> Iterator[Found]:
         if component.name == END:

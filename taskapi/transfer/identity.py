@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from taskapi.config import MAX_ID
-from taskapi.edge.conditional import microseconds
+from taskapi.edge.conditional import from_microseconds, microseconds
 
 MAX_SOURCE_CHARACTERS = 500
 """Of the id that another program gave a task: a UID is 36, Google's ids are 22."""
@@ -31,6 +31,24 @@ def source_of(task_id: int, created_at: datetime) -> str:
 def exported(task_id: int, created_at: datetime) -> Identity:
     """The identity of a task that this service exported."""
     return Identity(source_of(task_id, created_at), task_id)
+
+
+def from_pair(task_id: str, created: str) -> tuple[Identity, str]:
+    """The identity of an exported task, and when it was created, as the API shows it.
+
+    Args:
+        task_id: digits.
+        created: microseconds since 1970.
+
+    Raises:
+        ValueError: that is not within the years 1 to 9999.
+    """
+    try:
+        created_at = from_microseconds(int(created))
+    except OverflowError:
+        raise ValueError("the time in the name of the task is out of range") from None
+    text = created_at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return exported(int(task_id), created_at), text
 
 
 def identity_of(given: object, created_at: object) -> Identity:

@@ -8,6 +8,7 @@ from taskapi import strict_json
 from taskapi.transfer.completeness import Completeness
 from taskapi.transfer.identity import identity_of
 from taskapi.transfer.lines import Line, Lines
+from taskapi.transfer.reading import PartReader
 from taskapi.transfer.records import (
     ExportFormat,
     Found,
@@ -33,7 +34,7 @@ def end(tasks: int, token: str) -> bytes:
     return b'{"end":{"tasks":%d,"next":"%s"}}\n' % (tasks, token.encode())
 
 
-class JsonLinesReader:
+class JsonLinesReader(PartReader[Line]):
     """Reads an export, or lines that others wrote.
 
     A line needs a title, and nothing else. One with all seven fields is of an export, which must
@@ -42,20 +43,11 @@ class JsonLinesReader:
     """
 
     def __init__(self) -> None:
-        self.ignored = 0
-        self._lines = Lines()
+        super().__init__(Lines())
         self._completeness = Completeness()
 
-    def feed(self, chunk: bytes) -> Iterator[Found]:
-        """See `Reader`."""
-        for line in self._lines.feed(chunk):
-            yield from self._found(line)
-
-    def finish(self) -> Iterator[Found]:
-        """See `Reader`."""
-        for line in self._lines.finish():
-            yield from self._found(line)
-        self._completeness.check(self._lines.number)
+    def _check(self, line: int) -> None:
+        self._completeness.check(line)
 
     def _found(self, line: Line) -> Iterator[Found]:
         if not line.text.strip():

@@ -9,7 +9,15 @@ MAX_LINE_BYTES = 131_072
 """A task's title and description of 5500 characters take 66,000 as JSON with only escapes."""
 
 UTF_8_MARK = "\ufeff"
-UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+OTHER_KINDS = {
+    b"\xff\xfe": "the file is in UTF-16: save it as UTF-8",
+    b"\xfe\xff": "the file is in UTF-16: save it as UTF-8",
+    b"PK\x03\x04": "the file is a ZIP archive: unpack it",
+}
+"""By their first bytes: what spreadsheets save, and in what other programs pack their files."""
+
+HEAD_BYTES = 4
 
 
 class Line(NamedTuple):
@@ -57,8 +65,8 @@ class Lines:
 
     def _line(self, raw: bytearray, end: str) -> Line:
         self.number += 1
-        if self.number == 1 and raw.startswith(UTF_16_MARKS):
-            raise FileRefused(1, "the file is in UTF-16: save it as UTF-8")
+        if self.number == 1:
+            refuse_other_kinds(raw)
         if len(raw) > MAX_LINE_BYTES:
             raise FileRefused(self.number, f"the line is longer than {MAX_LINE_BYTES} bytes")
         if b"\0" in raw:
@@ -71,3 +79,14 @@ class Lines:
         if self.number == 1:
             text = text.removeprefix(UTF_8_MARK)
         return Line(self.number, text + end if self._keep_ends else text.removesuffix("\r"))
+
+
+def refuse_other_kinds(head: bytes | bytearray) -> None:
+    """Refuse a file that is no text in UTF-8, where its first bytes say what it is.
+
+    Raises:
+        FileRefused: it is one of these.
+    """
+    for mark, reason in OTHER_KINDS.items():
+        if head.startswith(mark):
+            raise FileRefused(1, reason)

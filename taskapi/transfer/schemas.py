@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskapi.resource.fields import Flag
-from taskapi.tasks.schemas import Sort, TaskSelection
+from taskapi.tasks.schemas import TaskFilters
 
 EXPORT_WEIGHT = 100
 """Of an export in `USER_RATE`: ten lists of 1000, because it may read all tasks of a user."""
@@ -18,16 +18,15 @@ ExportName = Literal["jsonl", "csv", "ics", "todotxt"]
 ImportName = Literal["jsonl", "csv", "ics", "todotxt", "todoist", "google"]
 
 
-class ExportQuery(TaskSelection):
-    """Which tasks are wanted, in which order, and in which format."""
+class ExportQuery(TaskFilters):
+    """Which tasks are wanted, and in which format."""
 
-    not_filters = TaskSelection.not_filters | {"format"}
+    not_filters = frozenset({"format"})
 
     format: Annotated[
         ExportName,
         Field(description="JSON Lines, CSV (RFC 4180), iCalendar (RFC 5545) or todo.txt."),
     ]
-    sort: Sort = "created_at"
 
     @property
     def rate_weight(self) -> int:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from taskapi.edge.conditional import from_microseconds
 from taskapi.transfer import foreign
-from taskapi.transfer.identity import NOBODY, Identity, can_be_a_source, exported, source_of
+from taskapi.transfer.identity import NOBODY, Identity, can_be_a_source, from_pair, source_of
 from taskapi.transfer.records import Record
 
 PROPERTIES = frozenset(
@@ -100,7 +99,7 @@ def record_of(line: int, properties: dict[str, str]) -> Record | None:
     if "RECURRENCE-ID" in read or read.get("STATUS", "").upper() == "CANCELLED":
         return None
     values = foreign.values_of(
-        _text(read, "SUMMARY"), _text(read, "DESCRIPTION"), read.get("DUE", "")
+        _text(read, "SUMMARY"), _text(read, "DESCRIPTION"), due=read.get("DUE", "")
     )
     if values is None:
         return None
@@ -116,7 +115,7 @@ def _value(name: str, text: str) -> str:
 
     The parser of whole components takes four times as long, for values that are not read here.
     """
-    from icalendar.parser import Contentline  # noqa: PLC0415 - 10 MB, which few workers need
+    from icalendar.parser import Contentline  # noqa: PLC0415 - 2 MB, for few workers
 
     try:
         _, parameters, value = Contentline(text).parts()  # type: ignore[no-untyped-call]  # the library says no types here
@@ -159,19 +158,10 @@ def _identity(read: dict[str, str]) -> tuple[Identity, str | None]:
     """What names the to-do, and when it was created. Our UID has more digits than CREATED."""
     uid = read.get("UID", "")
     if (ours := UID.fullmatch(uid)) is not None:
-        try:
-            created = from_microseconds(int(ours[2]))
-        except OverflowError:
-            raise ValueError("the property UID cannot be read") from None
-        return exported(int(ours[1]), created), as_text(created)
+        return from_pair(*ours.groups())
     identity = Identity(uid, None) if can_be_a_source(uid) else NOBODY
     found = DATE_TIME.fullmatch(read.get("CREATED", ""))
     if found is None or found[4] is None:
         return identity, None
     year, month, day, *clock, _ = found.groups()
     return identity, f"{year}-{month}-{day}T{':'.join(clock)}Z"
-
-
-def as_text(time: datetime) -> str:
-    """A time in UTC as the API shows it."""
-    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -103,7 +103,7 @@ def as_text(time: datetime) -> str:
 user_ids = st.integers(1, 2**63 - 1) | st.text(
     st.characters(codec="ascii", exclude_characters="\0"), max_size=9
 )
-tasks = st.tuples(
+one_task = st.tuples(
     st.integers(1, 2**63 - 1),
     titles,
     any_text | lines_of_text,
@@ -112,6 +112,6 @@ tasks = st.tuples(
     times.map(as_text),
     user_ids,
 ).map(lambda values: dict(zip(MILK, values, strict=True)))
-"""Their members in the order in which PostgreSQL renders them."""
+"""Its members in the order in which PostgreSQL renders them."""
 
-lists_of_tasks = st.lists(tasks, max_size=5)
+lists_of_tasks = st.lists(one_task, max_size=5)

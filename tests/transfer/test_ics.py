@@ -276,7 +276,10 @@ def test_a_to_do_without_text_is_ignored() -> None:
         ("DESCRIPTION;X:a", "the property DESCRIPTION cannot be read"),
         ("X-TASKAPI-SUMMARY:a", "the property X-TASKAPI-SUMMARY cannot be read"),
         ("X-TASKAPI-SUMMARY:/w==", "the property X-TASKAPI-SUMMARY cannot be read"),
-        (f"UID:task-1-{'9' * 18}@taskapi", "the property UID cannot be read"),
+        (
+            f"UID:task-1-{'9' * 18}@taskapi",
+            "the time in the name of the task is out of range",
+        ),
     ],
 )
 def test_a_to_do_that_cannot_be_a_task_is_refused_alone(line: str, reason: str) -> None:
