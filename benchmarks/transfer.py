@@ -103,7 +103,7 @@ def _jobs(plan: Plan, database: Database, maker: Maker) -> Iterator[Job]:
         short = maker.make(form, SHORT, plan.tasks)
         for way, file in (
             ("in, short tasks", short),
-            ("in, long tasks", maker.make_large(form, LONG, plan.large)),
+            ("in, large file", maker.make_large(form, LONG, plan.large)),
         ):
             yield Job(way, file, _importing(next(users), few), _importing(next(users), file))
 
@@ -147,7 +147,10 @@ def show(about: dict[str, str], samples: list[Sample]) -> None:
         table.add_row(*_row(sample))
     console = Console(highlight=False, width=200)
     console.print(table)
-    console.print(", ".join(about.values()))
+    # Names with a capital are those of programs, of which the value is the version.
+    console.print(
+        ", ".join(f"{name} {fact}" if name[0].isupper() else fact for name, fact in about.items())
+    )
 
 
 def _row(sample: Sample) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import csv
 import itertools
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,11 @@ from typing import Any
 import pytest
 
 from support import other_programs as files
+from support.client_page import node, write_files
 from support.moving_page import SECTIONS, TEXT, Block, is_as_printed, run
 from support.people import Person
 from support.programs import Service
-from taskapi import errors
-from taskapi.edge.body import BYTES_PER_WEIGHT
-from taskapi.transfer import checking, download, routes, schemas
-from taskapi.transfer.formats import EXPORTS, IMPORTS
+from support.waiting import PATIENCE
 
 Values = tuple[str, str, bool]
 """Title, description and state."""
@@ -164,6 +163,39 @@ def test_tasks_leave_as_the_page_says(alice: Person, bob: Person, tmp_path: Path
     assert values_of(bob) | {("After the export", "", False)} == values_of(alice)
 
 
+PAGE_OF_THE_WEB = """
+import { exportFile, importFile } from "./files.mjs";
+const file = new File(['{"title": "Buy milk"}\\n'], "mine.jsonl");
+console.log(await importFile(file, "jsonl", { dryRun: true }), await importFile(file, "jsonl"));
+const kept = await exportFile("jsonl", { is_completed: false });
+console.log((await kept.text()).split("\\n").length);
+const [first] = (await kept.text()).split(/(?<=\\n)/);
+const show = ({ code, detail }) => console.log(code, detail[0].msg);
+await importFile(new Blob([first]), "jsonl").catch(show);
+"""
+
+
+def test_a_web_page_imports_and_exports(alice: Person, tmp_path: Path) -> None:
+    write_files(tmp_path)
+    [block] = re.findall(r"^```js\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    (tmp_path / "files.mjs").write_text(block)
+    (tmp_path / "page.mjs").write_text(PAGE_OF_THE_WEB)
+    url = str(alice.http.base_url).rstrip("/")
+    printed = subprocess.check_output(
+        [node(), "page.mjs"],
+        cwd=tmp_path,
+        env={"TASKAPI_URL": url, "TASKAPI_USER": alice.id, "TASKAPI_TOKEN": alice.token},
+        text=True,
+        timeout=PATIENCE,
+    )
+    made = "{ created: 1, known: 0, ignored: 0, dry_run: %s }"
+    assert printed.splitlines() == [
+        f"{made % 'true'} {made % 'false'}",
+        "3",
+        "validation_failed the export is cut off: its end is missing",
+    ]
+
+
 _users = itertools.count(7_000_000)
 
 
@@ -188,89 +220,3 @@ def test_the_first_block_and_the_operators_commands_work_on_the_embedded_databas
     assert printed[1].startswith(f"Erased 1 tasks of user {user}, ")
     assert (tmp_path / "tasks.jsonl").read_bytes().count(b"\n") == len([MILK, "the end"])
     assert tasks_of(alice) == []
-
-
-# The tables
-
-
-def rows(*columns: str) -> list[dict[str, str]]:
-    """The rows of the page's table that has these first columns."""
-    header = next(line for line in TEXT.splitlines() if line.startswith("| " + " | ".join(columns)))
-    table = TEXT.partition(header + "\n")[2].partition("\n\n")[0].splitlines()[1:]
-    names = cells(header)
-    return [dict(zip(names, cells(line), strict=True)) for line in table]
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
-
-
-HELD = {row["`format=`"].strip("`"): row for row in rows("`format=`", "title")}
-ENDS = {row["`format=`"].strip("`"): row["its end"] for row in rows("`format=`", "its end")}
-
-
-def test_the_tables_have_every_format() -> None:
-    assert set(HELD) == set(ENDS) == set(EXPORTS)
-    named = {
-        name for row in rows("you come from") for name in re.findall(r"`(\w+)`", row["`format=`"])
-    }
-    assert named == set(IMPORTS)
-
-
-TITLE, DESCRIPTION = "=Buy\nmilk, \"now\"; 'later'", "One\r\ntwo\n\n#three\x0bfour"
-
-
-@pytest.mark.parametrize("name", HELD)
-def test_a_format_holds_what_the_table_says(alice: Person, bob: Person, name: str) -> None:
-    made = alice.create(TITLE, DESCRIPTION)
-    task = alice.patch(f"/{made['id']}/complete").json()
-    alice.create("Call Mum")
-    file = alice.get(f"/export?format={name}").content
-    response = bob.post(f"/import?format={name}", content=file)
-    assert response.json()["created"] == 2, response.text
-    says, got = HELD[name], tasks_of(bob)[0]
-    assert got["title"] == {"yes": TITLE, "in one line": TITLE.replace("\n", " ")}[says["title"]]
-    assert got["description"] == {"yes": DESCRIPTION, "no": ""}[says["description"]]
-    assert (says["state"], says["`created_at`"]) == ("yes", "yes")
-    assert (got["is_completed"], got["created_at"]) == (True, made["created_at"])
-    updated, text = task["updated_at"], file.decode()
-    second = re.sub("[-:]", "", updated[:19]) + "Z"
-    forms = {"yes": updated, "to the second": second, "to the day, if done": f"x {updated[:10]} "}
-    assert forms[says["`updated_at`"]] in text
-    assert ("user_id" in text) == (name in {"jsonl", "csv"})
-
-
-@pytest.mark.parametrize("name", ENDS)
-def test_a_file_ends_as_the_table_says(alice: Person, name: str) -> None:
-    alice.create(MILK)
-    last = alice.get(f"/export?format={name}").text[-300:]
-    shown = re.findall(r"`(.*?)`", ENDS[name])[0]
-    assert re.search(re.escape(shown).replace("…", r"[\w-]+"), last), last
-
-
-def test_the_errors_are_those_of_the_service(alice: Person) -> None:
-    kinds = {(str(int(kind.status)), kind.code) for kind in all_errors(errors.ApiError)}
-    kinds |= {("422", "validation_failed")}
-    path = alice.http.get("/openapi.json").json()["paths"]["/api/{user_id}/tasks/import"]
-    for row in rows("status", "`code`"):
-        assert (row["status"], row["`code`"].strip("`")) in kinds
-        assert row["status"] in path["post"]["responses"]
-
-
-def all_errors(kind: type[errors.ApiError]) -> list[type[errors.ApiError]]:
-    return [
-        each
-        for sub in kind.__subclasses__()
-        for each in (sub, *all_errors(sub))
-        if "code" in vars(each)
-    ]
-
-
-def test_the_limits_are_those_of_the_service() -> None:
-    assert routes.MAX_IMPORT_BYTES == 10 * 1024**2
-    assert f"more than {checking.MAX_TASKS:,} tasks" in TEXT
-    assert f"up to {checking.MAX_REFUSALS} records" in TEXT
-    assert f"more than {routes.IMPORT_SECONDS:.0f} seconds" in TEXT
-    assert (routes.places.max_per_user, download.places.max_per_user) == (1, 2)
-    assert f"an export weighs {schemas.EXPORT_WEIGHT}" in TEXT
-    assert (schemas.TASKS_PER_WEIGHT, BYTES_PER_WEIGHT) == (100, 64 * 1024)
