@@ -100,7 +100,7 @@ def _plans(plan: Plan, database: Database, users: Users) -> Iterator[str]:
     """How PostgreSQL executes what the service sends, by its own log (auto_explain)."""
     with _logged_plans(database), taskapi(database, workers=1) as peer:
         for operation in plan.operations:
-            asked = peer.requests(replace(operation, users=users), seconds=1)
+            asked = peer.requests(replace(operation, users=users), BEFORE_A_GENERIC_PLAN)
             for request in asked[:BEFORE_A_GENERIC_PLAN]:
                 peer.send(request)
             *_, last = database.log.read_text().split("plan:\n")

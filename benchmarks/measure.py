@@ -4,7 +4,7 @@ import resource
 
 from benchmarks.load import Schedule, replay
 from benchmarks.operations import Operation
-from benchmarks.peers import Peer
+from benchmarks.peers import NEW_TASKS_PER_SECOND, Peer
 from benchmarks.processes import busy_seconds, cpu_seconds, megabytes, worker_megabytes
 from benchmarks.results import Sample
 
@@ -14,7 +14,7 @@ MICROSECONDS = 1e6
 def measure(peer: Peer, operation: Operation, number: int, schedule: Schedule) -> Sample:
     """Measure one operation of one peer, in the round of this number."""
     operation = peer.own(operation)
-    requests = peer.requests(operation, schedule.seconds)
+    requests = peer.requests(operation, NEW_TASKS_PER_SECOND * schedule.seconds)
     service, others = [peer.server.pid], busy_seconds() - _load_seconds()
     api, database = cpu_seconds(service), cpu_seconds(peer.database_pids)
     load = replay(requests, peer.server.port, schedule, operation)

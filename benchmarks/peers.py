@@ -46,10 +46,9 @@ class Peer:
         """An operation as this peer has it."""
         return operation
 
-    def requests(self, operation: Operation, seconds: int) -> list[bytes]:
-        """Restore the tasks, and give requests enough for some seconds."""
-        new = NEW_TASKS_PER_SECOND * seconds if operation.consumes else 0
-        tasks = self.database.targets(operation.users, new)
+    def requests(self, operation: Operation, new: int) -> list[bytes]:
+        """Restore the tasks, and give requests: as many as `new`, where each consumes a task."""
+        tasks = self.database.targets(operation.users, new if operation.consumes else 0)
         etag = ""
         if "{etag}" in operation.headers.values():
             plain = requests(replace(operation, headers={}), tasks[:1])
@@ -71,7 +70,7 @@ class Peer:
             BenchmarkError: the response is wrong.
         """
         operation = self.own(operation)
-        response, body = self.send(self.requests(operation, seconds=1)[0])
+        response, body = self.send(self.requests(operation, new=1)[0])
         if (response.status, body.count(b'"is_completed"')) != (operation.status, operation.tasks):
             raise BenchmarkError(f"{self.name}, {operation.name}: {response.status} {body!r}")
         return body

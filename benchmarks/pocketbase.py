@@ -23,7 +23,7 @@ from benchmarks.operations import (
     Operation,
     request,
 )
-from benchmarks.peers import NEW_TASKS_PER_SECOND, POCKETBASE, Peer
+from benchmarks.peers import POCKETBASE, Peer
 from benchmarks.processes import Server, program
 
 ALL = "?perPage=1000&sort=-created_at,-id"
@@ -69,11 +69,11 @@ class PocketBase(Peer):
     def own(self, operation: Operation) -> Operation:
         return ITS_OWN.get(operation.name, operation)
 
-    def requests(self, operation: Operation, seconds: int) -> list[bytes]:
+    def requests(self, operation: Operation, new: int) -> list[bytes]:
         self._write("DELETE FROM tasks WHERE created_at > ?", [(self._loaded_until,)])
         users = range(operation.users.first, operation.users.last + 1)
         if operation.consumes:
-            self._add_tasks(users, NEW_TASKS_PER_SECOND * seconds)
+            self._add_tasks(users, new)
         return [
             request(
                 operation.method,

@@ -1,15 +1,15 @@
 """When the key set is fetched, what a request waits for, and what it gets when a fetch fails."""
 
-import asyncio
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from support.key_server import Key, KeyServer, Start, ask, make_key, sign
 from support.waiting import PATIENCE, eventually
-from support.wire import connection_to, head_of
+from support.wire import connected, connection_to, head_of
 from taskapi.auth import key_set
 
 
@@ -196,17 +196,14 @@ def test_a_slow_key_server_is_given_up_within_the_deadline(auth: KeyServer, star
     assert ask(start(request_timeout=0.3), sign(key, auth)).status_code == 503
 
 
-async def _ask_all(address: str, tokens: list[str]) -> list[int]:
-    """The statuses of requests with these tokens, all sent at once."""
-    async with httpx.AsyncClient(
-        base_url=address, timeout=PATIENCE, limits=httpx.Limits(max_connections=None)
-    ) as client:
-
-        async def status(token: str) -> int:
-            bearer = {"Authorization": f"Bearer {token}"}
-            return (await client.get("/api/7/tasks", headers=bearer)).status_code
-
-        return await asyncio.gather(*map(status, tokens))
+def ask_all(client: httpx.Client, tokens: list[str]) -> list[int]:
+    """The statuses of requests with these tokens, all under way at once."""
+    with ExitStack() as stack:
+        # Not a client's pool, whose work grows with the square of its connections.
+        wires = [stack.enter_context(connected(client)) for _ in tokens]
+        for wire, token in zip(wires, tokens, strict=True):
+            wire.send(head_of("GET", "/api/7/tasks", f"Authorization: Bearer {token}"))
+        return [wire.answer().status for wire in wires]
 
 
 def test_invented_key_ids_do_not_use_up_the_fetch_that_a_new_key_needs(
@@ -216,10 +213,10 @@ def test_invented_key_ids_do_not_use_up_the_fetch_that_a_new_key_needs(
     new = make_key(kid="new")
     began, fetched = time.monotonic(), auth.fetches
     invented = [sign(make_key(kid=f"invented {number}"), auth) for number in range(300)]
-    statuses = asyncio.run(_ask_all(str(client.base_url), invented))
+    statuses = ask_all(client, invented)
     assert set(statuses) == {401}
     auth.publish(new)
-    statuses = asyncio.run(_ask_all(str(client.base_url), [*invented, sign(new, auth)]))
+    statuses = ask_all(client, [*invented, sign(new, auth)])
     assert statuses == [401] * 300 + [200]
     allowed = 1 + key_set.FETCH_BURST + (time.monotonic() - began) / key_set.FETCH_INTERVAL
     assert auth.fetches - fetched <= allowed

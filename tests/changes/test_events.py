@@ -26,7 +26,7 @@ from support.feed import (
 from support.metrics import figures, figures_at_rest, value
 from support.people import Person, token_for
 from support.postgres import Postgres
-from support.programs import development_service
+from support.prepared import prepared_service
 from support.rows import execute
 from support.service import client_for, client_of, serving_app, settings_for
 from support.waiting import HASTY, HASTY_SECONDS, eventually
@@ -180,7 +180,7 @@ def test_a_stop_ends_streams_in_order(database: DatabaseUrl, alice: Person) -> N
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_streams_and_waits_in_order(tmp_path: Path, number: signal.Signals) -> None:
-    with development_service(tmp_path) as (service, person), ThreadPoolExecutor(1) as threads:
+    with prepared_service(tmp_path) as (service, person), ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(waited, person, token_of_now(person), 30)
         eventually(lambda: value(figures(person.http), "taskapi_waiting_reads") == 1, "it waits")
         with listening(person) as events:

@@ -1,13 +1,11 @@
 """PostgreSQL of other versions than the wheel's: row security, search and order hold there, too."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from support.machine import ROOT, cannot
+from support.inner_tests import run_tests
+from support.machine import cannot
 from support.other_postgres import installed, running
 
 TESTS = [
@@ -29,18 +27,6 @@ def test_users_are_isolated_and_titles_are_in_order_on_another_version(
     if programs is None:
         cannot("no other PostgreSQL is installed: apt-get install postgresql")
     with running(programs) as server:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS),
-                *(
-                    "-k",
-                    "not statement_forgets and not such_statements and not text- and not uuid-",
-                ),
-            ],
-            cwd=ROOT,
-            env=os.environ | {"TEST_DATABASE_URL": server.dsn},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        chosen = "not statement_forgets and not such_statements and not text- and not uuid-"
+        done = run_tests(*TESTS, "-k", chosen, TEST_DATABASE_URL=server.dsn)
     assert done.returncode == 0, done.stdout

@@ -31,7 +31,10 @@ OF_NOBODY = {"SWEEP"}
 """Removes what nobody can ask for any more, whoever it belonged to."""
 
 
-def all_statements() -> dict[str, Statement]:
+Named = dict[str, Statement]
+
+
+def all_statements() -> Named:
     """Every statement about tasks by a name for it."""
     holders: dict[str, dict[str, object]] = {"": vars(statements) | vars(idempotency)}
     for creating in (False, True):
@@ -54,8 +57,16 @@ def _forms(name: str, member: object) -> list[tuple[str, Statement]]:
     return [(name, member)] if isinstance(member, Statement) else []
 
 
-STATEMENTS = all_statements()
-OWNED = {name: STATEMENTS[name] for name in STATEMENTS if name not in OF_NOBODY}
+@pytest.fixture(scope="module")
+def every() -> Named:
+    """All statements, compiled when a test asks for them: that takes seconds."""
+    return all_statements()
+
+
+@pytest.fixture(scope="module")
+def owned(every: Named) -> Named:
+    """Those that are about somebody."""
+    return {name: every[name] for name in every if name not in OF_NOBODY}
 
 
 SOURCES = {"clock.user_id", "written.user_id", "users.id"}
@@ -67,22 +78,22 @@ def owner_of(statement: Statement) -> str:
     return f"${statement.parameters.index('owner') + 1}"
 
 
-def test_there_are_statements_of_every_kind() -> None:
+def test_there_are_statements_of_every_kind(every: Named) -> None:
     """The tests below would pass for none at all."""
-    assert {"COMPLETE", "creating=True create stored", "creating=False get"} <= STATEMENTS.keys()
-    assert len(STATEMENTS) > 100
+    assert {"COMPLETE", "creating=True create stored", "creating=False get"} <= every.keys()
+    assert len(every) > 100
 
 
-def test_whatever_reads_or_changes_rows_asks_for_their_owner() -> None:
-    for (name, statement), table in product(OWNED.items(), TABLES):
+def test_whatever_reads_or_changes_rows_asks_for_their_owner(owned: Named) -> None:
+    for (name, statement), table in product(owned.items(), TABLES):
         used = re.findall(rf"\b(?:FROM|UPDATE) {table}\b", statement.text)
-        owned = re.findall(rf"\b{table}\.user_id = (\$\d+)", statement.text)
-        assert len(owned) == len(used), name
-        assert set(owned) <= {owner_of(statement)}, name
+        asked = re.findall(rf"\b{table}\.user_id = (\$\d+)", statement.text)
+        assert len(asked) == len(used), name
+        assert set(asked) <= {owner_of(statement)}, name
 
 
-def test_whatever_adds_rows_gives_them_to_the_owner() -> None:
-    for name, statement in OWNED.items():
+def test_whatever_adds_rows_gives_them_to_the_owner(owned: Named) -> None:
+    for name, statement in owned.items():
         added = r"INSERT INTO (\S+) \((.*?)\) SELECT (.*?) \nFROM "
         for table, columns, values in re.findall(added, statement.text):
             if table in TABLES:
@@ -90,33 +101,33 @@ def test_whatever_adds_rows_gives_them_to_the_owner() -> None:
                 assert given["user_id"].removesuffix(" AS user_id") in SOURCES, name
 
 
-def test_no_statement_has_a_backslash() -> None:
+def test_no_statement_has_a_backslash(every: Named) -> None:
     """With standard_conforming_strings=off it would not mean itself."""
-    assert [name for name in STATEMENTS if "\\" in STATEMENTS[name].text] == []
+    assert [name for name in every if "\\" in every[name].text] == []
 
 
-def test_no_statement_is_without_owner() -> None:
-    assert [name for name in OWNED if "owner" not in OWNED[name].parameters] == []
+def test_no_statement_is_without_owner(owned: Named) -> None:
+    assert [name for name in owned if "owner" not in owned[name].parameters] == []
 
 
-def test_every_statement_declares_its_owner_to_row_security() -> None:
+def test_every_statement_declares_its_owner_to_row_security(owned: Named) -> None:
     ours = re.compile(rf"\b({'|'.join(TABLES)})\b")
-    for name, statement in OWNED.items():
+    for name, statement in owned.items():
         if not ours.search(statement.text):
             continue
         declared = f"set_config('taskapi.owner', CAST({owner_of(statement)} AS TEXT)"
         assert declared in statement.text, name
 
 
-def test_a_statement_that_changes_rows_says_so() -> None:
+def test_a_statement_that_changes_rows_says_so(every: Named) -> None:
     """By this the pool knows what it must not run twice."""
-    for name, statement in STATEMENTS.items():
+    for name, statement in every.items():
         changes = re.search(r"\b(?:INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b", statement.text)
         assert statement.writes is bool(changes), name
 
 
-def test_every_placeholder_has_its_parameter() -> None:
-    for name, statement in STATEMENTS.items():
+def test_every_placeholder_has_its_parameter(every: Named) -> None:
+    for name, statement in every.items():
         placeholders = {int(number) for number in re.findall(r"\$(\d+)", statement.text)}
         assert placeholders == set(range(1, len(statement.parameters) + 1)), name
         assert len(set(statement.parameters)) == len(statement.parameters), name
@@ -135,9 +146,9 @@ def test_arguments_come_in_the_order_of_the_parameters() -> None:
     assert statement.arguments({"a": 1, "b": 2, "c": 3}) == [2, 1]
 
 
-def test_a_missing_argument_is_noticed() -> None:
+def test_a_missing_argument_is_noticed(every: Named) -> None:
     with pytest.raises(KeyError, match="row_id"):
-        STATEMENTS["creating=False get"].arguments({"owner": 1})
+        every["creating=False get"].arguments({"owner": 1})
 
 
 @pytest.mark.parametrize(

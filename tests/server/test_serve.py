@@ -12,11 +12,11 @@ import pytest
 
 from support.machine import cannot
 from support.people import SECRET, Person
+from support.prepared import prepared_service
 from support.programs import (
     ADDRESS,
     READY,
     Service,
-    development_service,
     members_of,
     processes_of,
     run,
@@ -81,7 +81,7 @@ def test_the_banner_has_no_token_signed_with_a_secret_of_the_operator(tmp_path: 
 def test_a_signal_stops_it_and_everything_that_it_started(
     number: signal.Signals, workers: int, tmp_path: Path
 ) -> None:
-    with development_service(tmp_path, "--workers", workers) as (service, alice):
+    with prepared_service(tmp_path, "--workers", workers) as (service, alice):
         for _ in range(workers - 1):
             service.wait_for(READY)
         alice.create()
@@ -95,7 +95,7 @@ def test_a_signal_stops_it_and_everything_that_it_started(
 def test_a_hangup_that_is_to_be_ignored_is_ignored(workers: int, tmp_path: Path) -> None:
     """`nohup`: the service goes on when its terminal is gone."""
     nohup = ["nohup"]
-    with development_service(tmp_path, "--workers", workers, prefix=nohup) as (service, alice):
+    with prepared_service(tmp_path, "--workers", workers, prefix=nohup) as (service, alice):
         for _ in range(workers - 1):
             service.wait_for(READY)
         service.process.send_signal(signal.SIGHUP)

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from support.prepared import prepared_service
 from support.programs import (
     READY,
     Service,
     as_ordinary_user,
-    development_service,
     ordinary_folder,
 )
 from support.waiting import PATIENCE, eventually
@@ -67,7 +67,7 @@ def answered(connection: socket.socket, request: bytes = REQUEST) -> str:
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Service, str]]:
     """As an ordinary user: what the kernel does for it needs no right."""
     folder, prefix = ordinary_folder(tmp_path / "service"), as_ordinary_user()
-    with development_service(folder, "--workers", request.param, prefix=prefix) as started:
+    with prepared_service(folder, "--workers", request.param, prefix=prefix) as started:
         service, person = started
         if request.param == 2:  # the first has started, and perhaps not the second
             service.wait_for(READY)
@@ -133,7 +133,7 @@ def test_a_stop_does_not_wait_for_the_rest_of_a_head(served: tuple[Service, str]
 
 def test_a_stop_does_not_wait_until_all_workers_have_been_replaced(tmp_path: Path) -> None:
     folder, prefix = ordinary_folder(tmp_path / "service"), as_ordinary_user()
-    with development_service(folder, "--workers", 2, prefix=prefix) as (service, _):
+    with prepared_service(folder, "--workers", 2, prefix=prefix) as (service, _):
         service.wait_for(READY)
         service.process.send_signal(signal.SIGHUP)
         service.wait_for(STARTED)

@@ -12,7 +12,7 @@ from typing import Any, Self
 import asyncpg
 
 from support.background import Background
-from support.service import prepare
+from support.prepared import copy_prepared
 from support.waiting import eventually
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.server import EmbeddedServer
@@ -54,8 +54,8 @@ class Postgres:
     def __enter__(self) -> Self:
         with ExitStack() as leave:
             leave.callback(self.__exit__)
+            copy_prepared(self.directory)
             self.address = self._server.start()
-            prepare(self.address)
             leave.pop_all()
         return self
 

@@ -1,6 +1,7 @@
 """The service that tests call: in a thread of this process, over real HTTP."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ from taskapi.embedded.database import SERVICE_ROLE
 from taskapi.embedded.server import ROLE
 from taskapi.migrations.grants import grant_rights
 from taskapi.server.process import uvicorn_options
+
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients that use no TLS: each would read all certificates of the system otherwise."""
 
 
 def as_service(database: DatabaseUrl) -> DatabaseUrl:
@@ -97,7 +101,7 @@ def client_of(address: str, *, timeout: float = PATIENCE, **options: Any) -> htt
         options: httpx's own.
     """
     limits = httpx.Limits(keepalive_expiry=1.0)
-    return httpx.Client(base_url=address, timeout=timeout, limits=limits, **options)
+    return httpx.Client(base_url=address, timeout=timeout, limits=limits, verify=PLAIN, **options)
 
 
 @contextmanager

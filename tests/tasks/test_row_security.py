@@ -2,8 +2,6 @@
 # ruff: noqa: S608 - the statements are put together from constants of this file
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +10,7 @@ from urllib.parse import quote, urlencode
 import asyncpg
 import pytest
 
-from support.machine import ROOT
+from support.inner_tests import run_tests
 from support.own_database import OwnDatabase, own_database
 from support.people import Person, token_for
 from support.plans import PLANS
@@ -39,14 +37,7 @@ QUERIES = {"sort=-created_at": 500, "sort=title&q=Task+7": 11, "sort=-updated_at
 def isolation(*options: str) -> str:
     """Run the test of isolation with a service that forgets its owners; gives its last line."""
     # Without explanations: comparing two lists of other people's tasks, difflib takes minutes.
-    command = [sys.executable, "-m", "pytest", "-q", "--assert=plain", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, "-p", "support.unowned", *options, str(ISOLATION)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_tests("--assert=plain", "-p", "support.unowned", *options, str(ISOLATION))
     return done.stdout.splitlines()[-1]
 
 
@@ -64,7 +55,7 @@ def test_without_policies_such_statements_would_show_everything() -> None:
 # Each kind of plan
 
 
-@pytest.fixture(scope="module", params=IDS)
+@pytest.fixture(scope="session", params=IDS)  # outside of `people`, so each is filled once
 def filled(request: pytest.FixtureRequest, database: DatabaseUrl) -> Iterator[OwnDatabase]:
     """A database in which Alice and Bob have many tasks each, with ids of each type."""
     with own_database(database) as own:
@@ -84,8 +75,11 @@ def id_type_of(own: OwnDatabase) -> str:
     return "integer" if row[0] == "bigint" else str(row[0])
 
 
+People = tuple[Person, Person]
+
+
 @contextmanager
-def two_people(own: OwnDatabase, plan: dict[str, str]) -> Iterator[tuple[Person, Person]]:
+def two_people(own: OwnDatabase, plan: dict[str, str]) -> Iterator[People]:
     """Alice and Bob, of a service whose statements are all planned in one way."""
     kind = id_type_of(own)
     old = own.run("SHOW server_version_num")[0][0] < "160000"
@@ -97,6 +91,13 @@ def two_people(own: OwnDatabase, plan: dict[str, str]) -> Iterator[tuple[Person,
     with serving(told) as address, client_of(address) as http:
         alice, bob = (Person(it, token_for(it), http) for it in IDS[kind])
         yield alice, bob
+
+
+@pytest.fixture(scope="module", params=PLANS)
+def people(request: pytest.FixtureRequest, filled: OwnDatabase) -> Iterator[People]:
+    """They, of a service for each kind of plan."""
+    with two_people(filled, PLANS[request.param]) as both:
+        yield both
 
 
 @pytest.fixture(params=[False, True], ids=["owned", "unowned"])
@@ -114,39 +115,32 @@ def forgetful(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("forgetful")
-@pytest.mark.parametrize("plan", PLANS)
-def test_whatever_the_plan_a_user_finds_all_of_their_tasks_and_no_others(
-    plan: str, filled: OwnDatabase
-) -> None:
-    with two_people(filled, PLANS[plan]) as (alice, bob):
-        for person, other in ((alice, bob), (bob, alice)):
-            for query, total in QUERIES.items():
-                page = person.get(f"?limit=5&{query}").json()
-                rest = person.get(f"?limit=5&{query}&cursor={page['next_cursor']}").json()
-                assert page["total"] == rest["total"] == total
-                shown = [str(task["user_id"]) for task in page["tasks"] + rest["tasks"]]
-                assert shown == [person.id] * 10
-            assert person.get(f"?q=of+{other.id}").json()["total"] == 0
+def test_whatever_the_plan_a_user_finds_all_of_their_tasks_and_no_others(people: People) -> None:
+    for person, other in (people, people[::-1]):
+        for query, total in QUERIES.items():
+            page = person.get(f"?limit=5&{query}").json()
+            rest = person.get(f"?limit=5&{query}&cursor={page['next_cursor']}").json()
+            assert page["total"] == rest["total"] == total
+            shown = [str(task["user_id"]) for task in page["tasks"] + rest["tasks"]]
+            assert shown == [person.id] * 10
+        assert person.get(f"?q=of+{other.id}").json()["total"] == 0
 
 
 @pytest.mark.usefixtures("forgetful")
-@pytest.mark.parametrize("plan", PLANS)
-def test_whatever_the_plan_a_write_reaches_ones_own_task_and_no_other(
-    plan: str, filled: OwnDatabase
-) -> None:
-    with two_people(filled, PLANS[plan]) as (alice, bob):
-        task = alice.create("Alice's")
-        path = f"/{task['id']}"
-        for answer in (
-            bob.get(path),
-            bob.put(path, json={"title": "Bob's"}),
-            bob.patch(f"{path}/complete", headers={"Idempotency-Key": str(task["id"])}),
-            bob.delete(path),
-        ):
-            assert answer.status_code == 404
-        assert alice.get(path).json() == task
-        assert alice.put(path, json={"title": "Mine"}).json()["title"] == "Mine"
-        assert alice.delete(path).status_code == 204
+def test_whatever_the_plan_a_write_reaches_ones_own_task_and_no_other(people: People) -> None:
+    alice, bob = people
+    task = alice.create("Alice's")
+    path = f"/{task['id']}"
+    for answer in (
+        bob.get(path),
+        bob.put(path, json={"title": "Bob's"}),
+        bob.patch(f"{path}/complete", headers={"Idempotency-Key": str(task["id"])}),
+        bob.delete(path),
+    ):
+        assert answer.status_code == 404
+    assert alice.get(path).json() == task
+    assert alice.put(path, json={"title": "Mine"}).json()["title"] == "Mine"
+    assert alice.delete(path).status_code == 204
 
 
 # What the service's role may do, whatever a statement says

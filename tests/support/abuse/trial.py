@@ -132,7 +132,7 @@ def attempt(name: str, stage: Stage, seconds: Seconds) -> Outcome:
         stage.forget(polite_id)
         kept = stage.kept_bytes() - kept
         requests = sent.requests or math.inf
-        return Outcome(
+        outcome = Outcome(
             attack=attack,
             before=before,
             during=during,
@@ -143,6 +143,8 @@ def attempt(name: str, stage: Stage, seconds: Seconds) -> Outcome:
             written=written / requests,
             tasks=stage.tasks_of(attacker_id),
         )
+    stage.forget(attacker_id)  # or each further attempt would vacuum those tasks, twice
+    return outcome
 
 
 def _token(server: Server, user_id: str) -> str:
