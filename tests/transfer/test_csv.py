@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from support.effort import effort
 from support.transfer import AWKWARD, MILK, TOKEN, VALUES, any_text, file_of, lists_of_tasks, read
-from taskapi.transfer.csv_file import COLUMNS, harmless, original
+from taskapi.transfer.csv_file import harmless, original
 from taskapi.transfer.formats import EXPORTS
-from taskapi.transfer.records import Record
+from taskapi.transfer.records import FIELDS, Record
 
 CSV = EXPORTS["csv"]
 EXPORT = file_of(CSV, [MILK, MILK | {"id": 8, "description": "=1+1\r\n'"}])
@@ -26,7 +26,7 @@ def as_python_reads(data: bytes) -> list[list[str]]:
 
 def test_pythons_csv_reads_the_columns_the_tasks_and_the_end() -> None:
     header, milk, formula, end = as_python_reads(EXPORT)
-    assert header == COLUMNS
+    assert header == [*FIELDS]
     assert milk == ["7", MILK["title"], MILK["description"], "true", *milk[4:6], "alice"]
     assert milk[4:6] == [MILK["created_at"], MILK["updated_at"]]
     assert formula[2] == "'=1+1\r\n'"
