@@ -101,6 +101,10 @@ def test_an_empty_cell_is_no_time_and_no_state() -> None:
         (b"id,description\n", (1, "the column title is missing")),
         (b'title\n"a\nb', (2, "the record is not CSV: unexpected end of data")),
         (b'title\n"a"b\n', (2, "the record is not CSV: ',' expected after '\"'")),
+        (
+            b"title\ra\rb\r",
+            (1, "the record is not CSV: new-line character seen in unquoted field"),
+        ),
         (b"title\n" + b"x" * 131_073, (2, "the line is longer than 131072 bytes")),
         (b'title\n"' + b"x\n" * 65_536, (2, "the record is longer than 131072 characters")),
         (b"\xff\xfet\0i\0", (1, "the file is in UTF-16: save it as UTF-8")),
