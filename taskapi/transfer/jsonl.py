@@ -9,15 +9,7 @@ from taskapi.transfer.completeness import Completeness
 from taskapi.transfer.identity import identity_of
 from taskapi.transfer.lines import Line, Lines
 from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import (
-    ExportFormat,
-    Found,
-    Record,
-    Refusal,
-)
-
-VALUES = frozenset({"title", "description", "is_completed", "created_at"})
-FIELDS = VALUES | {"id", "updated_at", "user_id"}
+from taskapi.transfer.records import FIELDS, VALUES, ExportFormat, Found, Record, Refusal, shown
 
 
 def write(tasks: bytes) -> bytes:
@@ -62,7 +54,7 @@ class JsonLinesReader(PartReader[Line]):
             end_members = value["end"] if isinstance(value["end"], dict) else {}
             self._completeness.end(line.number, end_members.get("tasks"))
             return
-        exported = isinstance(value, dict) and value.keys() >= FIELDS
+        exported = isinstance(value, dict) and value.keys() >= {*FIELDS}
         self._completeness.count(line.number, exported=exported)
         yield _record(line.number, value)
 
@@ -84,16 +76,15 @@ def _decoded(text: str) -> Any:
 def _record(line: int, value: Any) -> Found:
     if not isinstance(value, dict):
         return Refusal(line, "the line is not a JSON object")
-    if (unknown := min(value.keys() - FIELDS, default=None)) is not None:
-        name = json.dumps(unknown[: strict_json.MAX_NAME_CHARACTERS])
-        return Refusal(line, f"a task has no member {name}")
+    if (unknown := min(value.keys() - {*FIELDS}, default=None)) is not None:
+        return Refusal(line, f"a task has no member {shown(unknown)}")
     if "title" not in value:
         return Refusal(line, "the title is missing")
     try:
         identity = identity_of(value.get("id"), value.get("created_at"))
     except ValueError as error:
         return Refusal(line, str(error))
-    return Record(line, {name: value[name] for name in value if name in VALUES}, *identity)
+    return Record(line, {name: value[name] for name in VALUES if name in value}, *identity)
 
 
 JSON_LINES = ExportFormat("application/jsonl", "jsonl", JsonLinesReader, b"", write, end)

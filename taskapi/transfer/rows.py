@@ -86,4 +86,5 @@ class Rows:
                     yield Row(start, cells)
                 start = first + reader.line_num
         except csv.Error as error:
-            raise FileRefused(start, f"the record is not CSV: {error}") from None
+            reason, _, _ = str(error).partition(" - ")  # behind it is advice for programmers
+            raise FileRefused(start, f"the record is not CSV: {reason}") from None

@@ -45,6 +45,26 @@ def test_an_id_of_others_names_the_task(written: str, source: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("created_at", "source", "task_id"),
+    [
+        ('"2026-01-31T10:30:00.123456+01:00"', "7 1769851800123456", 7),
+        ('"0001-01-01T00:00:00+14:00"', "7 -62135647200000000", 7),
+        ('"9999-12-31T23:59:59.999999-14:00"', "7 253402351199999999", 7),
+        ('"2026-01-31T10:30:00"', "7", None),
+        ('"yesterday"', "7", None),
+        ("5", "7", None),
+        ("null", "7", None),
+    ],
+)
+def test_an_id_is_of_this_service_where_a_time_is_with_it(
+    created_at: str, source: str, task_id: int | None
+) -> None:
+    line = f'{{"title": "one", "id": 7, "created_at": {created_at}}}'
+    [record] = read(JSON_LINES, line.encode()).records
+    assert (record.source, record.task_id) == (source, task_id)
+
+
+@pytest.mark.parametrize(
     ("line", "reason"),
     [
         ("{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
