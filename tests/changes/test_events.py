@@ -240,7 +240,9 @@ def test_a_user_who_does_not_exist_gets_no_stream(strict: httpx.Client, alice: P
 
 def test_a_user_has_ten_streams_and_others_have_theirs(alice: Person, bob: Person) -> None:
     with ExitStack() as open_streams:
-        streams = [open_streams.enter_context(listening(alice)) for _ in range(MAX_LISTENERS_OF_USER)]
+        streams = [
+            open_streams.enter_context(listening(alice)) for _ in range(MAX_LISTENERS_OF_USER)
+        ]
         for events in streams:
             next_event(events, "ready")
         refused = alice.get("/events")
@@ -267,7 +269,9 @@ def test_a_process_has_a_limit_of_streams(
 
 def test_all_streams_of_a_user_hear_of_a_change(alice: Person) -> None:
     with ExitStack() as open_streams:
-        streams = [open_streams.enter_context(listening(alice)) for _ in range(MAX_LISTENERS_OF_USER)]
+        streams = [
+            open_streams.enter_context(listening(alice)) for _ in range(MAX_LISTENERS_OF_USER)
+        ]
         for events in streams:
             next_event(events, "ready")
         task = alice.create()

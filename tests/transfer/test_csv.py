@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from support.effort import effort
 from support.transfer import AWKWARD, MILK, TOKEN, VALUES, any_text, file_of, lists_of_tasks, read
-from taskapi.transfer.csv_file import harmless, original
-from taskapi.transfer.formats import EXPORTS
-from taskapi.transfer.records import FIELDS, Record
+from taskapi.transfer.formats.csv_file import harmless, original
+from taskapi.transfer.formats.records import FIELDS, Record
+from taskapi.transfer.formats.table import EXPORTS
 
 CSV = EXPORTS["csv"]
 EXPORT = file_of(CSV, [MILK, MILK | {"id": 8, "description": "=1+1\r\n'"}])

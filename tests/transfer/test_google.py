@@ -5,8 +5,8 @@ import json
 import pytest
 
 from support.transfer import read
-from taskapi.transfer.formats import IMPORTS
-from taskapi.transfer.records import Record
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import IMPORTS
 
 GOOGLE = IMPORTS["google"]
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from support.effort import effort
 from support.machine import ROOT
 from support.transfer import MILK, TOKEN, VALUES, Task, any_text, file_of, lists_of_tasks, read
-from taskapi.transfer.formats import EXPORTS
-from taskapi.transfer.ics import folded
-from taskapi.transfer.records import Record
-from taskapi.transfer.todo import plain
+from taskapi.transfer.formats.ics import folded
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import EXPORTS
+from taskapi.transfer.formats.todo import plain
 
 ICS = EXPORTS["ics"]
 EXPORT = file_of(ICS, [MILK, MILK | {"id": 8, "is_completed": False, "description": ""}])
@@ -103,7 +103,7 @@ def test_the_library_is_loaded_when_a_calendar_is_read_and_not_before() -> None:
     """It takes 2 MB, which few workers need."""
     program = f"""
 import sys
-from taskapi.transfer.formats import IMPORTS
+from taskapi.transfer.formats.table import IMPORTS
 print("icalendar" in sys.modules)
 list(IMPORTS["ics"].reader().feed({EXPORT!r}))
 print("icalendar" in sys.modules)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from support.transfer import MILK, TOKEN, VALUES, file_of, read
-from taskapi.transfer.formats import EXPORTS
-from taskapi.transfer.records import Record
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import EXPORTS
 
 JSON_LINES = EXPORTS["jsonl"]
 

@@ -19,9 +19,9 @@ from support.transfer import (
     read,
     rendered,
 )
-from taskapi.transfer.formats import EXPORTS, IMPORTS
-from taskapi.transfer.identity import exported
-from taskapi.transfer.records import Record
+from taskapi.transfer.formats.identity import exported
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 
 LOSSLESS = [name for name in EXPORTS if name != "todotxt"]
 """todo.txt has no place for a description."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from taskapi.transfer.content_lines import ContentLine, ContentLines
-from taskapi.transfer.records import MAX_NAME_CHARACTERS, FileRefused, shown
+from taskapi.transfer.formats.content_lines import ContentLine, ContentLines
+from taskapi.transfer.formats.records import MAX_NAME_CHARACTERS, FileRefused, shown
 
 MAX_LEVELS = 8
 """Of components in each other: an alarm of a to-do in a calendar is in the third."""

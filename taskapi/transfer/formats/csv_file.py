@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 
-from taskapi.transfer.completeness import Completeness
-from taskapi.transfer.identity import identity_of
-from taskapi.transfer.lines import UTF_8_MARK
-from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import (
+from taskapi.transfer.formats.completeness import Completeness
+from taskapi.transfer.formats.identity import identity_of
+from taskapi.transfer.formats.lines import UTF_8_MARK
+from taskapi.transfer.formats.reading import PartReader
+from taskapi.transfer.formats.records import (
     FIELDS,
     VALUES,
     ExportFormat,
@@ -20,7 +20,7 @@ from taskapi.transfer.records import (
     Refusal,
     shown,
 )
-from taskapi.transfer.rows import Row, Rows
+from taskapi.transfer.formats.rows import Row, Rows
 
 OPTIONAL = frozenset({"is_completed", "created_at"})
 """An empty cell of these is no value."""

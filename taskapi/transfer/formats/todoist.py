@@ -6,11 +6,11 @@ some over the years: what is not known here is not read.
 
 from collections.abc import Iterator
 
-from taskapi.transfer import foreign
-from taskapi.transfer.lines import MAX_LINE_BYTES
-from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import FileRefused, Format, Found, Record, Refusal, shown
-from taskapi.transfer.rows import Row, Rows
+from taskapi.transfer.formats import foreign
+from taskapi.transfer.formats.lines import MAX_LINE_BYTES
+from taskapi.transfer.formats.reading import PartReader
+from taskapi.transfer.formats.records import FileRefused, Format, Found, Record, Refusal, shown
+from taskapi.transfer.formats.rows import Row, Rows
 
 NEEDED = ("TYPE", "CONTENT")
 

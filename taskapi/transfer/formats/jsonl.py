@@ -5,11 +5,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from taskapi import strict_json
-from taskapi.transfer.completeness import Completeness
-from taskapi.transfer.identity import identity_of
-from taskapi.transfer.lines import Line, Lines
-from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import FIELDS, VALUES, ExportFormat, Found, Record, Refusal, shown
+from taskapi.transfer.formats.completeness import Completeness
+from taskapi.transfer.formats.identity import identity_of
+from taskapi.transfer.formats.lines import Line, Lines
+from taskapi.transfer.formats.reading import PartReader
+from taskapi.transfer.formats.records import (
+    FIELDS,
+    VALUES,
+    ExportFormat,
+    Found,
+    Record,
+    Refusal,
+    shown,
+)
 
 
 def write(tasks: bytes) -> bytes:
@@ -68,7 +76,7 @@ def _decoded(text: str) -> Any:
     try:
         return strict_json.decode(text.encode())
     except json.JSONDecodeError as error:
-        raise ValueError(f"the line is not JSON: {error.msg} at column {error.colno}") from None
+        raise ValueError(f"the line is not JSON: {error.msg} (column {error.colno})") from None
     except strict_json.NotStrictJson as error:
         raise ValueError(f"the line is not JSON: {error}") from None
 
