@@ -89,6 +89,10 @@ bench: benchmarks/.venv/ready ## Measure this service and its peers; `make bench
 bench-growth: benchmarks/.venv/ready ## Measure how costs grow with the table and with a user's tasks
 	@$(BENCHMARKS) growth $(OPTIONS)
 
+.PHONY: bench-transfer
+bench-transfer: benchmarks/.venv/ready ## Measure files of tasks, out and in, in each format
+	@$(BENCHMARKS) transfer $(OPTIONS)
+
 .PHONY: bench-report
 bench-report: benchmarks/.venv/ready ## Write the figures of the last runs into docs/performance.md
 	@$(BENCHMARKS) report

@@ -1,4 +1,4 @@
-"""`python -m benchmarks peers`, `growth` and `report`."""
+"""`python -m benchmarks peers`, `growth`, `transfer` and `report`."""
 
 import signal
 import sys
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import comparison, growth, report
+from benchmarks import comparison, growth, report, transfer
 from benchmarks.load import Schedule
 from benchmarks.operations import ASKING, DELETE, KNOWN_1000, ONE
 from benchmarks.processes import BenchmarkError
@@ -55,6 +55,13 @@ def grow(
         growth.save(result, plans)
     typer.echo(f"{plans}\n{report.goals(growth=result)}")
     _fail_on_errors(result)
+
+
+@cli.command("transfer")
+def move(*, smoke: Smoke = False) -> None:
+    """Measure files of tasks, out and in, in each format."""
+    plan = transfer.Plan(tasks=50, large=100_000, anew=False) if smoke else transfer.Plan()
+    transfer.show(*transfer.transfer(plan))
 
 
 @cli.command("report")

@@ -1,6 +1,7 @@
 """API keys of Better Auth's own plugin: a script exchanges its key for a session token."""
 
 import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from support.agent import Agent
 from support.auth_server import SERVER, Account, node
 from support.auth_stage import AGENTS, Stage
+from support.moving_page import SECTIONS, run
 from support.people import Person
 from support.waiting import PATIENCE
 from taskapi.auth.token import parse
@@ -53,6 +55,21 @@ def test_the_script_of_the_page_prints_what_is_to_be_done(
     script = SERVER / "configurations" / AGENTS.configuration / "open-tasks.mjs"
     printed = subprocess.check_output([node(), script], env=given, text=True)
     assert printed == "Buy milk\n"
+
+
+def test_the_script_for_backups_keeps_the_tasks_of_the_day(
+    stage: Stage, api: str, account: Account, key: dict[str, str], tmp_path: Path
+) -> None:
+    """That of docs/moving.md; an import of what it keeps finds everything there."""
+    alice = stage.person(account)
+    alice.create("Buy milk")
+    given = {"AUTH_URL": stage.auth.url, "TASKS_URL": api, "API_KEY": key["key"]}
+    [script] = SECTIONS["A backup every night"]
+    run(script.code, tmp_path, given)
+    [kept] = tmp_path.glob("tasks-*")
+    assert kept.suffix == ".jsonl"
+    again = alice.post("/import?format=jsonl", content=kept.read_bytes())
+    assert again.json() == {"created": 0, "known": 1, "ignored": 0, "dry_run": False}
 
 
 def test_the_key_itself_is_no_token(stage: Stage, account: Account, key: dict[str, str]) -> None:

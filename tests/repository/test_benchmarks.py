@@ -13,6 +13,7 @@ PYTHON = ROOT / "benchmarks" / ".venv" / "bin" / "python"
 COMMANDS = (
     "benchmarks peers --smoke",
     "benchmarks growth --smoke",
+    "benchmarks transfer --smoke",
     "benchmarks report --check",
     "benchmarks.soak --minutes 0.2",
 )
