@@ -258,13 +258,8 @@ def test_a_user_has_ten_streams_and_others_have_theirs(alice: Person, bob: Perso
 def test_a_process_has_a_limit_of_streams(
     alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-<<<<<<< HEAD
-    eventually(lambda: count_streams(alice.http) == 0, "the streams of other tests have ended")
-    monkeypatch.setattr(stream.places, "max_per_process", 1)
-=======
     figures_at_rest(alice.http)
-    monkeypatch.setattr(places, "MAX_PER_PROCESS", 1)
->>>>>>> trim
+    monkeypatch.setattr(stream.places, "max_per_process", 1)
     with listening(alice) as events:
         next_event(events, "ready")
         refused = bob.get("/events")
