@@ -18,7 +18,7 @@ from taskapi.edge.memory import MEBIBYTE
 from taskapi.errors import BodyTooLarge
 from taskapi.resource.fields import Flag, Timestamp
 from taskapi.tasks.schemas import DescriptionOrNull, Title
-from taskapi.transfer.records import FileRefused, Found, Reader, Record, Refusal
+from taskapi.transfer.formats.records import FileRefused, Found, Reader, Record, Refusal
 from taskapi.transfer.spool import Spool
 
 MAX_TASKS = 100_000

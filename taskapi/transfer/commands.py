@@ -25,7 +25,7 @@ from taskapi.tasks.store import TaskStore
 from taskapi.transfer.checking import CheckedFile, ImportRefused, check_file
 from taskapi.transfer.erasing import Erased, erase_user
 from taskapi.transfer.exporting import export_tasks
-from taskapi.transfer.formats import EXPORTS, IMPORTS
+from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 from taskapi.transfer.importing import ImportReport, ImportStore, import_tasks
 from taskapi.transfer.schemas import ExportName, ImportName
 

@@ -16,7 +16,7 @@ from taskapi.errors import TimedOut, TooManyTransfers
 from taskapi.observability import metrics
 from taskapi.state import ServiceState
 from taskapi.transfer.exporting import export_tasks
-from taskapi.transfer.formats import EXPORTS
+from taskapi.transfer.formats.table import EXPORTS
 from taskapi.transfer.schemas import ExportQuery
 from taskapi.transfer.spool import Spool, SpoolFull
 

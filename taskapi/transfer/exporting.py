@@ -13,7 +13,7 @@ from taskapi.edge.memory import MEBIBYTE
 from taskapi.errors import UserNotFound
 from taskapi.resource.pages import PageRequest
 from taskapi.resource.schemas import Filters
-from taskapi.transfer.records import ExportFormat
+from taskapi.transfer.formats.records import ExportFormat
 from taskapi.transfer.spool import Progress, Spool
 
 MAX_EXPORT_BYTES = 1024 * MEBIBYTE

@@ -22,7 +22,7 @@ from taskapi.state import state_of
 from taskapi.transfer import importing
 from taskapi.transfer.checking import CheckedFile, ImportRefused, check_file
 from taskapi.transfer.download import Download
-from taskapi.transfer.formats import EXPORTS, IMPORTS
+from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 from taskapi.transfer.importing import ImportStore
 from taskapi.transfer.schemas import TASKS_PER_WEIGHT, ExportQuery, ImportQuery, ImportResult
 

@@ -258,7 +258,7 @@ def test_a_user_has_ten_streams_and_others_have_theirs(alice: Person, bob: Perso
 def test_a_process_has_a_limit_of_streams(
     alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    eventually(lambda: count_streams(alice.http) == 0, "the streams of other tests have ended")
+    figures_at_rest(alice.http)
     monkeypatch.setattr(stream.places, "max_per_process", 1)
     with listening(alice) as events:
         next_event(events, "ready")

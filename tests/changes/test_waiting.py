@@ -34,6 +34,7 @@ def count_waiting(person: Person) -> float:
 @contextmanager
 def somebody_waiting(person: Person, count: int = 1) -> Iterator[list[Future[httpx.Response]]]:
     """So many requests of this person that wait for what has not happened yet."""
+    figures_at_rest(person.http)  # otherwise the waits of an earlier test might be counted
     since = token_of_now(person)
     with ThreadPoolExecutor(count) as threads:
         waiting = [threads.submit(waited, person, since, MAX_WAIT_SECONDS) for _ in range(count)]
@@ -137,6 +138,7 @@ def test_a_client_that_leaves_ends_its_wait(alice: Person) -> None:
     with connected(alice.http) as wire:
         authorization, prefer = f"Authorization: Bearer {alice.token}", "Prefer: wait=30"
         path = f"{alice.tasks}/changes?since={since}"
+        figures_at_rest(alice.http)
         wire.send(request("GET", path, authorization, prefer))
         eventually(lambda: count_waiting(alice) == 1, "it waits")
     eventually(lambda: count_waiting(alice) == 0, "nobody waits")

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from support.background import Background
+from support.machine import free_ports
 from support.people import SECRET
 from support.postgres import Postgres
 from support.programs import run
@@ -70,17 +71,11 @@ def test_a_standby_is_preferred_and_not_required(pair: Replicas) -> None:
 
 
 def test_a_host_that_refuses_is_passed_over(pair: Replicas) -> None:
-    away = f"postgresql://taskapi@127.0.0.1:{_closed_port()},%2Fnowhere"
+    away = f"postgresql://taskapi@127.0.0.1:{free_ports(1)[0]},%2Fnowhere"
     there = f"{away},{_folder(pair.standby)}/postgres"
     assert connected(DatabaseUrl(there)) == str(pair.standby)
     with pytest.raises(FileNotFoundError):
         connected(DatabaseUrl(f"{away}/postgres"))
-
-
-def _closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_hosts_are_taken_at_random_where_the_url_says_so(pair: Replicas) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.machine import ROOT
+from support.machine import ROOT, free_ports
 from support.people import SECRET, Person, token_for
 from support.programs import ADDRESS, READY, as_ordinary_user, ordinary_folder, run, started
 from support.service import client_of
@@ -29,8 +29,7 @@ class ByHand:
         assert wheel.origin is not None
         self._programs = Path(wheel.origin).parent / "pginstall" / "bin"
         self._folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port: int = free.getsockname()[1]
+        [self.port] = free_ports(1)
         self.url = f"postgresql://tasks:{ESCAPED}@127.0.0.1:{self.port}/postgres?sslmode=prefer"
         self._initialize()
 

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tomllib
 import zipfile
@@ -20,7 +19,7 @@ from packaging.utils import canonicalize_name
 from scripts.packages import locked
 from support.background import Background
 from support.image import Stage, ignored, instructions, words
-from support.machine import PROGRAMS, ROOT
+from support.machine import PROGRAMS, ROOT, free_ports
 from support.people import SECRET
 from support.postgres import Postgres, address_through
 from support.programs import READY, Service, started
@@ -162,12 +161,6 @@ def test_there_is_no_pip_and_no_database_in_the_image(built: Stage) -> None:
     assert "set DATABASE_URL" in done.stderr
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
 def container(built: Stage, *command: str) -> Iterator[Service]:
     """A program of the image, while it runs."""
@@ -208,7 +201,7 @@ def test_the_image_migrates_serves_says_that_it_is_well_and_stops_when_told(
     configured.user = user
     migrated = run(configured, *words(said("ENTRYPOINT")[0]), "migrate")
     assert (migrated.returncode, migrated.stdout) == (0, "The schema is current.\n")
-    configured.env |= {"API_PORT": str(_free_port()), "WORKERS": str(workers)}
+    configured.env |= {"API_PORT": str(free_ports(1)[0]), "WORKERS": str(workers)}
     check = words(said("HEALTHCHECK")[0].partition(" CMD ")[2])
     assert run(configured, *check).returncode != 0, "nothing runs yet"
     serve = words(said("ENTRYPOINT")[0]) + words(said("CMD")[0])

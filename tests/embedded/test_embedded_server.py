@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.people import SECRET
+from support.prepared import prepared_service
 from support.programs import (
     READY,
     as_ordinary_user,
@@ -39,7 +40,7 @@ def test_a_task_is_still_there_after_stop_and_start(tmp_path: Path) -> None:
 
 def test_a_task_is_still_there_after_kill_9(tmp_path: Path) -> None:
     """FR-013, SC-006."""
-    with development_service(tmp_path) as (service, alice):
+    with prepared_service(tmp_path) as (service, alice):
         task = alice.create()
         service.end(signal.SIGKILL)
     assert len(postmasters(tmp_path)) == 1, "a killed service cannot stop its database"
@@ -52,7 +53,7 @@ def test_a_task_is_still_there_after_kill_9(tmp_path: Path) -> None:
 def test_a_task_is_still_there_after_kill_9_of_the_database_too(tmp_path: Path) -> None:
     """FR-013, SC-006: as after a loss of power; and its process id belongs to another by now."""
     note = tmp_path / ".taskapi" / "postgres" / "postmaster.pid"
-    with development_service(tmp_path) as (service, alice):
+    with prepared_service(tmp_path) as (service, alice):
         task = alice.create()
         service.end(signal.SIGKILL)
         pid, _, rest = note.read_text().partition("\n")
@@ -78,7 +79,7 @@ def test_the_server_has_no_secret_of_the_service_in_its_environment(tmp_path: Pa
 
 
 def test_two_services_share_a_directory_and_the_last_one_stops_it(tmp_path: Path) -> None:
-    with development_service(tmp_path) as (first, alice), development_service(tmp_path) as (_, bob):
+    with prepared_service(tmp_path) as (first, alice), development_service(tmp_path) as (_, bob):
         task = alice.create()
         assert first.end() == 0
         assert bob.get(f"/{task['id']}").json() == task
@@ -141,7 +142,7 @@ def test_a_folder_of_somebody_else_ends_the_start_with_a_line(
 
 
 def test_a_database_that_cannot_start_says_why(tmp_path: Path) -> None:
-    with development_service(tmp_path):
+    with prepared_service(tmp_path):
         pass
     configuration = tmp_path / ".taskapi" / "postgres" / "postgresql.conf"
     configuration.write_text("shared_buffers = 'rather few'\n")
@@ -186,7 +187,7 @@ def assert_no_start(
 def test_settings_that_the_data_do_not_fit_end_the_start_and_say_what_to_do(
     tmp_path: Path,
 ) -> None:
-    with development_service(tmp_path) as (_, alice):
+    with prepared_service(tmp_path) as (_, alice):
         task = alice.create()
     text = {"USER_ID_TYPE": "text"}
     pages = text | {"USERS_TABLE": "user"}

@@ -1,6 +1,7 @@
 """What reads strangers' bytes, fed with anything: HTTP, JSON and tokens, each in this process."""
 
 import asyncio
+import atexit
 import itertools
 import json
 import socket
@@ -37,6 +38,7 @@ from taskapi.server.protocol import HttpProtocol, overloaded
 
 SOCKET = socket.socket()
 """Of the right kind, and connected to nothing."""
+atexit.register(SOCKET.close)
 
 
 class Wire(asyncio.Transport):

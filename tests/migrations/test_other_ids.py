@@ -11,7 +11,7 @@ import pytest
 from support.batches import create, done, idempotent, statuses
 from support.calls import CALLS, NO_TASK, REPEATABLE, assert_refused, call
 from support.feed import changes, ids, token_of_now, waited
-from support.metrics import figures, value
+from support.metrics import figures, figures_at_rest, value
 from support.own_database import OwnDatabase, own_database
 from support.people import Person, sign, token_for
 from support.retries import Write, assert_same, assert_took_effect_once
@@ -118,6 +118,7 @@ def test_whoever_waits_is_told_of_what_other_programs_write(
 ) -> None:
     """Their triggers move the clock of the owner, about which the service asks."""
     alice.create()
+    figures_at_rest(alice.http)
     since = token_of_now(alice)
     insert = "INSERT INTO tasks (title, user_id) VALUES ('Call Mum', $1) RETURNING id"
     with ThreadPoolExecutor(1) as threads:

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.machine import free_ports
 from support.people import Person
 from support.questions import ALERTS, QUESTIONS
 from support.waiting import PATIENCE, eventually
@@ -29,8 +29,7 @@ MAY_BE_EMPTY = re.compile(r" > |== 0|wait_seconds|5\.\.")
 def prometheus(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Prometheus with our rules, which scrapes the service of the tests."""
     folder = tmp_path_factory.mktemp("prometheus")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     scrape = {
         "job_name": "taskapi",
         "static_configs": [{"targets": [service.removeprefix("http://")]}],

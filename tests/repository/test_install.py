@@ -13,6 +13,7 @@ import pytest
 
 from scripts.packages import installed, write_wheel
 from support.machine import ROOT
+from support.recipe import copy_of_sources
 from support.waiting import PATIENCE
 
 PIP = f"{sys.executable} -m pip"
@@ -192,7 +193,7 @@ def test_a_python_that_will_not_do_is_told_so(checkout: Checkout, python: str, s
 
 def test_the_command_runs_the_checkout_from_any_folder(checkout: Checkout, tmp_path: Path) -> None:
     checkout.make()
-    shutil.copytree(ROOT / "taskapi", checkout.folder / "taskapi")
+    copy_of_sources(checkout.folder, "taskapi")
     (packages,) = checkout.folder.glob(".venv/lib/python*/site-packages")
     # Its dependencies. An installation of this checkout beside them would be another .pth file.
     (packages / "requirements.pth").write_text(sysconfig.get_path("purelib"))

@@ -11,6 +11,7 @@ import pytest
 
 from support.machine import ROOT
 from support.programs import READY, run, started
+from support.recipe import copy_of_sources
 from support.waiting import PATIENCE
 
 
@@ -28,8 +29,7 @@ def python(tmp_path: Path) -> Path:
 def checkout(tmp_path: Path) -> Path:
     """What a clone has of what the quickstart needs."""
     folder = tmp_path / "checkout"
-    ignored = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "taskapi", folder / "taskapi", ignore=ignored)
+    copy_of_sources(folder, "taskapi")
     shutil.copy(ROOT / "alembic.ini", folder)
     return folder
 

@@ -1,9 +1,9 @@
 """The checkout and the machine that the tests run on."""
 
+import itertools
 import os
 import socket
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,10 +20,21 @@ def cannot(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+
+_ports = itertools.cycle(range(10_000 + _WORKER % 20 * 500, 10_500 + _WORKER % 20 * 500))
+"""Of this test process. They are below those that the system gives to whoever asks for any: such a
+one can be somebody else's by the time at which it is used."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports on which nobody listens."""
-    with ExitStack() as stack:
-        listeners = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
-        ]
-        return [listener.getsockname()[1] for listener in listeners]
+    """Ports on which nobody listens, and nobody will by chance."""
+    return list(itertools.islice(filter(_is_free, _ports), count))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

@@ -46,7 +46,16 @@ def steps(heading: str) -> list[Step]:
 
 def copy_of_the_package(folder: Path) -> Path:
     """The package and what is needed to check it, in a folder of its own."""
-    for name in ("taskapi", "scripts"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_of_sources(folder, "taskapi", "scripts")
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
+
+
+def copy_of_sources(folder: Path, *names: str) -> None:
+    """Copy folders of the checkout into another folder, with what is compiled of them.
+
+    Python looks at the time of each source, which is copied, too. A file that it is still writing
+    has another name, and may be gone before it can be copied.
+    """
+    for name in names:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*"))

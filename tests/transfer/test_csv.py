@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from support.effort import effort
 from support.transfer import AWKWARD, MILK, TOKEN, VALUES, any_text, file_of, lists_of_tasks, read
-from taskapi.transfer.csv_file import COLUMNS, harmless, original
-from taskapi.transfer.formats import EXPORTS
-from taskapi.transfer.records import Record
+from taskapi.transfer.formats.csv_file import harmless, original
+from taskapi.transfer.formats.records import FIELDS, Record
+from taskapi.transfer.formats.table import EXPORTS
 
 CSV = EXPORTS["csv"]
 EXPORT = file_of(CSV, [MILK, MILK | {"id": 8, "description": "=1+1\r\n'"}])
@@ -26,7 +26,7 @@ def as_python_reads(data: bytes) -> list[list[str]]:
 
 def test_pythons_csv_reads_the_columns_the_tasks_and_the_end() -> None:
     header, milk, formula, end = as_python_reads(EXPORT)
-    assert header == COLUMNS
+    assert header == [*FIELDS]
     assert milk == ["7", MILK["title"], MILK["description"], "true", *milk[4:6], "alice"]
     assert milk[4:6] == [MILK["created_at"], MILK["updated_at"]]
     assert formula[2] == "'=1+1\r\n'"
@@ -101,6 +101,10 @@ def test_an_empty_cell_is_no_time_and_no_state() -> None:
         (b"id,description\n", (1, "the column title is missing")),
         (b'title\n"a\nb', (2, "the record is not CSV: unexpected end of data")),
         (b'title\n"a"b\n', (2, "the record is not CSV: ',' expected after '\"'")),
+        (
+            b"title\ra\rb\r",
+            (1, "the record is not CSV: new-line character seen in unquoted field"),
+        ),
         (b"title\n" + b"x" * 131_073, (2, "the line is longer than 131072 bytes")),
         (b'title\n"' + b"x\n" * 65_536, (2, "the record is longer than 131072 characters")),
         (b"\xff\xfet\0i\0", (1, "the file is in UTF-16: save it as UTF-8")),

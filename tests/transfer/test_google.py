@@ -5,8 +5,8 @@ import json
 import pytest
 
 from support.transfer import read
-from taskapi.transfer.formats import IMPORTS
-from taskapi.transfer.records import Record
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import IMPORTS
 
 GOOGLE = IMPORTS["google"]
 
@@ -23,7 +23,7 @@ TAKEOUT = r"""{
           "kind": "tasks#task",
           "id": "dGFzazox",
           "etag": "\"LTE3NjQ2\"",
-          "title": "Review \"plan\" } ] \\",
+          "title": "5\" screws } ] \\",
           "task_type": "PERSONAL_TASK",
           "updated": "2025-03-14T08:00:00.000Z",
           "selfLink": "https://www.googleapis.com/tasks/v1/lists/MTUyNDY0/tasks/dGFzazox",
@@ -69,7 +69,7 @@ def test_a_takeout_becomes_the_tasks_of_all_its_lists() -> None:
         Record(
             10,
             {
-                "title": 'Review "plan" } ] \\',
+                "title": '5" screws } ] \\',
                 "description": "Focus on\nphase B\nDue: 2025-03-16",
                 "is_completed": False,
                 "created_at": "2025-03-14T08:00:00.000Z",
@@ -100,6 +100,13 @@ def test_a_takeout_that_is_cut_off_anywhere_is_refused() -> None:
     for length in range(len(data) - len("}\n")):
         assert read(GOOGLE, data[:length]).refused, length
     assert read(GOOGLE, data[: -len("\n")]).records
+
+
+def test_it_makes_no_difference_where_a_takeout_is_cut_into_parts() -> None:
+    data = TAKEOUT.encode()
+    at_once = read(GOOGLE, data)
+    for cut in range(len(data)):
+        assert read(GOOGLE, data, [cut, cut + 1]) == at_once, cut
 
 
 def test_a_takeout_without_tasks_is_whole() -> None:

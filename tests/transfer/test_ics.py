@@ -1,5 +1,7 @@
 """iCalendar: exports, and the to-dos of other programs."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,11 +10,12 @@ import pytest
 from hypothesis import given
 
 from support.effort import effort
+from support.machine import ROOT
 from support.transfer import MILK, TOKEN, VALUES, Task, any_text, file_of, lists_of_tasks, read
-from taskapi.transfer.formats import EXPORTS
-from taskapi.transfer.ics import folded
-from taskapi.transfer.records import Record
-from taskapi.transfer.todo import plain
+from taskapi.transfer.formats.ics import folded
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import EXPORTS
+from taskapi.transfer.formats.todo import plain
 
 ICS = EXPORTS["ics"]
 EXPORT = file_of(ICS, [MILK, MILK | {"id": 8, "is_completed": False, "description": ""}])
@@ -94,6 +97,21 @@ def test_an_export_that_another_program_saved_needs_no_end() -> None:
 def test_an_export_that_is_cut_off_anywhere_is_refused() -> None:
     for length in range(len(EXPORT) - len("\r\n")):
         assert read(ICS, EXPORT[:length]).refused, length
+
+
+def test_the_library_is_loaded_when_a_calendar_is_read_and_not_before() -> None:
+    """It takes 2 MB, which few workers need."""
+    program = f"""
+import sys
+from taskapi.transfer.formats.table import IMPORTS
+print("icalendar" in sys.modules)
+list(IMPORTS["ics"].reader().feed({EXPORT!r}))
+print("icalendar" in sys.modules)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.split() == ["False", "True"], ran.stderr
 
 
 # Other programs

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from support.transfer import MILK, TOKEN, VALUES, file_of, read
-from taskapi.transfer.formats import EXPORTS
-from taskapi.transfer.records import Record
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import EXPORTS
 
 JSON_LINES = EXPORTS["jsonl"]
 
@@ -42,6 +42,26 @@ def test_a_line_of_others_needs_a_title_alone() -> None:
 def test_an_id_of_others_names_the_task(written: str, source: str) -> None:
     [record] = read(JSON_LINES, f'{{"title": "one", "id": {written}}}'.encode()).records
     assert (record.source, record.task_id) == (source, None)
+
+
+@pytest.mark.parametrize(
+    ("created_at", "source", "task_id"),
+    [
+        ('"2026-01-31T10:30:00.123456+01:00"', "7 1769851800123456", 7),
+        ('"0001-01-01T00:00:00+14:00"', "7 -62135647200000000", 7),
+        ('"9999-12-31T23:59:59.999999-14:00"', "7 253402351199999999", 7),
+        ('"2026-01-31T10:30:00"', "7", None),
+        ('"yesterday"', "7", None),
+        ("5", "7", None),
+        ("null", "7", None),
+    ],
+)
+def test_an_id_is_of_this_service_where_a_time_is_with_it(
+    created_at: str, source: str, task_id: int | None
+) -> None:
+    line = f'{{"title": "one", "id": 7, "created_at": {created_at}}}'
+    [record] = read(JSON_LINES, line.encode()).records
+    assert (record.source, record.task_id) == (source, task_id)
 
 
 @pytest.mark.parametrize(

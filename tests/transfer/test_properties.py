@@ -19,9 +19,9 @@ from support.transfer import (
     read,
     rendered,
 )
-from taskapi.transfer.formats import EXPORTS, IMPORTS
-from taskapi.transfer.identity import exported
-from taskapi.transfer.records import Record
+from taskapi.transfer.formats.identity import exported
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 
 LOSSLESS = [name for name in EXPORTS if name != "todotxt"]
 """todo.txt has no place for a description."""
@@ -58,8 +58,8 @@ def test_whatever_a_task_can_hold_comes_back_the_same(
 
 PIECES = [
     *(form.head for form in EXPORTS.values() if form.head),
-    *(form.end(1, TOKEN) for form in EXPORTS.values() if form.end),
-    *(form.write(rendered([MILK])) for form in EXPORTS.values() if form.write),
+    *(form.end(1, TOKEN) for form in EXPORTS.values()),
+    *(form.write(rendered([MILK])) for form in EXPORTS.values()),
     b"TYPE,CONTENT\n",
     b"title\n",
     b"task,a\n",

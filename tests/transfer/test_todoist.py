@@ -3,8 +3,8 @@
 import pytest
 
 from support.transfer import read
-from taskapi.transfer.formats import EXPORTS, IMPORTS
-from taskapi.transfer.records import Record
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 
 TODOIST = IMPORTS["todoist"]
 

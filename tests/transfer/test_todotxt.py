@@ -5,9 +5,9 @@ from hypothesis import given
 
 from support.effort import effort
 from support.transfer import MILK, TOKEN, Task, file_of, lists_of_tasks, read
-from taskapi.transfer.formats import EXPORTS
-from taskapi.transfer.records import Record
-from taskapi.transfer.todotxt import LINE_BREAKS
+from taskapi.transfer.formats.records import Record
+from taskapi.transfer.formats.table import EXPORTS
+from taskapi.transfer.formats.todotxt import LINE_BREAKS
 
 TODO_TXT = EXPORTS["todotxt"]
 EXPORT = file_of(

@@ -12,12 +12,12 @@ from itertools import chain
 from typing import Any
 
 from taskapi import strict_json
-from taskapi.transfer import foreign
-from taskapi.transfer.identity import NOBODY, Identity, can_be_a_source
-from taskapi.transfer.json_objects import PLACEHOLDER, JsonObject, JsonObjects
-from taskapi.transfer.lines import UTF_8_MARK
-from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import FileRefused, Format, Found, Record, Refusal
+from taskapi.transfer.formats import foreign
+from taskapi.transfer.formats.identity import NOBODY, Identity, can_be_a_source
+from taskapi.transfer.formats.json_objects import PLACEHOLDER, JsonObject, JsonObjects
+from taskapi.transfer.formats.lines import UTF_8_MARK
+from taskapi.transfer.formats.reading import PartReader
+from taskapi.transfer.formats.records import FileRefused, Format, Found, Record, Refusal
 
 LEVELS = b"{[{["
 """The file, its lists, a list, its tasks."""

@@ -6,9 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from taskapi.transfer import foreign
-from taskapi.transfer.identity import NOBODY, Identity, can_be_a_source, from_pair, source_of
-from taskapi.transfer.records import Record
+from taskapi.transfer.formats import foreign
+from taskapi.transfer.formats.identity import (
+    NOBODY,
+    Identity,
+    can_be_a_source,
+    from_pair,
+    source_of,
+)
+from taskapi.transfer.formats.records import Record
 
 PROPERTIES = frozenset(
     {

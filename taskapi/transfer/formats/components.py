@@ -1,17 +1,13 @@
 """The components of iCalendar files (RFC 5545, 3.4 and 3.6), one after the other."""
 
-import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from taskapi.transfer.content_lines import ContentLine, ContentLines
-from taskapi.transfer.records import FileRefused
+from taskapi.transfer.formats.content_lines import ContentLine, ContentLines
+from taskapi.transfer.formats.records import MAX_NAME_CHARACTERS, FileRefused, shown
 
 MAX_LEVELS = 8
 """Of components in each other: an alarm of a to-do in a calendar is in the third."""
-
-MAX_NAME_CHARACTERS = 64
-"""Of a component that the message names."""
 
 
 class Component(NamedTuple):
@@ -105,7 +101,7 @@ class Components:
     def _end(self, line: ContentLine) -> Iterator[Component]:
         name = _component_name(line)
         if (expected := self._open.pop()) != name:
-            reason = f"the line ends {json.dumps(name)} where END:{expected} is missing"
+            reason = f"the line ends {shown(name)} where END:{expected} is missing"
             raise FileRefused(line.number, reason)
         if len(self._open) == 1:
             yield self._component

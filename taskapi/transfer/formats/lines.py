@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from taskapi.transfer.records import FileRefused
+from taskapi.transfer.formats.records import FileRefused
 
 MAX_LINE_BYTES = 131_072
 """A task's title and description of 5500 characters take 66,000 as JSON with only escapes."""

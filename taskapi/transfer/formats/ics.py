@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterator
 
-from taskapi.transfer.completeness import Completeness
-from taskapi.transfer.components import Component, Components
-from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import ExportFormat, Found, Refusal
-from taskapi.transfer.todo import PROPERTIES, lines_of, record_of
+from taskapi.transfer.formats.completeness import Completeness
+from taskapi.transfer.formats.components import Component, Components
+from taskapi.transfer.formats.reading import PartReader
+from taskapi.transfer.formats.records import ExportFormat, Found, Refusal
+from taskapi.transfer.formats.todo import PROPERTIES, lines_of, record_of
 
 PRODUCT = "PRODID:-//taskapi//taskapi//EN"
 END = "X-TASKAPI-END"

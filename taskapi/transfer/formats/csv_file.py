@@ -6,21 +6,24 @@ import json
 import re
 from collections.abc import Iterator
 
-from taskapi.transfer.completeness import Completeness
-from taskapi.transfer.identity import identity_of
-from taskapi.transfer.lines import UTF_8_MARK
-from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import ExportFormat, FileRefused, Found, Record, Refusal
-from taskapi.transfer.rows import Row, Rows
+from taskapi.transfer.formats.completeness import Completeness
+from taskapi.transfer.formats.identity import identity_of
+from taskapi.transfer.formats.lines import UTF_8_MARK
+from taskapi.transfer.formats.reading import PartReader
+from taskapi.transfer.formats.records import (
+    FIELDS,
+    VALUES,
+    ExportFormat,
+    FileRefused,
+    Found,
+    Record,
+    Refusal,
+    shown,
+)
+from taskapi.transfer.formats.rows import Row, Rows
 
-COLUMNS = ["id", "title", "description", "is_completed", "created_at", "updated_at", "user_id"]
-
-VALUES = ("title", "description", "is_completed", "created_at")
 OPTIONAL = frozenset({"is_completed", "created_at"})
 """An empty cell of these is no value."""
-
-MAX_NAME_CHARACTERS = 64
-"""Of a column that the message names."""
 
 RUN = re.compile(r"\A'*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - the full-width forms are meant
 """A cell that a spreadsheet would run as a formula, or may (OWASP, CSV Injection).
@@ -53,9 +56,8 @@ def _records(rows: list[list[object]]) -> bytes:
 
 def write(tasks: bytes) -> bytes:
     """A record for each task."""
-    return _records(
-        [[_cell(task[name]) for name in COLUMNS] for task in json.loads(b"[%b]" % tasks)]
-    )
+    rows = [[_cell(task[name]) for name in FIELDS] for task in json.loads(b"[%b]" % tasks)]
+    return _records(rows)
 
 
 def _cell(value: object) -> object:
@@ -85,10 +87,10 @@ class CsvReader(PartReader[Row]):
 
     def _found(self, row: Row) -> Iterator[Found]:
         if self._columns is None:
-            self._columns = columns_of(row, COLUMNS)
+            self._columns = _columns(row)
             return
         cells = dict(zip(self._columns, map(original, row.cells), strict=False))
-        exported = set(COLUMNS) <= set(self._columns)
+        exported = set(FIELDS) <= set(self._columns)
         if exported and cells.get("id") == END_ID:
             self._completeness.end(row.line, _tasks_of(cells))
             return
@@ -100,7 +102,7 @@ class CsvReader(PartReader[Row]):
         yield _record(row.line, cells)
 
 
-def columns_of(header: Row, known: list[str]) -> list[str]:
+def _columns(header: Row) -> list[str]:
     """The names of a file's columns, in lower case.
 
     Raises:
@@ -108,16 +110,12 @@ def columns_of(header: Row, known: list[str]) -> list[str]:
     """
     names = [cell.strip().lower() for cell in header.cells]
     for name in names:
-        if name not in known or names.count(name) > 1:
-            reason = "unknown" if name not in known else "there twice"
-            raise FileRefused(header.line, f"the column {_shown(name)} is {reason}")
+        if name not in FIELDS or names.count(name) > 1:
+            reason = "unknown" if name not in FIELDS else "there twice"
+            raise FileRefused(header.line, f"the column {shown(name)} is {reason}")
     if "title" not in names:
         raise FileRefused(header.line, "the column title is missing")
     return names
-
-
-def _shown(name: str) -> str:
-    return json.dumps(name[:MAX_NAME_CHARACTERS])
 
 
 def _tasks_of(cells: dict[str, str]) -> int | None:
@@ -138,7 +136,7 @@ def _record(line: int, cells: dict[str, str]) -> Found:
     return Record(line, values, *identity)
 
 
-HEAD = UTF_8_MARK.encode() + _records([list(COLUMNS)])
+HEAD = UTF_8_MARK.encode() + _records([list(FIELDS)])
 """With the mark, without which some spreadsheets take UTF-8 for something else."""
 
 CSV = ExportFormat("text/csv", "csv", CsvReader, HEAD, write, end)

@@ -4,8 +4,8 @@ import csv
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from taskapi.transfer.lines import MAX_LINE_BYTES, Line, Lines
-from taskapi.transfer.records import FileRefused
+from taskapi.transfer.formats.lines import MAX_LINE_BYTES, Line, Lines
+from taskapi.transfer.formats.records import FileRefused
 
 DELIMITERS = ",;\t"
 """Where the comma is the decimal sign, spreadsheets separate cells by semicolons."""
@@ -86,4 +86,5 @@ class Rows:
                     yield Row(start, cells)
                 start = first + reader.line_num
         except csv.Error as error:
-            raise FileRefused(start, f"the record is not CSV: {error}") from None
+            reason, _, _ = str(error).partition(" - ")  # behind it is advice for programmers
+            raise FileRefused(start, f"the record is not CSV: {reason}") from None

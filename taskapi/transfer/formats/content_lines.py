@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from taskapi.transfer.lines import MAX_LINE_BYTES, Line, Lines
-from taskapi.transfer.records import FileRefused
+from taskapi.transfer.formats.lines import MAX_LINE_BYTES, Line, Lines
+from taskapi.transfer.formats.records import FileRefused
 
 NAME = re.compile(r"\A([A-Za-z0-9-]+)[;:]")
 

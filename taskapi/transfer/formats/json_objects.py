@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from taskapi.transfer.lines import HEAD_BYTES, MAX_LINE_BYTES, refuse_other_kinds
-from taskapi.transfer.records import FileRefused
+from taskapi.transfer.formats.lines import HEAD_BYTES, MAX_LINE_BYTES, refuse_other_kinds
+from taskapi.transfer.formats.records import FileRefused
 
 MAX_OBJECT_BYTES = MAX_LINE_BYTES
 MAX_OUTSIDE_BYTES = 1_048_576

@@ -4,22 +4,18 @@ The columns are those of its help page "Import or export a project as a CSV file
 some over the years: what is not known here is not read.
 """
 
-import json
 from collections.abc import Iterator
 
-from taskapi.transfer import foreign
-from taskapi.transfer.lines import MAX_LINE_BYTES
-from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import FileRefused, Format, Found, Record, Refusal
-from taskapi.transfer.rows import Row, Rows
+from taskapi.transfer.formats import foreign
+from taskapi.transfer.formats.lines import MAX_LINE_BYTES
+from taskapi.transfer.formats.reading import PartReader
+from taskapi.transfer.formats.records import FileRefused, Format, Found, Record, Refusal, shown
+from taskapi.transfer.formats.rows import Row, Rows
 
 NEEDED = ("TYPE", "CONTENT")
 
 NO_TASKS = frozenset({"section", "meta", ""})
 """Types of records: those of the help page, and how a project is shown."""
-
-MAX_NAME_CHARACTERS = 64
-"""Of a type that the message names."""
 
 
 class TodoistReader(PartReader[Row]):
@@ -58,8 +54,7 @@ class TodoistReader(PartReader[Row]):
         elif kind in NO_TASKS:
             self.ignored += 1
         else:
-            name = json.dumps(kind[:MAX_NAME_CHARACTERS])
-            yield Refusal(row.line, f"the type {name} is unknown")
+            yield Refusal(row.line, f"the type {shown(kind)} is unknown")
 
     def _begin(self, line: int, cells: dict[str, str]) -> None:
         """A task, to which comments may follow."""

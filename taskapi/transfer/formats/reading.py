@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
-from taskapi.transfer.records import Found
+from taskapi.transfer.formats.records import Found
 
 Part = TypeVar("Part")
 Part_co = TypeVar("Part_co", covariant=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
-from taskapi.transfer.completeness import Completeness
-from taskapi.transfer.identity import NOBODY, from_pair, source_of
-from taskapi.transfer.lines import Line, Lines
-from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import ExportFormat, FileRefused, Found, Record, Refusal
+from taskapi.transfer.formats.completeness import Completeness
+from taskapi.transfer.formats.identity import NOBODY, from_pair, source_of
+from taskapi.transfer.formats.lines import Line, Lines
+from taskapi.transfer.formats.reading import PartReader
+from taskapi.transfer.formats.records import ExportFormat, FileRefused, Found, Record, Refusal
 
 LINE_BREAKS = re.compile(r"\r\n|[\n\v\f\r\x85\u2028\u2029]")
 """What is white space, and the end of a line for some program. The format has none in a title."""

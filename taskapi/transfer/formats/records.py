@@ -1,8 +1,17 @@
 """What a file has for each task, and what reads and writes a format."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+FIELDS = ("id", "title", "description", "is_completed", "created_at", "updated_at", "user_id")
+"""Of a task, in the order in which the API shows them."""
+
+VALUES = ("title", "description", "is_completed", "created_at")
+"""Those that an import keeps."""
+
+MAX_NAME_CHARACTERS = 64
 
 
 class Record(NamedTuple):
@@ -103,3 +112,8 @@ class ExportFormat(Format):
     head: bytes
     write: Callable[[bytes], bytes]
     end: Callable[[int, str], bytes]
+
+
+def shown(name: str) -> str:
+    """A name that a file has, as a reason shows it: its beginning, without control characters."""
+    return json.dumps(name[:MAX_NAME_CHARACTERS])

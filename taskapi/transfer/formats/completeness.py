@@ -1,6 +1,6 @@
 """Whether a file that this service exported is whole."""
 
-from taskapi.transfer.records import FileRefused
+from taskapi.transfer.formats.records import FileRefused
 
 
 class Completeness:

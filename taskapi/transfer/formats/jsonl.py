@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from taskapi import strict_json
-from taskapi.transfer.completeness import Completeness
-from taskapi.transfer.identity import identity_of
-from taskapi.transfer.lines import Line, Lines
-from taskapi.transfer.reading import PartReader
-from taskapi.transfer.records import (
+from taskapi.transfer.formats.completeness import Completeness
+from taskapi.transfer.formats.identity import identity_of
+from taskapi.transfer.formats.lines import Line, Lines
+from taskapi.transfer.formats.reading import PartReader
+from taskapi.transfer.formats.records import (
+    FIELDS,
+    VALUES,
     ExportFormat,
     Found,
     Record,
     Refusal,
+    shown,
 )
-
-VALUES = frozenset({"title", "description", "is_completed", "created_at"})
-FIELDS = VALUES | {"id", "updated_at", "user_id"}
 
 
 def write(tasks: bytes) -> bytes:
@@ -62,7 +62,7 @@ class JsonLinesReader(PartReader[Line]):
             end_members = value["end"] if isinstance(value["end"], dict) else {}
             self._completeness.end(line.number, end_members.get("tasks"))
             return
-        exported = isinstance(value, dict) and value.keys() >= FIELDS
+        exported = isinstance(value, dict) and value.keys() >= {*FIELDS}
         self._completeness.count(line.number, exported=exported)
         yield _record(line.number, value)
 
@@ -76,7 +76,7 @@ def _decoded(text: str) -> Any:
     try:
         return strict_json.decode(text.encode())
     except json.JSONDecodeError as error:
-        raise ValueError(f"the line is not JSON: {error.msg} at column {error.colno}") from None
+        raise ValueError(f"the line is not JSON: {error.msg} (column {error.colno})") from None
     except strict_json.NotStrictJson as error:
         raise ValueError(f"the line is not JSON: {error}") from None
 
@@ -84,16 +84,15 @@ def _decoded(text: str) -> Any:
 def _record(line: int, value: Any) -> Found:
     if not isinstance(value, dict):
         return Refusal(line, "the line is not a JSON object")
-    if (unknown := min(value.keys() - FIELDS, default=None)) is not None:
-        name = json.dumps(unknown[: strict_json.MAX_NAME_CHARACTERS])
-        return Refusal(line, f"a task has no member {name}")
+    if (unknown := min(value.keys() - {*FIELDS}, default=None)) is not None:
+        return Refusal(line, f"a task has no member {shown(unknown)}")
     if "title" not in value:
         return Refusal(line, "the title is missing")
     try:
         identity = identity_of(value.get("id"), value.get("created_at"))
     except ValueError as error:
         return Refusal(line, str(error))
-    return Record(line, {name: value[name] for name in value if name in VALUES}, *identity)
+    return Record(line, {name: value[name] for name in VALUES if name in value}, *identity)
 
 
 JSON_LINES = ExportFormat("application/jsonl", "jsonl", JsonLinesReader, b"", write, end)
