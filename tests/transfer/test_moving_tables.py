@@ -9,7 +9,7 @@ from support.people import Person
 from taskapi import errors
 from taskapi.edge.body import BYTES_PER_WEIGHT
 from taskapi.transfer import checking, download, exporting, routes, schemas
-from taskapi.transfer.formats import EXPORTS, IMPORTS
+from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 
 
 def rows(*columns: str) -> list[dict[str, str]]:
