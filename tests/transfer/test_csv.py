@@ -101,6 +101,7 @@ def test_an_empty_cell_is_no_time_and_no_state() -> None:
         (b"id,description\n", (1, "the column title is missing")),
         (b'title\n"a\nb', (2, "the record is not CSV: unexpected end of data")),
         (b'title\n"a"b\n', (2, "the record is not CSV: ',' expected after '\"'")),
+        (b'title\tid\n"a"b\t\n', (2, "the record is not CSV: 'TAB' expected after '\"'")),
         (
             b"title\ra\rb\r",
             (1, "the record is not CSV: new-line character seen in unquoted field"),

@@ -87,4 +87,5 @@ class Rows:
                 start = first + reader.line_num
         except csv.Error as error:
             reason, _, _ = str(error).partition(" - ")  # behind it is advice for programmers
+            reason = reason.replace("\t", "TAB")
             raise FileRefused(start, f"the record is not CSV: {reason}") from None
