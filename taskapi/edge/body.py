@@ -23,10 +23,12 @@ class BoundedRequest(Request):
     Attributes:
         value: the JSON object that `json_object` has read; None if there was no body.
         query: the parameters that `read_query` has read.
+        announced_bytes: the length of the body, if `Content-Length` tells it; otherwise 0.
     """
 
     value: dict[str, Any] | None = None
     query: dict[str, str]
+    announced_bytes = 0
     _max_body_bytes = 0
 
     def limit_body(self, max_bytes: int) -> None:
@@ -37,7 +39,8 @@ class BoundedRequest(Request):
         """
         # int() takes 4300 digits. The parser bounds the number, but not the zeros in front of it.
         announced = self.headers.get("content-length", "").lstrip("0")
-        if announced.isdecimal() and int(announced) > max_bytes:
+        self.announced_bytes = int(announced) if announced.isdecimal() else 0
+        if self.announced_bytes > max_bytes:
             raise _too_large(max_bytes)
         self._max_body_bytes = max_bytes
 

@@ -85,13 +85,18 @@ class UserRate:
         self._policy_header = (b"ratelimit-policy", policy.encode())
 
     def charge(self, scope: Scope, user: str, weight: int) -> None:
-        """Count a request, and leave the headers for its response in the scope's state.
+        """Count a request, or more of it, and leave the headers for its response in the scope's state.
+
+        No request weighs more than the quota, because it could never be served.
 
         Raises:
             RateLimited: it weighs more than is left of the user's quota.
         """
-        left, wait = self._rate.spend(user, weight)
         state: dict[str, Any] = scope["state"]
+        counted: int = state.get("counted", 0)
+        weight = min(weight, self._rate.quota - counted)
+        state["counted"] = counted + weight
+        left, wait = self._rate.spend(user, weight)
         if wait:
             state.pop("rate_limit", None)
             raise RateLimited(self._rate.policy, "rate", left, math.ceil(wait))

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from taskapi.changes.feed import ChangeFeed
-from taskapi.edge.body import BYTES_PER_WEIGHT, BoundedRequest, raw_stream
+from taskapi.edge.body import BoundedRequest, raw_stream
 from taskapi.edge.fairness import charge, turn_of
 from taskapi.edge.memory import MEBIBYTE
 from taskapi.edge.places import Places
@@ -24,7 +24,12 @@ from taskapi.transfer.checking import CheckedFile, ImportRefused, check_file
 from taskapi.transfer.download import Download
 from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 from taskapi.transfer.importing import ImportStore
-from taskapi.transfer.schemas import TASKS_PER_WEIGHT, ExportQuery, ImportQuery, ImportResult
+from taskapi.transfer.schemas import (
+    IMPORTED_BYTES_PER_WEIGHT,
+    ExportQuery,
+    ImportQuery,
+    ImportResult,
+)
 
 router = Router("/api/{user_id}/tasks", tags=["transfer"])
 
@@ -96,7 +101,6 @@ async def import_tasks(
             await check_file(file, _charged(request), reader)
         except ImportRefused as error:
             raise _invalid(error) from None
-        charge(request.scope, file.count // TASKS_PER_WEIGHT)
         async with turn_of(request.scope), state.bulk:
             report = await importing.import_tasks(
                 state.executor, tasks, file, dry_run=query.dry_run
@@ -105,12 +109,15 @@ async def import_tasks(
 
 
 async def _charged(request: BoundedRequest) -> AsyncIterator[bytes]:
-    """The body, counted in its user's rate as it arrives."""
-    received = 0
+    """The body, counted in its user's rate: at once if its length is known, else as it arrives."""
+    counted, received = request.announced_bytes, 0
+    charge(request.scope, counted // IMPORTED_BYTES_PER_WEIGHT)
     async for part in request.stream():
-        weight = (received + len(part)) // BYTES_PER_WEIGHT - received // BYTES_PER_WEIGHT
-        charge(request.scope, weight)
         received += len(part)
+        if received > counted:
+            weight = received // IMPORTED_BYTES_PER_WEIGHT - counted // IMPORTED_BYTES_PER_WEIGHT
+            charge(request.scope, weight)
+            counted = received
         yield part
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from taskapi.transfer.formats.records import FileRefused, Format, Found, Reader, Record, Refusal
+from taskapi.transfer.formats.records import FileRefused, ExportFormat, Format, Found, Reader, Record, Refusal
 
 TOKEN = "AAAA-_" + "b" * 49
 """Of the changes feed: 55 characters of base64url."""
@@ -35,10 +35,8 @@ def rendered(tasks: Iterable[Task]) -> bytes:
     )
 
 
-def file_of(form: Format, tasks: Sequence[Task], *, page: int = 2) -> bytes:
+def file_of(form: ExportFormat, tasks: Sequence[Task], *, page: int = 2) -> bytes:
     """An export, written page by page."""
-    assert form.write is not None
-    assert form.end is not None
     pages = [tasks[start : start + page] for start in range(0, len(tasks), page)]
     body = b"".join(form.write(rendered(each)) for each in pages)
     return form.head + body + form.end(len(tasks), TOKEN)
