@@ -85,7 +85,7 @@ class UserRate:
         self._policy_header = (b"ratelimit-policy", policy.encode())
 
     def charge(self, scope: Scope, user: str, weight: int) -> None:
-        """Count a request, or more of it, and leave the headers for its response in the scope's state.
+        """Count a request, or more of it, and leave the headers for its response in its state.
 
         No request weighs more than the quota, because it could never be served.
 

@@ -59,7 +59,7 @@ class EmbeddedServer:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory.absolute()
+        self._directory = directory.resolve()  # one name for it, of which those of sockets are made
         self._data = self._directory / "postgres"
         self._log = self._directory / "postgres.log"
         self._sockets = self._socket_directory()

@@ -79,7 +79,11 @@ def test_the_server_has_no_secret_of_the_service_in_its_environment(tmp_path: Pa
 
 
 def test_two_services_share_a_directory_and_the_last_one_stops_it(tmp_path: Path) -> None:
-    with prepared_service(tmp_path) as (first, alice), development_service(tmp_path) as (_, bob):
+    """The second one by a symbolic link, whose own path would be too long for a socket."""
+    linked = tmp_path / "long" / ("path" * 20)
+    linked.mkdir(parents=True)
+    (linked / ".taskapi").symlink_to(tmp_path / ".taskapi")
+    with prepared_service(tmp_path) as (first, alice), development_service(linked) as (_, bob):
         task = alice.create()
         assert first.end() == 0
         assert bob.get(f"/{task['id']}").json() == task

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from taskapi.transfer.formats.records import FileRefused, ExportFormat, Format, Found, Reader, Record, Refusal
+from taskapi.transfer.formats.records import (
+    ExportFormat,
+    FileRefused,
+    Format,
+    Found,
+    Reader,
+    Record,
+    Refusal,
+)
 
 TOKEN = "AAAA-_" + "b" * 49
 """Of the changes feed: 55 characters of base64url."""

@@ -67,7 +67,7 @@ def test_an_id_is_of_this_service_where_a_time_is_with_it(
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", "not JSON: Expecting property name enclosed in double quotes at column 2"),
+        ("{", "not JSON: Expecting property name enclosed in double quotes (column 2)"),
         ('{"title": "a", "title": "b"}', "two members of one name"),
         ('{"title": "a", "done": true}', 'no member "done"'),
         ('{"title": "a", "\\ud800": true}', 'no member "\\ud800"'),

@@ -7,7 +7,6 @@ import pytest
 from support.moving_page import TEXT
 from support.people import Person
 from taskapi import errors
-from taskapi.edge.body import BYTES_PER_WEIGHT
 from taskapi.transfer import checking, download, exporting, routes, schemas
 from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 
@@ -93,4 +92,4 @@ def test_the_limits_are_those_of_the_service() -> None:
     assert f"more than {routes.IMPORT_SECONDS:.0f} seconds" in TEXT
     assert (routes.places.max_per_user, download.places.max_per_user) == (1, 2)
     assert f"an export weighs {schemas.EXPORT_WEIGHT}" in TEXT
-    assert (schemas.TASKS_PER_WEIGHT, BYTES_PER_WEIGHT) == (100, 64 * 1024)
+    assert f"1 for each {schemas.IMPORTED_BYTES_PER_WEIGHT // 1024} KiB" in TEXT
