@@ -6,7 +6,7 @@ up by the worker that is asked: prometheus_client's multiprocess mode, chosen wh
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -17,11 +17,13 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable in which prometheus_client looks for that directory."""
@@ -165,8 +167,28 @@ def exposition() -> bytes:
     if not is_shared():
         return generate_latest(REGISTRY)
     together = CollectorRegistry()
-    MultiProcessCollector(together)  # type: ignore[no-untyped-call]  # so prometheus_client has it
+    together.register(_AllWorkers())
     return generate_latest(together)
+
+
+class _AllWorkers(Collector):
+    """What the files of all workers say."""
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(it) for it in Path(os.environ[DIRECTORY]).glob("*.db") if _has_begun(it)]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]  # so prometheus_client has it
+        return merged
+
+
+def _has_begun(file: Path) -> bool:
+    """Whether there is anything in the file of a worker.
+
+    One that starts makes it empty and then writes, and prometheus_client cannot read an empty one.
+    """
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:  # its worker has ended
+        return False
 
 
 @contextmanager

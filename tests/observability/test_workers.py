@@ -139,6 +139,13 @@ def test_the_figures_of_the_process_are_there_with_several_workers_too(fleet: Fl
     assert value(seen, "taskapi_build_info") == 1
 
 
+def test_a_file_in_which_a_worker_has_not_written_yet_is_passed_over(fleet: Fleet) -> None:
+    begun = fleet.directory / "counter_0.db"
+    begun.touch()
+    assert value(fleet.figures(), "taskapi_workers") == WORKERS
+    begun.unlink()
+
+
 def test_what_a_killed_worker_counted_stays_and_what_it_held_does_not(fleet: Fleet) -> None:
     victim = fleet.workers[0]
     with fleet.only(victim):
