@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from typing import Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -60,6 +61,8 @@ REACHABLE_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only to 
 
 def main() -> None:
     """Run a command. A mistake of the operator ends it with a sentence, not with a traceback."""
+    # `taskapi export` writes a file to standard output. A service has its own (`configure_logs`).
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))
     try:
         cli()
     except (SettingsError, EmbeddedServerError) as error:

@@ -169,7 +169,7 @@ def _run(
         policy = ClaimsPolicy(settings.user_id_type, issuer=None, audience=None)
         async with checked_executor(settings, url) as executor:
             store = kind(policy.user(user_id).id, executor, users)
-            with Progress(*COLUMNS, console=Console(stderr=True), transient=True) as progress:
+            with _progress() as progress:
                 return await work(executor, store, Bar(progress))
 
     try:
@@ -178,7 +178,20 @@ def _run(
     except UserNotFound:
         sys.exit(f"There is no user {user_id} in {settings.users_table}.")
     except ApiError as error:
-        sys.exit(error.detail)
+        sys.exit("\n".join([error.detail, *_cause_of(error)]))
+    except OSError as error:  # of a file that is read or written here
+        sys.exit(str(error))
+
+
+def _cause_of(error: ApiError) -> list[str]:
+    """What clients are not told, such as that a right is missing, or that the disk is full."""
+    return [] if error.__cause__ is None else [str(error.__cause__)]
+
+
+def _progress() -> Progress:
+    """On a terminal alone: elsewhere it would leave an empty line."""
+    console = Console(stderr=True)
+    return Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal)
 
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -1,6 +1,7 @@
 """The routes by which tasks leave and come as files."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
@@ -8,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from taskapi.changes.feed import ChangeFeed
+from taskapi.changes.schemas import EXAMPLE_TOKEN
 from taskapi.edge.body import BoundedRequest, raw_stream
 from taskapi.edge.fairness import charge, turn_of
 from taskapi.edge.memory import MEBIBYTE
@@ -19,9 +21,11 @@ from taskapi.openapi.responses import Responses, errors, returns
 from taskapi.resource.dependency import own
 from taskapi.scopes import READ, WRITE
 from taskapi.state import state_of
+from taskapi.tasks.schemas import EXAMPLE_TASK
 from taskapi.transfer import importing
 from taskapi.transfer.checking import CheckedFile, ImportRefused, check_file
 from taskapi.transfer.download import Download
+from taskapi.transfer.formats.records import ExportFormat, Format
 from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 from taskapi.transfer.importing import ImportStore
 from taskapi.transfer.schemas import (
@@ -43,22 +47,35 @@ EXPORT_SECONDS = 600.0
 
 places = Places(metrics.IMPORTS, TooManyTransfers, max_per_user=1, max_per_process=8)
 
-TEXT = {"schema": {"type": "string", "format": "binary"}}
-FILE: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {form.media_type: TEXT for form in IMPORTS.values()},
-    }
-}
-
 OwnFeed = Annotated[ChangeFeed, Depends(own(ChangeFeed))]
 OwnImports = Annotated[ImportStore, Depends(own(ImportStore))]
 
 
+def _media(forms: Iterable[Format]) -> dict[str, Any]:
+    """The media types of formats, with an export of one task for each that is written."""
+    schema = {"type": "string", "format": "binary"}
+    return {
+        form.media_type: {"schema": schema}
+        | ({"example": _example(form)} if isinstance(form, ExportFormat) else {})
+        for form in forms
+    }
+
+
+def _example(form: ExportFormat) -> str:
+    task = json.dumps(EXAMPLE_TASK, separators=(",", ":")).encode()
+    return (form.head + form.write(task) + form.end(1, EXAMPLE_TOKEN)).decode()
+
+
 def _files() -> Responses:
     described = returns(200, "Content-Disposition")
-    described[200]["content"] = {form.media_type: TEXT for form in EXPORTS.values()}
+    described[200]["content"] = _media(EXPORTS.values())
     return described
+
+
+FILE: dict[str, Any] = {
+    # The exports last, because Todoist's files have the same type as one.
+    "requestBody": {"required": True, "content": _media([*IMPORTS.values(), *EXPORTS.values()])}
+}
 
 
 @router.get(

@@ -25,7 +25,10 @@ class ExportQuery(TaskFilters):
 
     format: Annotated[
         ExportName,
-        Field(description="JSON Lines, CSV (RFC 4180), iCalendar (RFC 5545) or todo.txt."),
+        Field(
+            description="JSON Lines, CSV (RFC 4180), iCalendar (RFC 5545) or todo.txt.",
+            examples=["jsonl"],
+        ),
     ]
 
     @property
@@ -41,7 +44,10 @@ class ImportQuery(BaseModel):
 
     format: Annotated[
         ImportName,
-        Field(description="As of an export, Todoist's CSV, or Tasks.json of Google Takeout."),
+        Field(
+            description="As of an export, Todoist's CSV, or Tasks.json of Google Takeout.",
+            examples=["jsonl"],
+        ),
     ]
     dry_run: Annotated[
         Flag, Field(description="Only tell what the import would do.", examples=[True])

@@ -19,11 +19,15 @@ class Call:
         body: what it sends as JSON, about the task with a given id; None for an operation that is
             called without a body.
         streams: whether its answer need not end.
+        query: what it cannot be called without.
+        file: what it sends that is not JSON.
     """
 
     success: int
     body: Callable[[object], object] | None = None
     streams: bool = False
+    query: str = ""
+    file: bytes | None = None
 
 
 CALLS = {
@@ -34,6 +38,10 @@ CALLS = {
     ),
     "GET /api/{user_id}/tasks/changes": Call(200),
     "GET /api/{user_id}/tasks/events": Call(200, streams=True),
+    "GET /api/{user_id}/tasks/export": Call(200, query="?format=jsonl"),
+    "POST /api/{user_id}/tasks/import": Call(
+        200, query="?format=jsonl", file=b'{"title": "Sent"}\n'
+    ),
     "GET /api/{user_id}/tasks/{task_id}": Call(200),
     "PUT /api/{user_id}/tasks/{task_id}": Call(200, lambda _: {"title": "Sent"}),
     "PATCH /api/{user_id}/tasks/{task_id}": Call(200, lambda _: {"title": "Sent"}),
@@ -81,11 +89,14 @@ def call(  # noqa: PLR0913 - each of them is what some test changes about a righ
     method, _, path = operation.partition(" ")
     headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
     headers |= options.pop("headers", {})
-    body = CALLS[operation].body
-    if body is not None and not options.keys() & {"content", "json"}:
-        options["json"] = body(task_id)
-    url = path.format(user_id=user_id, task_id=task_id) + query
-    if CALLS[operation].streams:
+    right = CALLS[operation]
+    if not options.keys() & {"content", "json"}:
+        if right.body is not None:
+            options["json"] = right.body(task_id)
+        elif right.file is not None:
+            options["content"] = right.file
+    url = path.format(user_id=user_id, task_id=task_id) + (query or right.query)
+    if right.streams:
         return _begun(http, method, url, headers=headers, **options)
     return http.request(method, url, headers=headers, **options)
 

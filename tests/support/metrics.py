@@ -26,6 +26,8 @@ UNDER_WAY = (
     "taskapi_event_streams",
     "taskapi_waiting_reads",
     "taskapi_turns_waiting",
+    "taskapi_exports",
+    "taskapi_imports",
     "taskapi_database_connections_in_use",
 )
 

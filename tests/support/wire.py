@@ -52,17 +52,25 @@ class Wire:
 
     def answer(self, *, bodiless: bool = False) -> Answer:
         """The next answer, whole; without a body where the request was a HEAD."""
+        head = self.head()
+        bodiless = bodiless or head.status in BODILESS
+        return head._replace(body=self.rest(0 if bodiless else int(head.headers["content-length"])))
+
+    def head(self) -> Answer:
+        """The head of the next answer, and nothing of its body."""
         head = self._until(HEAD)
         fields = [line.split(": ", 1) for line in head[2].decode("latin-1").splitlines()]
         headers = dict(fields)
         assert len(headers) == len(fields), f"a header twice: {fields}"
         assert "transfer-encoding" not in headers
-        status = int(head[1])
-        size = 0 if bodiless or status in BODILESS else int(headers["content-length"])
+        return Answer(int(head[1]), headers, b"")
+
+    def rest(self, size: int) -> bytes:
+        """So many bytes of a body."""
         while len(self._received) < size:
             assert self._receive(), "an answer that is cut off"
         body, self._received = self._received[:size], self._received[size:]
-        return Answer(status, headers, body)
+        return body
 
     def answers(self) -> list[Answer]:
         """Every answer up to the end of the connection, which has to come from the service."""

@@ -13,6 +13,8 @@ import pytest
 
 from support.background import Background
 from support.doctor import examined
+from support.feed import changes
+from support.files import exported, imported, titles
 from support.people import Person, token_for
 from support.pgbouncer import POOLED, PgBouncer
 from support.postgres import Postgres
@@ -159,6 +161,34 @@ async def _declared_on_each(address: DatabaseUrl) -> set[str | None]:
             stack.push_async_callback(connection.close)
             await connection.execute("BEGIN")  # takes a connection to the server for itself
             found.add(await connection.fetchval("SELECT current_setting('taskapi.owner', true)"))
+    return found
+
+
+def test_files_go_out_and_come_in_through_a_pooler(
+    pgbouncer: PgBouncer, alice: Person, background: Background
+) -> None:
+    """Each in one transaction of many statements, of which no setting stays behind."""
+    file = titles(*(f"Task {number}" for number in range(1200)))
+    assert imported(alice, file, dry_run="true") == (1200, 0)
+    assert imported(alice, file) == (1200, 0)
+    export = exported(alice)
+    assert [task["title"] for task in export.tasks] == [f"Task {number}" for number in range(1200)]
+    assert changes(alice, export.token).json()["changes"] == []
+    assert imported(alice, alice.get("/export?format=csv").content, format="csv") == (0, 1200)
+    address = as_service(pgbouncer.address())
+    assert background.run(_shown_on_each(address, "plan_cache_mode")) == {"auto"}
+    assert background.run(_shown_on_each(address, "transaction_read_only")) == {"off"}
+
+
+async def _shown_on_each(address: DatabaseUrl, setting: str) -> set[str]:
+    """What a setting is on each connection of the pooler's to the server."""
+    async with AsyncExitStack() as stack:
+        found = set()
+        for _ in range(POOLED):
+            connection = await asyncpg.connect(address.dsn, statement_cache_size=0)
+            stack.push_async_callback(connection.close)
+            await connection.execute("BEGIN")  # takes a connection to the server for itself
+            found.add(await connection.fetchval(f"SHOW {setting}"))
     return found
 
 
