@@ -52,10 +52,6 @@ HEADERS = {
 """The description of each, and an example."""
 
 ERROR_HEADERS = {
-    "Content-Disposition": (
-        "Under which name a browser stores the file (RFC 6266).",
-        'attachment; filename="tasks-2026-01-31.csv"',
-    ),
     401: ("WWW-Authenticate",),
     412: ("ETag",),
     429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
