@@ -12,6 +12,7 @@ import pytest
 from support.background import Background
 from support.batches import batch, create, idempotent, statuses
 from support.calls import REPEATABLE
+from support.files import exported, imported, send, titles
 from support.people import Person
 from support.postgres import Postgres, address_through
 from support.proxy import FaultProxy
@@ -143,3 +144,22 @@ def test_a_create_with_a_key_of_its_own_is_done_once_though_its_answer_is_lost(
         response = batch(alice, create("c-1"))
     assert statuses(response.json()["results"]) == [200]
     assert alice.get().json()["total"] == 2
+
+
+def test_an_import_takes_effect_once_whichever_of_its_answers_is_lost(
+    proxy: CuttingProxy, alice: Person
+) -> None:
+    """That of the commit, too: the second execution finds what the first one has created."""
+    imported(alice, titles("Prepared"))
+    lost: list[bytes] = []
+    made = ["Prepared"]
+    while not any(b"COMMIT" in answer for answer in lost):
+        proxy.lost = b""
+        proxy.spared, proxy.cuts = len(lost), 1
+        names = [f"{len(lost)} {number}" for number in range(3)]
+        assert send(alice, titles(*names)).status_code == 200
+        assert proxy.lost, "an answer to each step was lost, and none to the commit"
+        lost.append(proxy.lost)
+        made += names
+        assert [task["title"] for task in exported(alice).tasks] == made
+    assert b"BEGIN" in lost[0]
