@@ -102,7 +102,9 @@ WRITERS = 3
 class Writer(threading.Thread):
     """A client that creates, completes and deletes, the oldest first, until it is told to stop."""
 
-    def __init__(self, person: Person, oldest: list[int], stop: threading.Event) -> None:
+    def __init__(
+        self, person: Person, oldest: list[tuple[int, int]], stop: threading.Event
+    ) -> None:
         super().__init__()
         self.failed: list[httpx.Response] = []
         self._person = person
@@ -110,11 +112,11 @@ class Writer(threading.Thread):
         self._told = stop
 
     def run(self) -> None:
-        for task_id in self._oldest:
+        for first, second in self._oldest:
             answers = [
                 self._person.post(json={"title": "Made meanwhile"}),
-                self._person.patch(f"/{task_id + 1}/complete"),
-                self._person.delete(f"/{task_id}"),
+                self._person.patch(f"/{second}/complete"),
+                self._person.delete(f"/{first}"),
             ]
             self.failed += [answer for answer in answers if not answer.is_success]
             if self._told.is_set():
@@ -125,7 +127,8 @@ class Writer(threading.Thread):
 def written_meanwhile(person: Person) -> Iterator[None]:
     stop = threading.Event()
     ids = sorted(everything(person))
-    writers = [Writer(person, ids[2 * first :: 2 * WRITERS], stop) for first in range(WRITERS)]
+    pairs = list(zip(ids[::2], ids[1::2], strict=True))
+    writers = [Writer(person, pairs[first::WRITERS], stop) for first in range(WRITERS)]
     for writer in writers:
         writer.start()
     try:
