@@ -52,10 +52,14 @@ RFC_3339 = re.compile(
 
 
 def _rfc_3339(value: object) -> object:
-    is_text = isinstance(value, str) and RFC_3339.fullmatch(value)
-    if not (is_text or isinstance(value, datetime)):  # pydantic would take a number, too
-        raise ValueError("must be a time like 2026-01-31T09:30:00Z; in a URL, + is %2B")
-    return value
+    if isinstance(value, str) and RFC_3339.fullmatch(value):
+        return value
+    if isinstance(value, datetime):
+        return value
+    # What else there is, pydantic would take in part: a number, as seconds since 1970.
+    lost_plus = isinstance(value, str) and RFC_3339.fullmatch(value.replace(" ", "+", 1))
+    hint = "; in a URL, + is %2B" if lost_plus else ""
+    raise ValueError(f"must be a time like 2026-01-31T09:30:00Z{hint}")
 
 
 def _in_utc(value: datetime) -> datetime:

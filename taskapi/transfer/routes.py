@@ -45,7 +45,8 @@ IMPORT_SECONDS = 120.0
 EXPORT_SECONDS = 600.0
 """For a client to take a file."""
 
-places = Places(metrics.IMPORTS, TooManyTransfers, max_per_user=1, max_per_process=8)
+places = Places(metrics.IMPORTS, TooManyTransfers, max_per_user=1, max_per_process=4)
+"""An import of 100,000 tasks holds 12 MB while it is checked."""
 
 OwnFeed = Annotated[ChangeFeed, Depends(own(ChangeFeed))]
 OwnImports = Annotated[ImportStore, Depends(own(ImportStore))]
