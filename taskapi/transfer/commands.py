@@ -19,7 +19,7 @@ from taskapi.database.owner import Users
 from taskapi.database.schema import checked_executor
 from taskapi.database.url import DatabaseUrl
 from taskapi.embedded.database import database_in_use
-from taskapi.errors import ApiError, UserNotFound
+from taskapi.errors import ApiError, InvalidToken, UserNotFound
 from taskapi.tasks.schemas import TaskFilters
 from taskapi.tasks.store import TaskStore
 from taskapi.transfer.checking import CheckedFile, ImportRefused, check_file
@@ -175,6 +175,8 @@ def _run(
     try:
         with database_in_use(settings, as_owner=as_owner) as url:
             return asyncio.run(run(url))
+    except InvalidToken:
+        sys.exit(f"{user_id} is no user id: USER_ID_TYPE is {settings.user_id_type}.")
     except UserNotFound:
         sys.exit(f"There is no user {user_id} in {settings.users_table}.")
     except ApiError as error:

@@ -94,7 +94,7 @@ def test_an_id_that_no_user_can_have_is_told(
     more = ["--yes"] if command == "erase" else []
     refused = told(as_service(database), command, f"--user-id={user_id}", *more)
     assert (refused.status, refused.stdout) == (1, "")
-    assert "user" in refused.stderr
+    assert refused.stderr == f"{user_id} is no user id: USER_ID_TYPE is integer.\n"
 
 
 @pytest.mark.parametrize("output", ["/dev/full", "/nowhere/tasks.jsonl", "."])
