@@ -1,7 +1,7 @@
 """The routes by which tasks leave and come as files."""
 
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
@@ -25,7 +25,7 @@ from taskapi.tasks.schemas import EXAMPLE_TASK
 from taskapi.transfer import importing
 from taskapi.transfer.checking import CheckedFile, ImportRefused, check_file
 from taskapi.transfer.download import Download
-from taskapi.transfer.formats.records import ExportFormat, Format
+from taskapi.transfer.formats.records import ExportFormat
 from taskapi.transfer.formats.table import EXPORTS, IMPORTS
 from taskapi.transfer.importing import ImportStore
 from taskapi.transfer.schemas import (
@@ -52,30 +52,25 @@ OwnFeed = Annotated[ChangeFeed, Depends(own(ChangeFeed))]
 OwnImports = Annotated[ImportStore, Depends(own(ImportStore))]
 
 
-def _media(forms: Iterable[Format]) -> dict[str, Any]:
-    """The media types of formats, with an export of one task for each that is written."""
-    schema = {"type": "string", "format": "binary"}
-    return {
-        form.media_type: {"schema": schema}
-        | ({"example": _example(form)} if isinstance(form, ExportFormat) else {})
-        for form in forms
-    }
-
-
-def _example(form: ExportFormat) -> str:
+def _file(form: ExportFormat) -> dict[str, Any]:
+    """An export of one task, as content of the document."""
     task = json.dumps(EXAMPLE_TASK, separators=(",", ":")).encode()
-    return (form.head + form.write(task) + form.end(1, EXAMPLE_TOKEN)).decode()
+    example = form.head + form.write(task) + form.end(1, EXAMPLE_TOKEN)
+    return {"schema": {"type": "string", "format": "binary"}, "example": example.decode()}
 
 
 def _files() -> Responses:
     described = returns(200, "Content-Disposition")
-    described[200]["content"] = _media(EXPORTS.values())
+    described[200]["content"] = {form.media_type: _file(form) for form in EXPORTS.values()}
     return described
 
 
+# Any type is taken. Generated clients know this one for files.
 FILE: dict[str, Any] = {
-    # The exports last, because Todoist's files have the same type as one.
-    "requestBody": {"required": True, "content": _media([*IMPORTS.values(), *EXPORTS.values()])}
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": _file(EXPORTS["jsonl"])},
+    }
 }
 
 

@@ -18,7 +18,7 @@ from schemathesis.openapi.checks import (
 from taskapi.tasks.models import MAX_TITLE_CHARACTERS
 
 
-@schemathesis.serializer("application/jsonl", "text/csv", "text/calendar")
+@schemathesis.serializer("application/octet-stream")
 def as_it_is(_context: SerializationContext, value: Any) -> bytes:
     """A file is sent as it is: the example of its format, or bytes that no format allows."""
     return value if isinstance(value, bytes) else str(value).encode()

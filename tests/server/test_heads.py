@@ -334,7 +334,8 @@ def test_head_is_answered_wherever_get_is(alice: Person) -> None:
     """With the headers of GET, its length too, and no content (RFC 9110, 9.3.2)."""
     task = alice.create()
     document = alice.http.get("/openapi.json").json()
-    finite = (path for path in document["paths"] if not path.endswith("/events"))
+    streams = ("/events", "/export")  # whose length is not known before
+    finite = (path for path in document["paths"] if not path.endswith(streams))
     paths = [path for path in finite if "get" in document["paths"][path]]
     assert len(paths) > 4
     for path in [*paths, "/docs", "/openapi.json", "/docs/assets/swagger-ui.css"]:
