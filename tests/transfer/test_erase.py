@@ -2,7 +2,6 @@
 
 import io
 import threading
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -37,21 +36,6 @@ def lived(person: Person) -> None:
     operation = {"op": "create", "title": "With a key", "key": "mine"}
     assert person.post("/batch", json={"operations": [operation]}).status_code == 200
     assert person.delete(f"/{task['id']}").status_code == 204
-
-
-@pytest.fixture(scope="module")
-def own(database: DatabaseUrl) -> Iterator[OwnDatabase]:
-    """A database whose users table is this service's own."""
-    with own_database(database) as own:
-        prepare(own.address)
-        yield own
-
-
-@pytest.fixture(scope="module")
-def alone(own: OwnDatabase) -> Iterator[httpx.Client]:
-    """A client of its service."""
-    with client_for(settings_for(own.address)) as client:
-        yield client
 
 
 def test_every_table_that_has_a_users_rows_is_emptied_of_them(

@@ -1,6 +1,6 @@
 """Exports while they are read and taken: slow clients, many of them, and what goes wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import httpx
@@ -16,10 +16,10 @@ from support.files import (
     taking_nothing,
 )
 from support.metrics import figures, value
-from support.own_database import OwnDatabase, own_database
+from support.own_database import OwnDatabase
 from support.people import Person
 from support.rows import held
-from support.service import client_for, prepare, settings_for
+from support.service import client_for, settings_for
 from support.waiting import eventually
 from taskapi.database.url import DatabaseUrl
 from taskapi.transfer import download
@@ -27,21 +27,6 @@ from taskapi.transfer import download
 LONG = 5000
 MANY = 1500
 """Of this length: 8 MB, which no buffer between the service and a client holds."""
-
-
-@pytest.fixture(scope="module")
-def own(database: DatabaseUrl) -> Iterator[OwnDatabase]:
-    """A database to which only the tests of this module connect."""
-    with own_database(database) as own:
-        prepare(own.address)
-        yield own
-
-
-@pytest.fixture(scope="module")
-def alone(own: OwnDatabase) -> Iterator[httpx.Client]:
-    """A client of the only service on it."""
-    with client_for(settings_for(own.address)) as client:
-        yield client
 
 
 @pytest.fixture
