@@ -1,0 +1,145 @@
+/** Tokens: one for calls that start together, renewed before it expires. */
+
+import { networkError, signedOut, TasksError } from "./errors.js";
+import { Deadline, unlessAborted } from "./wait.js";
+
+/** Where tokens come from. */
+export interface Auth {
+  /**
+   * A JWT of whoever is signed in; null if nobody is.
+   *
+   * @param refused - the service has refused the token that this gave before: give another one.
+   */
+  token(refused?: boolean): Promise<string | null>;
+}
+
+/** What is needed of Better Auth's client with `jwtClient()`. */
+export interface BetterAuthClient {
+  token(): Promise<{
+    readonly data: { readonly token: string } | null;
+    readonly error: { readonly status: number; readonly message?: string | undefined } | null;
+  }>;
+}
+
+/** The tokens of Better Auth. */
+export function fromBetterAuth(authClient: BetterAuthClient): Auth {
+  return {
+    async token() {
+      const { data, error } = await authClient.token();
+      if (error === null) return data?.token ?? null;
+      if (error.status === 401) return null;
+      throw new Error(`the auth server has answered ${error.status} ${error.message ?? ""}`.trim());
+    },
+  };
+}
+
+/** A token, and what it says. */
+export interface Credentials {
+  readonly token: string;
+  /** Its `sub`. */
+  readonly user: string;
+}
+
+/** A token is replaced so long before it expires, or at half of its life if that is later. */
+const EARLY = 60_000;
+
+/** So long the auth server may take. */
+const PATIENCE = 30_000;
+
+interface Kept {
+  readonly credentials: Promise<Credentials>;
+  /** On `performance.now()`: until when new calls get it. */
+  until: number;
+}
+
+/** Keeps a token as long as it is good. */
+export class Keeper {
+  readonly #auth: Auth;
+  #kept: Kept | undefined;
+
+  constructor(auth: Auth) {
+    this.#auth = auth;
+  }
+
+  /** The token for a call that starts now. */
+  current(): Promise<Credentials> {
+    const kept = this.#kept;
+    return kept && performance.now() < kept.until ? kept.credentials : this.#fetch(false);
+  }
+
+  /** Another token than this one, which was refused or has expired. */
+  async after(refused: Credentials): Promise<Credentials> {
+    const kept = this.#kept;
+    const known = await kept?.credentials.catch(() => refused);
+    // Of several calls that were refused with the same token, the first one fetches another.
+    return known === refused && kept === this.#kept ? this.#fetch(true) : this.current();
+  }
+
+  /** Forgets the token: the next call asks who is signed in. */
+  forget(): void {
+    this.#kept = undefined;
+  }
+
+  #fetch(refused: boolean): Promise<Credentials> {
+    const begun = performance.now();
+    const reading = this.#read(refused);
+    const credentials = reading.then((read) => read.credentials);
+    const kept: Kept = { credentials, until: Number.POSITIVE_INFINITY };
+    this.#kept = kept;
+    reading.then(
+      ({ lifetime }) => {
+        kept.until = begun + Math.max(lifetime - EARLY, lifetime / 2);
+      },
+      () => {
+        kept.until = 0;
+      },
+    );
+    return credentials;
+  }
+
+  async #read(refused: boolean): Promise<Read> {
+    const deadline = new Deadline();
+    deadline.extend(PATIENCE);
+    try {
+      return read(await unlessAborted(deadline.signal, this.#auth.token(refused)));
+    } catch (cause) {
+      throw cause instanceof TasksError ? cause : networkError(cause);
+    } finally {
+      deadline.release();
+    }
+  }
+}
+
+interface Read {
+  readonly credentials: Credentials;
+  /** In milliseconds. */
+  readonly lifetime: number;
+}
+
+/** What a token says. Its length counts, not its times, because this machine's clock may be wrong. */
+function read(token: string | null): Read {
+  if (token === null) throw signedOut("Nobody is signed in.");
+  const { sub, iat, exp } = claimsOf(token);
+  const lifetime =
+    typeof iat === "number" && typeof exp === "number"
+      ? (exp - iat) * 1000
+      : Number.POSITIVE_INFINITY;
+  if (typeof sub === "string" && sub !== "") return { credentials: { token, user: sub }, lifetime };
+  throw unusable("it names no user (sub)");
+}
+
+function claimsOf(token: string): Record<string, unknown> {
+  try {
+    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
+    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return claims as Record<string, unknown>;
+  } catch (cause) {
+    throw unusable("it is no JWT", cause);
+  }
+}
+
+function unusable(why: string, cause?: unknown): TasksError {
+  const detail = `The token of auth.token() is of no use: ${why}.`;
+  return new TasksError({ status: 0, code: "invalid_token", detail, cause });
+}

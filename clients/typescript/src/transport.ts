@@ -1,0 +1,174 @@
+/** Requests: with a token, repeated where that is safe, and errors of one kind. */
+
+import { type Auth, type Credentials, Keeper } from "./auth.js";
+import { errorOf, foreignResponse, networkError, signedOut, TasksError } from "./errors.js";
+import type { CallOptions } from "./types.js";
+import { Deadline, jittered, pause, unlessAborted } from "./wait.js";
+
+/** How the service is reached. */
+export interface Settings {
+  /** Of the service, without `/api`; `""` or `"/"` is the origin of the page. */
+  readonly url: string;
+  readonly auth: Auth;
+  /** Another `fetch` than the global one. */
+  readonly fetch?: typeof fetch | undefined;
+  /** How often a call is repeated that may succeed then; 4 if left out. */
+  readonly maxRetries?: number | undefined;
+}
+
+/** One call of the API. All may be sent again: reads, deletions, and writes that have a key. */
+export interface Call extends CallOptions {
+  readonly method: string;
+  /** Behind `/api/{user_id}/tasks`. */
+  readonly path: string;
+  readonly query?: Record<string, string>;
+  readonly headers?: Record<string, string>;
+  readonly json?: unknown;
+  /** A member that the response has, which others have not; none for 204. */
+  readonly member?: string;
+  /** How long the service may take on purpose, in milliseconds. */
+  readonly waits?: number;
+}
+
+/** A response to a call, and what it was sent with. */
+export interface Answer {
+  readonly response: Response;
+  readonly credentials: Credentials;
+}
+
+/** The service answers within 10 seconds, and a little later where it has many of one user's calls. */
+const PATIENCE = 30_000;
+
+/** A longer `Retry-After` is the caller's affair. */
+const LONGEST_PAUSE = 30_000;
+
+const PASSING = [408, 429, 502, 503, 504];
+
+/** Whether the same call may succeed a little later. */
+export const isPassing = ({ status, code }: TasksError) =>
+  PASSING.includes(status) || code === "network";
+
+export class Transport {
+  readonly url: string;
+  readonly keeper: Keeper;
+  readonly #fetch: typeof fetch;
+  readonly #maxRetries: number;
+
+  constructor({ url, auth, fetch, maxRetries = 4 }: Settings) {
+    this.url = url.replace(/\/+$/, "");
+    this.keeper = new Keeper(auth);
+    this.#fetch = fetch ?? ((...request) => globalThis.fetch(...request));
+    this.#maxRetries = maxRetries;
+  }
+
+  /** Whose token it is that calls are sent with. */
+  async user({ signal }: CallOptions = {}): Promise<string> {
+    return (await unlessAborted(signal, this.keeper.current())).user;
+  }
+
+  /**
+   * What the service says, as JSON; undefined for 204.
+   *
+   * @throws TasksError, or the signal's reason.
+   */
+  async send<T>(call: Call): Promise<T> {
+    let { user } = call;
+    let isLost = false;
+    for (let repetition = 0; ; repetition += 1) {
+      try {
+        user ??= await this.user(call);
+        return (await this.#attempt({ ...call, user })) as T;
+      } catch (error) {
+        if (!(error instanceof TasksError)) throw error;
+        // The deletion has taken effect, and the response to it was lost.
+        if (isLost && call.method === "DELETE" && error.code === "task_not_found") {
+          return undefined as T;
+        }
+        isLost ||= ![408, 429].includes(error.status);
+        const milliseconds = pauseAfter(error, repetition);
+        if (repetition >= this.#maxRetries || milliseconds === null) throw error;
+        await pause(milliseconds, call.signal);
+      }
+    }
+  }
+
+  async #attempt(call: Call & { user: string }): Promise<unknown> {
+    const deadline = new Deadline(call.signal);
+    deadline.extend(PATIENCE + (call.waits ?? 0));
+    try {
+      const { response } = await this.open({ ...call, signal: deadline.signal });
+      return await bodyOf(response, call);
+    } catch (error) {
+      call.signal?.throwIfAborted();
+      throw error instanceof TasksError ? error : networkError(error);
+    } finally {
+      deadline.release();
+    }
+  }
+
+  /**
+   * Sends a call once, and again with a new token if its token is refused.
+   *
+   * @throws TasksError; what `fetch` throws; or the signal's reason.
+   */
+  async open(call: Call): Promise<Answer> {
+    const credentials = await unlessAborted(call.signal, this.keeper.current());
+    const response = await this.#fetchWith(credentials, call);
+    if (response.status !== 401) return { response: await good(response), credentials };
+    await response.body?.cancel();
+    const other = await unlessAborted(call.signal, this.keeper.after(credentials));
+    return { response: await good(await this.#fetchWith(other, call)), credentials: other };
+  }
+
+  #fetchWith({ token, user }: Credentials, call: Call): Promise<Response> {
+    const { method, path, query = {}, json, signal } = call;
+    if (call.user !== undefined && call.user !== user) {
+      throw signedOut("Somebody else is signed in than the one whose call this is.");
+    }
+    const search = new URLSearchParams(query).toString();
+    const url = `${this.url}/api/${encodeURIComponent(user)}/tasks${path}${search && `?${search}`}`;
+    return this.#fetch(url, {
+      method,
+      headers: {
+        Accept: "application/json, application/problem+json",
+        Authorization: `Bearer ${token}`,
+        ...(json === undefined ? {} : { "Content-Type": "application/json" }),
+        ...call.headers,
+      },
+      redirect: "manual", // a redirected POST would arrive as a GET
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      ...(signal ? { signal } : {}),
+    });
+  }
+}
+
+async function good(response: Response): Promise<Response> {
+  if (response.ok) return response;
+  throw errorOf(response, parsed(await response.text()));
+}
+
+async function bodyOf(response: Response, { member }: Call): Promise<unknown> {
+  const text = await response.text();
+  if (member === undefined) {
+    if (response.status === 204) return undefined;
+    throw foreignResponse(response);
+  }
+  const body = parsed(text);
+  if (typeof body === "object" && body !== null && member in body) return body;
+  throw foreignResponse(response);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // no JSON, so not of the API
+  }
+}
+
+/** Milliseconds until the next attempt; null for none. */
+function pauseAfter(error: TasksError, repetition: number): number | null {
+  const asked = (error.retryAfter ?? 0) * 1000;
+  if (!isPassing(error) || asked > LONGEST_PAUSE) return null;
+  return asked + jittered(Math.min(500 * 2 ** repetition, 10_000));
+}
