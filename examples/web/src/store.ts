@@ -32,6 +32,15 @@ export interface State {
 
 const PAGE = 30;
 
+/** Whether the service does not have it yet. */
+const isNew = ({ id }: Shown) => id < 0;
+
+/** What the queue knows a task by. */
+const target = (task: Shown) => (isNew(task) && task.key ? task.key : task);
+
+const messageOf = (error: unknown) =>
+  error instanceof TasksError ? error.detail : "Something went wrong.";
+
 /** Milliseconds for which a deletion can be undone. */
 export const UNDO = 6000;
 
@@ -94,6 +103,11 @@ export class TaskStore {
 
   readonly state = () => this.#state;
 
+  /** A name for a task's row that stays when the task gets its id. */
+  rowOf({ id, key }: Shown): string {
+    return this.#keys.get(id) ?? key ?? String(id);
+  }
+
   close() {
     this.#ended.abort();
     this.#loading?.abort();
@@ -143,17 +157,17 @@ export class TaskStore {
   }
 
   async toggle(task: Shown) {
-    await this.#queue.complete(keyOf(task), !task.is_completed);
+    await this.#queue.complete(target(task), !task.is_completed);
   }
 
   /** Saves what was changed against `base`, which is what the user saw when the edit began. */
   async edit(base: Shown, fields: Partial<Fields>) {
-    await this.#queue.update(base.id > 0 ? base : keyOf(base), fields);
+    await this.#queue.update(target(base), fields);
   }
 
   /** Deletes a task when the time to undo it is over, also if this tab is closed by then. */
   async remove(task: Shown) {
-    const handle = await this.#queue.remove(task.id > 0 ? task : keyOf(task), { after: UNDO });
+    const handle = await this.#queue.remove(target(task), { after: UNDO });
     const undo = async () => {
       const { title, description, is_completed } = task;
       if (await this.#queue.cancel(handle)) this.#notify({ text: `“${title}” is back.` });
@@ -230,12 +244,12 @@ export class TaskStore {
 
   #publish(changed: Partial<State>) {
     const { view } = { ...this.#state, ...changed };
-    const shown = this.#queue.overlay(this.#loaded).filter((task) => isIn(view, task));
+    const arrived = new Set(this.#keys.values());
+    const shown = this.#queue.overlay(this.#loaded);
     this.#state = {
       ...this.#state,
       ...changed,
-      tasks: shown,
-      rows: shown.map(...)
+      tasks: shown.filter((task) => isIn(view, task) && !(isNew(task) && arrived.has(task.key ?? ""))),
       hasMore: this.#cursor !== null,
       pending: this.#queue.pending,
     };
