@@ -19,7 +19,7 @@ export function TaskRow({ row, task, store, isEdited, edit }: RowProps) {
   function leave() {
     edit(false);
     // The title comes back with the next render.
-    requestAnimationFrame(() => item.current?.querySelector<HTMLElement>(".open")?.focus());
+    requestAnimationFrame(() => item.current?.querySelector<HTMLElement>(".title-button")?.focus());
   }
 
   function remove() {
@@ -42,7 +42,7 @@ export function TaskRow({ row, task, store, isEdited, edit }: RowProps) {
           leave={leave}
         />
       ) : (
-        <button type="button" className="open" onClick={() => edit(true)}>
+        <button type="button" className="title-button" onClick={() => edit(true)}>
           <span className="title">{task.title}</span>
           {task.description && <span className="description">{task.description}</span>}
         </button>

@@ -68,8 +68,14 @@ function Content({ store, user, leave }: PageProps & { store: TaskStore }) {
     <>
       <header className="top">
         <p className="brand">
-          <Mark /> Tasks
+          <Mark />
+          <span>Tasks</span>
         </p>
+        {state.status !== "offline" && (
+          <p className={`step ${state.status === "open" ? "open" : ""}`}>
+            {state.status === "open" ? "In step" : "Connecting…"}
+          </p>
+        )}
         <Account user={user} pending={state.pending} leave={leave} />
       </header>
       <Connection state={state} />

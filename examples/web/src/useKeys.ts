@@ -29,6 +29,6 @@ export function useKeys(keys: Keys) {
 export function focusRow(row: HTMLElement | null, step: 1 | -1) {
   const rows = [...document.querySelectorAll<HTMLElement>("[data-row]")];
   const next = rows[row ? rows.indexOf(row) + step : 0];
-  next?.querySelector<HTMLElement>(".open")?.focus();
+  next?.querySelector<HTMLElement>(".title-button")?.focus();
   next?.scrollIntoView({ block: "nearest" });
 }

@@ -1,0 +1,167 @@
+"""The example of examples/web, started with the script of `make example`."""
+
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from support.machine import ROOT, cannot, free_ports
+from support.programs import environment
+from support.service import client_of
+from support.waiting import PATIENCE
+
+PAGE = ROOT / "examples" / "web"
+CLIENT = ROOT / "clients" / "typescript"
+COMMAND = (sys.executable, "-m", "scripts.example")
+PASSWORD = "correct horse battery staple"
+
+TOKEN_SECONDS = 80
+
+
+def needs() -> None:
+    """Skip where Node or the packages are missing, which the script would install by itself."""
+    if shutil.which("node") is None:
+        cannot("Node is not installed: the example is not started")
+    for folder in (CLIENT, PAGE):
+        if not (folder / "node_modules").is_dir():
+            name = folder.relative_to(ROOT)
+            cannot(f"The packages of the example are not installed: npm ci --prefix {name}")
+
+
+class Example:
+    """The example, running.
+
+    Args:
+        data: where its users and tasks are.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self._port, _ = free_ports(2)
+        self._start()
+
+    def _start(self) -> None:
+        command = [*COMMAND, f"--port={self._port}", f"--data={self.data}"]
+        self._process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment({"TOKEN_LIFETIME": f"{TOKEN_SECONDS}s", "CI": "true"}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self.url = self._told(r"URL +(http\S+)")[1]
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self._lines.put(line)
+        self._lines.put("")
+
+    def _told(self, pattern: str) -> re.Match[str]:
+        """The next line in which this stands."""
+        seen = ""
+        while line := self._lines.get(timeout=PATIENCE):
+            seen += line
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"{pattern!r} was not printed:\n{seen}")
+
+    @contextmanager
+    def without_service(self) -> Iterator[None]:
+        """Stop the service by a line, as the banner says, and start it by another one."""
+        self._press_enter()
+        self._told("The service is stopped")
+        yield
+        self._press_enter()
+        self._told("The service runs again")
+
+    def _press_enter(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def restart(self) -> None:
+        """End it with Ctrl-C, and start it again."""
+        self.end()
+        self._start()
+
+    def end(self) -> int:
+        """Press Ctrl-C, and wait for the end; gives the exit status."""
+        self._process.send_signal(signal.SIGINT)
+        status = self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        return status
+
+    def client(self) -> httpx.Client:
+        """A client that keeps cookies and sends what a browser does from the page."""
+        return client_of(self.url, headers={"Origin": self.url})
+
+
+@contextmanager
+def running(data: Path) -> Iterator[Example]:
+    """Run the example."""
+    needs()
+    example = Example(data)
+    try:
+        yield example
+    finally:
+        example.end()
+
+
+class Device:
+    """Another device of a user, without a browser: it signs in and calls the API."""
+
+    def __init__(self, example: Example, name: str, email: str) -> None:
+        self.http = example.client()
+        self.name, self.email = name, email
+        body = {"name": name, "email": email, "password": PASSWORD}
+        self._post("/api/auth/sign-up/email", json=body)
+        token = self.http.get("/api/auth/token").json()["token"]
+        self.http.headers["Authorization"] = f"Bearer {token}"
+        session = self.http.get("/api/auth/get-session").json()
+        self.tasks = f"/api/{session['user']['id']}/tasks"
+
+    def _post(self, path: str, **options: object) -> httpx.Response:
+        response = self.http.post(path, **options)  # type: ignore[arg-type] - httpx's own names
+        assert response.is_success, response.text
+        return response
+
+    def create(self, *titles: str, **fields: object) -> None:
+        """Create tasks, one after the other, so that the last one is the newest."""
+        for first in range(0, len(titles), 100):
+            made = [{"op": "create", "title": t, **fields} for t in titles[first : first + 100]]
+            self._post(f"{self.tasks}/batch", json={"operations": made})
+
+    def titles(self) -> list[str]:
+        """The titles of all tasks, newest first."""
+        return [task["title"] for task in self.http.get(self.tasks).json()["tasks"]]
+
+    def change(self, title: str, **fields: object) -> None:
+        """Change the task with this title."""
+        [task] = [it for it in self.http.get(self.tasks).json()["tasks"] if it["title"] == title]
+        response = self.http.patch(f"{self.tasks}/{task['id']}", json=fields)
+        assert response.is_success, response.text
+
+    def delete_account(self) -> None:
+        """Delete the user with all tasks."""
+        self._post("/api/auth/delete-user", json={"password": PASSWORD})
+
+
+SCREENSHOTS = PAGE / "screenshots" if os.environ.get("EXAMPLE_SCREENSHOTS") else None
+"""Where screenshots are written, if they are asked for."""
