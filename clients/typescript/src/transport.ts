@@ -26,6 +26,8 @@ export interface Call extends CallOptions {
   readonly json?: unknown;
   /** A member that the response has, which others have not; none for 204. */
   readonly member?: string;
+  /** Another number than that of the settings. */
+  readonly maxRetries?: number;
   /** How long the service may take on purpose, in milliseconds. */
   readonly waits?: number;
 }
@@ -86,7 +88,8 @@ export class Transport {
         }
         isLost ||= ![408, 429].includes(error.status);
         const milliseconds = pauseAfter(error, repetition);
-        if (repetition >= this.#maxRetries || milliseconds === null) throw error;
+        if (repetition >= (call.maxRetries ?? this.#maxRetries) || milliseconds === null)
+          throw error;
         await pause(milliseconds, call.signal);
       }
     }
