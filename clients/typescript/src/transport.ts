@@ -14,6 +14,8 @@ export interface Settings {
   readonly fetch?: typeof fetch | undefined;
   /** How often a call is repeated that may succeed then; 4 if left out. */
   readonly maxRetries?: number | undefined;
+  /** Milliseconds after which an attempt without a response has failed; 30,000 if left out. */
+  readonly timeout?: number | undefined;
 }
 
 /** One call of the API. All may be sent again: reads, deletions, and writes that have a key. */
@@ -38,9 +40,6 @@ export interface Answer {
   readonly credentials: Credentials;
 }
 
-/** The service answers within 10 seconds, and a little later where it has many of one user's calls. */
-const PATIENCE = 30_000;
-
 /** A longer `Retry-After` is the caller's affair. */
 const LONGEST_PAUSE = 30_000;
 
@@ -55,12 +54,14 @@ export class Transport {
   readonly keeper: Keeper;
   readonly #fetch: typeof fetch;
   readonly #maxRetries: number;
+  readonly #timeout: number;
 
-  constructor({ url, auth, fetch, maxRetries = 4 }: Settings) {
+  constructor({ url, auth, fetch, maxRetries = 4, timeout = 30_000 }: Settings) {
     this.url = url.replace(/\/+$/, "");
-    this.keeper = new Keeper(auth);
+    this.keeper = new Keeper(auth, timeout);
     this.#fetch = fetch ?? ((...request) => globalThis.fetch(...request));
     this.#maxRetries = maxRetries;
+    this.#timeout = timeout;
   }
 
   /** Whose token it is that calls are sent with. */
@@ -97,7 +98,7 @@ export class Transport {
 
   async #attempt(call: Call & { user: string }): Promise<unknown> {
     const deadline = new Deadline(call.signal);
-    deadline.extend(PATIENCE + (call.waits ?? 0));
+    deadline.extend(this.#timeout + (call.waits ?? 0));
     try {
       const { response } = await this.open({ ...call, signal: deadline.signal });
       return await bodyOf(response, call);
