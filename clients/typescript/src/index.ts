@@ -1,7 +1,11 @@
 export { type Auth, type BetterAuthClient, fromBetterAuth } from "./auth.js";
 export { Conflict } from "./conflict.js";
+export type { Known, Named, Queued, Settled, Shown } from "./entries.js";
 export { type ErrorCode, TasksError } from "./errors.js";
 export type { TaskList } from "./list.js";
+export { createQueue, type Queue, type QueueSettings } from "./queue.js";
+export type { Refused } from "./reports.js";
+export { memoryStorage, type OpenStorage, type QueueStorage } from "./storage.js";
 export { type BatchOptions, type ChangesQuery, randomKey, Tasks } from "./tasks.js";
 export type { Settings } from "./transport.js";
 export type * from "./types.js";
