@@ -43,9 +43,6 @@ export interface Credentials {
 /** A token is replaced so long before it expires, or at half of its life if that is later. */
 const EARLY = 60_000;
 
-/** So long the auth server may take. */
-const PATIENCE = 30_000;
-
 interface Kept {
   readonly credentials: Promise<Credentials>;
   /** On `performance.now()`: until when new calls get it. */
@@ -55,10 +52,13 @@ interface Kept {
 /** Keeps a token as long as it is good. */
 export class Keeper {
   readonly #auth: Auth;
+  readonly #timeout: number;
   #kept: Kept | undefined;
 
-  constructor(auth: Auth) {
+  /** @param timeout - milliseconds that the auth server may take. */
+  constructor(auth: Auth, timeout: number) {
     this.#auth = auth;
+    this.#timeout = timeout;
   }
 
   /** The token for a call that starts now. */
@@ -99,7 +99,7 @@ export class Keeper {
 
   async #read(refused: boolean): Promise<Read> {
     const deadline = new Deadline();
-    deadline.extend(PATIENCE);
+    deadline.extend(this.#timeout);
     try {
       return read(await unlessAborted(deadline.signal, this.#auth.token(refused)));
     } catch (cause) {

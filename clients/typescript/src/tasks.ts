@@ -1,8 +1,10 @@
 /** What an application calls. */
 
+import { type ChangesQuery, readChanges } from "./changes.js";
 import { Conflict } from "./conflict.js";
 import { type ErrorCode, TasksError } from "./errors.js";
 import { TaskList } from "./list.js";
+import { type SubscribeOptions, type Subscription, subscribe } from "./subscribe.js";
 import { type Call, type Settings, Transport } from "./transport.js";
 import type {
   CallOptions,
@@ -22,15 +24,6 @@ export interface BatchOptions extends CallOptions {
   readonly atomic?: boolean | undefined;
   /** Stored together with the operations, the same batch can be sent again at any later time. */
   readonly idempotencyKey?: string | undefined;
-}
-
-/** Which changes. */
-export interface ChangesQuery {
-  /** `next` of the last page; everything there is if left out. */
-  readonly since?: string | null | undefined;
-  readonly limit?: number | undefined;
-  /** Seconds to wait for something if there is nothing new; the service waits for 30 at most. */
-  readonly wait?: number | undefined;
 }
 
 /** A name that nobody else gives; `crypto.randomUUID` is missing on pages without TLS. */
@@ -133,17 +126,13 @@ export class Tasks {
   }
 
   /** One page of the changes, in their order. */
-  changes({ since, limit, wait }: ChangesQuery = {}, options?: CallOptions): Promise<ChangePage> {
-    const query = { ...(since ? { since } : {}), ...(limit ? { limit: `${limit}` } : {}) };
-    const waiting = wait ? { headers: { Prefer: `wait=${wait}` }, waits: wait * 1000 } : {};
-    return this.#transport.send({
-      ...options,
-      ...waiting,
-      method: "GET",
-      path: "/changes",
-      query,
-      member: "next",
-    });
+  changes(query: ChangesQuery = {}, options?: CallOptions): Promise<ChangePage> {
+    return readChanges(this.#transport, query, options);
+  }
+
+  /** Calls back with all changes there are, and then with each new one, until it is closed. */
+  subscribe(options: SubscribeOptions): Subscription {
+    return subscribe(this.#transport, options);
   }
 
   #get<T>(

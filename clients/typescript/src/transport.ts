@@ -14,6 +14,8 @@ export interface Settings {
   readonly fetch?: typeof fetch | undefined;
   /** How often a call is repeated that may succeed then; 4 if left out. */
   readonly maxRetries?: number | undefined;
+  /** Milliseconds after which an attempt without a response has failed; 30,000 if left out. */
+  readonly timeout?: number | undefined;
 }
 
 /** One call of the API. All may be sent again: reads, deletions, and writes that have a key. */
@@ -26,6 +28,8 @@ export interface Call extends CallOptions {
   readonly json?: unknown;
   /** A member that the response has, which others have not; none for 204. */
   readonly member?: string;
+  /** Another number than that of the settings. */
+  readonly maxRetries?: number;
   /** How long the service may take on purpose, in milliseconds. */
   readonly waits?: number;
 }
@@ -35,9 +39,6 @@ export interface Answer {
   readonly response: Response;
   readonly credentials: Credentials;
 }
-
-/** The service answers within 10 seconds, and a little later where it has many of one user's calls. */
-const PATIENCE = 30_000;
 
 /** A longer `Retry-After` is the caller's affair. */
 const LONGEST_PAUSE = 30_000;
@@ -53,12 +54,14 @@ export class Transport {
   readonly keeper: Keeper;
   readonly #fetch: typeof fetch;
   readonly #maxRetries: number;
+  readonly #timeout: number;
 
-  constructor({ url, auth, fetch, maxRetries = 4 }: Settings) {
+  constructor({ url, auth, fetch, maxRetries = 4, timeout = 30_000 }: Settings) {
     this.url = url.replace(/\/+$/, "");
-    this.keeper = new Keeper(auth);
+    this.keeper = new Keeper(auth, timeout);
     this.#fetch = fetch ?? ((...request) => globalThis.fetch(...request));
     this.#maxRetries = maxRetries;
+    this.#timeout = timeout;
   }
 
   /** Whose token it is that calls are sent with. */
@@ -86,7 +89,8 @@ export class Transport {
         }
         isLost ||= ![408, 429].includes(error.status);
         const milliseconds = pauseAfter(error, repetition);
-        if (repetition >= this.#maxRetries || milliseconds === null) throw error;
+        if (repetition >= (call.maxRetries ?? this.#maxRetries) || milliseconds === null)
+          throw error;
         await pause(milliseconds, call.signal);
       }
     }
@@ -94,7 +98,7 @@ export class Transport {
 
   async #attempt(call: Call & { user: string }): Promise<unknown> {
     const deadline = new Deadline(call.signal);
-    deadline.extend(PATIENCE + (call.waits ?? 0));
+    deadline.extend(this.#timeout + (call.waits ?? 0));
     try {
       const { response } = await this.open({ ...call, signal: deadline.signal });
       return await bodyOf(response, call);

@@ -66,9 +66,14 @@ export class Deadline {
 
   /** Aborts in so many milliseconds from now, and not when it would have before. */
   extend(milliseconds: number): void {
-    clearTimeout(this.#timer);
+    this.hold();
     const reason = () => new DOMException(`Nothing came for ${milliseconds} ms.`, "TimeoutError");
     this.#timer = setTimeout(() => this.#controller.abort(reason()), milliseconds);
+  }
+
+  /** Does not abort by itself before the next `extend`. */
+  hold(): void {
+    clearTimeout(this.#timer);
   }
 
   /** Aborts now. */
@@ -78,7 +83,7 @@ export class Deadline {
 
   /** Leaves nothing behind. */
   release(): void {
-    clearTimeout(this.#timer);
+    this.hold();
     this.#outer?.removeEventListener("abort", this.#follow);
   }
 }
