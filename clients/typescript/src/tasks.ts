@@ -214,7 +214,7 @@ function taskOf({ status, task, code, detail, current }: Result): Task {
 }
 
 /** An error of a batch of one operation, as if it were no batch. */
-function ofOne(error: TasksError): TasksError {
+export function ofOne(error: TasksError): TasksError {
   const named = Object.entries(error.fieldErrors).map(([name, text]) => [
     name.split(".").at(-1),
     text,
