@@ -108,6 +108,7 @@ def servers(port: int, database: str, *, dev: bool) -> tuple[Server, Server]:
             str(PAGE),
         ],
         {
+            "NODE_ENV": "development",  # no limit of sign-ups for each address: all have this one
             "PORT": port,
             "TASKAPI_URL": service_url,
             "DATABASE_URL": database,

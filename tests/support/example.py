@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -47,6 +47,7 @@ class Example:
     def __init__(self, data: Path) -> None:
         self.data = data
         self._port, _ = free_ports(2)
+        self._clients = ExitStack()
         self._start()
 
     def _start(self) -> None:
@@ -100,6 +101,7 @@ class Example:
 
     def end(self) -> int:
         """Press Ctrl-C, and wait for the end; gives the exit status."""
+        self._clients.close()
         self._process.send_signal(signal.SIGINT)
         status = self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
@@ -110,7 +112,7 @@ class Example:
 
     def client(self) -> httpx.Client:
         """A client that keeps cookies and sends what a browser does from the page."""
-        return client_of(self.url, headers={"Origin": self.url})
+        return self._clients.enter_context(client_of(self.url, headers={"Origin": self.url}))
 
 
 @contextmanager

@@ -26,7 +26,12 @@ export function Account({ user, pending, leave }: AccountProps) {
 
   return (
     <>
-      <button type="button" className="who" popoverTarget="account" aria-label={`Account of ${user.name}`}>
+      <button
+        type="button"
+        className="who"
+        popoverTarget="account"
+        aria-label={`Account of ${user.name}`}
+      >
         {[...user.name][0]?.toUpperCase()}
       </button>
       <div id="account" popover="auto" onToggle={() => setIsSure(false)}>

@@ -3,7 +3,8 @@ import { type FormEvent, useEffect, useRef } from "react";
 
 const NAMES = { title: "Title", description: "Notes", is_completed: "Done" } as const;
 
-const textOf = (value: string | boolean) => (typeof value === "string" ? value || "–" : value ? "Yes" : "No");
+const textOf = (value: string | boolean) =>
+  typeof value === "string" ? value || "–" : value ? "Yes" : "No";
 
 interface DialogProps {
   readonly conflict: Conflict;

@@ -26,12 +26,25 @@ export function Editor({ base: given, save, leave }: EditorProps) {
 
   function onKeyDown(event: KeyboardEvent<HTMLFormElement>) {
     if (event.key === "Escape") leave();
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.currentTarget.requestSubmit();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey))
+      event.currentTarget.requestSubmit();
   }
 
   return (
-    <form className="editor" aria-label={`Edit: ${base.title}`} onSubmit={submit} onKeyDown={onKeyDown}>
-      <input name="title" aria-label="Title" defaultValue={base.title} required maxLength={500} autoFocus />
+    <form
+      className="editor"
+      aria-label={`Edit: ${base.title}`}
+      onSubmit={submit}
+      onKeyDown={onKeyDown}
+    >
+      <input
+        name="title"
+        aria-label="Title"
+        defaultValue={base.title}
+        required
+        maxLength={500}
+        autoFocus
+      />
       <textarea
         name="description"
         aria-label="Description"
@@ -40,7 +53,9 @@ export function Editor({ base: given, save, leave }: EditorProps) {
         maxLength={5000}
         rows={3}
       />
-      <p role="status">{isStale && "This task has just changed on another device. Save to compare."}</p>
+      <p role="status">
+        {isStale && "This task has just changed on another device. Save to compare."}
+      </p>
       <div className="buttons">
         <button type="submit" className="primary">
           Save

@@ -39,17 +39,20 @@ export function Foot({ store, state }: FootProps) {
 
 function emptyText({ q, filter }: State["view"]): string {
   if (q) return `Nothing found for “${q}”.`;
-  return { all: "Nothing here yet. Enjoy it, or press n.", open: "All done.", done: "Nothing done yet." }[filter];
+  return {
+    all: "Nothing here yet. Enjoy it, or press n.",
+    open: "All done.",
+    done: "Nothing done yet.",
+  }[filter];
 }
 
 /** Calls `reached` when the end of the list is less than a screen away. */
 function Sentinel({ reached }: { reached: () => void }) {
   const end = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    const observer = new IntersectionObserver(
-      ([entry]) => entry?.isIntersecting && reached(),
-      { rootMargin: "100%" },
-    );
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && reached(), {
+      rootMargin: "100%",
+    });
     if (end.current) observer.observe(end.current);
     return () => observer.disconnect();
   }, []);

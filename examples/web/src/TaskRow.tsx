@@ -36,11 +36,7 @@ export function TaskRow({ row, task, store, isEdited, edit }: RowProps) {
         onChange={() => void store.toggle(task)}
       />
       {isEdited ? (
-        <Editor
-          base={task}
-          save={(base, fields) => store.edit(base, fields)}
-          leave={leave}
-        />
+        <Editor base={task} save={(base, fields) => store.edit(base, fields)} leave={leave} />
       ) : (
         <button type="button" className="title-button" onClick={() => edit(true)}>
           <span className="title">{task.title}</span>
@@ -54,7 +50,12 @@ export function TaskRow({ row, task, store, isEdited, edit }: RowProps) {
         </span>
       )}
       {!isEdited && (
-        <button type="button" className="remove" aria-label={`Delete: ${task.title}`} onClick={remove}>
+        <button
+          type="button"
+          className="remove"
+          aria-label={`Delete: ${task.title}`}
+          onClick={remove}
+        >
           <Bin />
         </button>
       )}

@@ -1,13 +1,15 @@
+import { TasksError } from "@taskapi/client";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Account } from "./Account.tsx";
 import { ConflictDialog } from "./ConflictDialog.tsx";
 import { tasks } from "./clients.ts";
-import { Lens, Mark, Plus } from "./icons.tsx";
+import { Mark } from "./icons.tsx";
 import { Foot } from "./Foot.tsx";
 import { type State, TaskStore } from "./store.ts";
 import { TaskRow } from "./TaskRow.tsx";
+import { Composer, Finder } from "./Tools.tsx";
 import { focusRow, useKeys } from "./useKeys.ts";
-import { byDay, type Filter, longDay } from "./view.ts";
+import { byDay, longDay, rowOf } from "./view.ts";
 
 export interface User {
   readonly id: string;
@@ -24,8 +26,8 @@ interface PageProps {
 export function TasksPage({ user, leave }: PageProps) {
   const [store, setStore] = useState<TaskStore>();
   useEffect(() => {
-    const made = new TaskStore(tasks, user.id, ({ code }) => {
-      const isGone = code === "user_not_found";
+    const made = new TaskStore(tasks, user.id, (error) => {
+      const isGone = error instanceof TasksError && error.code === "user_not_found";
       void leave(isGone ? "This account was deleted." : "You were signed out.");
     });
     setStore(made);
@@ -40,7 +42,7 @@ function Content({ store, user, leave }: PageProps & { store: TaskStore }) {
   const search = useRef<HTMLInputElement>(null);
   const [edited, setEdited] = useState<string>();
   const shown = (row: HTMLElement | null) =>
-    state.tasks.find((task) => store.rowOf(task) === row?.dataset.row);
+    state.tasks.find((task) => rowOf(task) === row?.dataset.row);
 
   function remove(row: HTMLElement | null) {
     const task = shown(row);
@@ -88,14 +90,10 @@ function Content({ store, user, leave }: PageProps & { store: TaskStore }) {
             <h2>{day}</h2>
             <ul>
               {ofDay.map((task) => {
-                const row = store.rowOf(task);
+                const row = rowOf(task);
                 const edit = (isEdited: boolean) => setEdited(isEdited ? row : undefined);
                 return (
-                  <TaskRow
-                    key={row}
-                    {...{ row, task, store, edit }}
-                    isEdited={edited === row}
-                  />
+                  <TaskRow key={row} {...{ row, task, store, edit }} isEdited={edited === row} />
                 );
               })}
             </ul>
@@ -122,82 +120,10 @@ function Connection({ state: { status, pending } }: { state: State }) {
     <div role="status">
       {isAway && (
         <p className="banner">
-          You are offline. {pending > 0 ? `${waiting} here and will be sent.` : "Go on: it is kept here."}
+          You are offline.{" "}
+          {pending > 0 ? `${waiting} here and will be sent.` : "Go on: it is kept here."}
         </p>
       )}
     </div>
-  );
-}
-
-interface ComposerProps {
-  readonly add: (title: string) => Promise<void>;
-  readonly ref: React.Ref<HTMLInputElement>;
-}
-
-function Composer({ add, ref }: ComposerProps) {
-  function submit(event: React.FormEvent<HTMLFormElement>) {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const title = `${new FormData(form).get("title")}`.trim();
-    if (title) void add(title).then(() => form.reset());
-  }
-  return (
-    <form className="composer" onSubmit={submit}>
-      <Plus />
-      <input ref={ref} name="title" aria-label="New task" placeholder="What is next?" maxLength={500} autoComplete="off" />
-      <button type="submit" className="quiet">
-        Add
-      </button>
-    </form>
-  );
-}
-
-const FILTERS: Record<Filter, string> = { all: "All", open: "Open", done: "Done" };
-
-/** Milliseconds without a key after which a search begins. */
-const PAUSE = 200;
-
-interface FinderProps {
-  readonly store: TaskStore;
-  readonly state: State;
-  readonly ref: React.Ref<HTMLInputElement>;
-}
-
-function Finder({ store, state: { view }, ref }: FinderProps) {
-  const [typed, setTyped] = useState("");
-  useEffect(() => {
-    if (typed === view.q) return;
-    const timer = setTimeout(() => store.show({ ...view, q: typed }), PAUSE);
-    return () => clearTimeout(timer);
-  }, [typed, view, store]);
-  return (
-    <search className="finder">
-      <fieldset>
-        <legend className="unseen">Show</legend>
-        {(Object.keys(FILTERS) as Filter[]).map((filter) => (
-          <label key={filter}>
-            <input
-              type="radio"
-              name="filter"
-              checked={view.filter === filter}
-              onChange={() => store.show({ ...view, filter })}
-            />
-            <span>{FILTERS[filter]}</span>
-          </label>
-        ))}
-      </fieldset>
-      <div className="lens">
-        <Lens />
-        <input
-          ref={ref}
-          type="search"
-          aria-label="Search"
-          placeholder="Search"
-          value={typed}
-          onChange={(event) => setTyped(event.target.value)}
-          onKeyDown={(event) => event.key === "Escape" && setTyped("")}
-        />
-      </div>
-    </search>
   );
 }

@@ -6,10 +6,8 @@
  */
 
 import { type Change, type Conflict, createQueue, type Fields, TasksError } from "@taskapi/client";
-import type { Queue, Shown, Task, Tasks } from "@taskapi/client";
+import type { Known, Queue, Shown, Status, Task, Tasks } from "@taskapi/client";
 import { byAge, isIn, isLater, queryOf, type View } from "./view.ts";
-
-export type Status = "connecting" | "open" | "offline" | "closed";
 
 /** A sentence at the foot of the page, with something to do about it. */
 export interface Notice {
@@ -32,11 +30,7 @@ export interface State {
 
 const PAGE = 30;
 
-/** Whether the service does not have it yet. */
-const isNew = ({ id }: Shown) => id < 0;
-
-/** What the queue knows a task by. */
-const target = (task: Shown) => (isNew(task) && task.key ? task.key : task);
+const NAMES = ["title", "description", "is_completed"] as const;
 
 const messageOf = (error: unknown) =>
   error instanceof TasksError ? error.detail : "Something went wrong.";
@@ -49,10 +43,10 @@ export class TaskStore {
   readonly #queue: Queue;
   readonly #ended = new AbortController();
   readonly #listeners = new Set<() => void>();
-  /** By id, the name under which the task was created here: its row stays the same one. */
+  /** By id, the key of a task that was created by this client: its row stays the same one. */
   readonly #keys = new Map<number, string>();
-  readonly #conflicts: Conflict[] = [];
-  #loaded: Task[] = [];
+  #decided = () => {};
+  #loaded: Known[] = [];
   #cursor: string | null = null;
   /** What has come while a page was fetched, which may be older. */
   #meanwhile: Change[] | null = null;
@@ -72,21 +66,20 @@ export class TaskStore {
   /**
    * @param onEnd - the user is signed out, or does not exist any more.
    */
-  constructor(tasks: Tasks, user: string, onEnd: (error: TasksError) => void) {
+  constructor(tasks: Tasks, user: string, onEnd: (error: unknown) => void) {
     this.#tasks = tasks;
     this.#queue = createQueue(tasks, {
       user,
       onSettled: ({ operation, task }) => {
-        if (task && operation.op === "create" && operation.key) this.#keys.set(task.id, operation.key);
+        if (task && operation.key) this.#keys.set(task.id, operation.key);
         if (task) this.#put(task);
-        else if (operation.op === "delete" && operation.id) this.#drop(operation.id);
+        else this.#drop(operation);
       },
       onConflict: (conflict) => this.#onConflict(conflict),
-      onRefused: ({ error }) => this.#notify({ text: `Not saved. ${error.detail}` }),
+      onRefused: ({ error }) => this.#notify({ text: `A change was not saved. ${error.detail}` }),
     });
     this.#queue.subscribe(() => this.#publish({}));
     tasks.subscribe({
-      since: "now",
       signal: this.#ended.signal,
       onResync: () => this.load(),
       onChanges: (changes) => this.#apply(changes),
@@ -102,11 +95,6 @@ export class TaskStore {
   };
 
   readonly state = () => this.#state;
-
-  /** A name for a task's row that stays when the task gets its id. */
-  rowOf({ id, key }: Shown): string {
-    return this.#keys.get(id) ?? key ?? String(id);
-  }
 
   close() {
     this.#ended.abort();
@@ -142,7 +130,9 @@ export class TaskStore {
       const page = await list.page(cursor);
       begin();
       this.#cursor = page.next_cursor;
-      this.#loaded.push(...page.tasks.filter((task) => !this.#loaded.some(({ id }) => id === task.id)));
+      const known = new Set(this.#loaded.map(({ id }) => id));
+      const more = page.tasks.filter(({ id }) => !known.has(id)).map((task) => this.#named(task));
+      this.#loaded = [...this.#loaded, ...more];
       this.#apply(this.#meanwhile);
       this.#publish({ found: page.total, failure: null });
     } catch (error) {
@@ -152,28 +142,38 @@ export class TaskStore {
     }
   }
 
-  async add(title: string) {
-    await this.#queue.create({ title });
+  add(title: string) {
+    return this.#tell(this.#queue.create({ title }));
   }
 
-  async toggle(task: Shown) {
-    await this.#queue.complete(target(task), !task.is_completed);
+  toggle(task: Shown) {
+    return this.#tell(this.#queue.complete(task, !task.is_completed));
   }
 
   /** Saves what was changed against `base`, which is what the user saw when the edit began. */
-  async edit(base: Shown, fields: Partial<Fields>) {
-    await this.#queue.update(target(base), fields);
+  edit(base: Shown, fields: Partial<Fields>) {
+    return this.#tell(this.#queue.update(base, fields));
   }
 
-  /** Deletes a task when the time to undo it is over, also if this tab is closed by then. */
+  /** Deletes a task. It is sent when the time to undo it is over, even if this tab is closed. */
   async remove(task: Shown) {
-    const handle = await this.#queue.remove(target(task), { after: UNDO });
+    const removal = await this.#tell(this.#queue.remove(task, { after: UNDO }));
+    if (removal === undefined) return;
     const undo = async () => {
       const { title, description, is_completed } = task;
-      if (await this.#queue.cancel(handle)) this.#notify({ text: `“${title}” is back.` });
-      else await this.#queue.create({ title, description, is_completed });
+      const isBack = await this.#queue.cancel(removal);
+      if (!isBack) await this.#tell(this.#queue.create({ title, description, is_completed }));
     };
     this.#notify({ text: `“${task.title}” was deleted.`, action: { label: "Undo", run: undo } });
+  }
+
+  /** What the queue cannot keep, the user has to know: it says why. */
+  async #tell<Result>(stored: Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await stored;
+    } catch (error) {
+      this.#notify({ text: messageOf(error) });
+    }
   }
 
   /** Does what the present notice offers. */
@@ -189,26 +189,26 @@ export class TaskStore {
 
   /** Ends the present conflict with these values, or with theirs. */
   async resolve(values: Fields | null) {
-    const conflict = this.#conflicts.shift();
-    this.#publish({ conflict: this.#conflicts[0] ?? null });
-    if (conflict) this.#put(conflict.theirs);
-    if (conflict && values) await conflict.overwrite(values);
+    if (values) await this.#state.conflict?.overwrite(values);
+    this.#publish({ conflict: null });
+    this.#decided();
   }
 
-  /** Edits of different fields are both kept; of the same field, the user decides. */
-  #onConflict(conflict: Conflict) {
+  /** Edits of different fields are both kept. Of the same field, the user decides. */
+  async #onConflict(conflict: Conflict) {
     const { base, mine, merged, theirs, fields } = conflict;
-    const isRemoval = (Object.keys(mine) as (keyof Fields)[]).every((name) => mine[name] === base[name]);
+    this.#put(theirs);
+    const isRemoval = NAMES.every((name) => mine[name] === base[name]);
     if (isRemoval) {
-      this.#put(theirs);
       const action = { label: "Delete anyway", run: () => void conflict.overwrite() };
       this.#notify({ text: `“${theirs.title}” has changed meanwhile.`, action });
     } else if (fields.length === 0) {
-      void conflict.overwrite(merged);
-      this.#notify({ text: "Your edit and another one were merged." });
+      await conflict.overwrite(merged);
     } else {
-      this.#conflicts.push(conflict);
-      this.#publish({ conflict: this.#conflicts[0] ?? null });
+      this.#publish({ conflict });
+      await new Promise<void>((decided) => {
+        this.#decided = decided;
+      });
     }
   }
 
@@ -217,7 +217,7 @@ export class TaskStore {
     for (const { id, key, task } of changes) {
       if (key) this.#keys.set(id, key);
       if (task) this.#put(task);
-      else this.#drop(id);
+      else this.#drop({ id });
     }
   }
 
@@ -229,12 +229,17 @@ export class TaskStore {
     const last = this.#loaded.at(-1);
     const isNear = known || this.#cursor === null || !last || byAge(task, last) < 0;
     const isShown = isNear && isIn(this.#state.view, task);
-    this.#loaded = isShown ? [...others, task].sort(byAge) : others;
+    this.#loaded = isShown ? [...others, this.#named(task)].sort(byAge) : others;
     this.#publish({});
   }
 
-  #drop(removed: number) {
-    this.#loaded = this.#loaded.filter(({ id }) => id !== removed);
+  #named(task: Task): Known {
+    return { ...task, key: this.#keys.get(task.id) ?? null };
+  }
+
+  #drop(removed: { readonly id?: number; readonly key?: string | null }) {
+    const isRemoved = ({ id, key }: Known) => id === removed.id || (key && key === removed.key);
+    this.#loaded = this.#loaded.filter((task) => !isRemoved(task));
     this.#publish({});
   }
 
@@ -244,12 +249,11 @@ export class TaskStore {
 
   #publish(changed: Partial<State>) {
     const { view } = { ...this.#state, ...changed };
-    const arrived = new Set(this.#keys.values());
     const shown = this.#queue.overlay(this.#loaded);
     this.#state = {
       ...this.#state,
       ...changed,
-      tasks: shown.filter((task) => isIn(view, task) && !(isNew(task) && arrived.has(task.key ?? ""))),
+      tasks: shown.filter((task) => isIn(view, task)),
       hasMore: this.#cursor !== null,
       pending: this.#queue.pending,
     };

@@ -14,7 +14,8 @@ export function useKeys(keys: Keys) {
     const isBusy = isTyping || document.querySelector("dialog[open], [popover]:popover-open");
     if (isBusy || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const run = keys[event.key];
-    if (run === undefined || (target.matches("[type=radio]") && event.key.startsWith("Arrow"))) return;
+    if (run === undefined || (target.matches("[type=radio]") && event.key.startsWith("Arrow")))
+      return;
     event.preventDefault();
     run(target.closest<HTMLElement>("[data-row]"));
   });

@@ -1,6 +1,6 @@
 /** Which tasks a list shows, and in which order. The service decides the same for its pages. */
 
-import type { Task } from "@taskapi/client";
+import type { Shown, Task } from "@taskapi/client";
 
 export type Filter = "all" | "open" | "done";
 
@@ -38,8 +38,11 @@ export const isLater = (one: Task, other: Task) =>
 /** Without its `Z`, a time with fewer digits of a second is the smaller text too. */
 const instant = (time: string) => time.slice(0, -1);
 
+/** A name for a task's row that stays when the task gets its id. */
+export const rowOf = ({ id, key }: Shown) => key ?? String(id);
+
 /** A day's tasks under its name, newest day first. */
-export function byDay<Shown extends Task>(tasks: readonly Shown[]): [string, Shown[]][] {
+export function byDay(tasks: readonly Shown[]): [string, Shown[]][] {
   const days = new Map<string, Shown[]>();
   for (const task of tasks) {
     const name = dayOf(new Date(task.created_at));

@@ -1,0 +1,193 @@
+"""What the page of examples/web can do, driven in Chromium against all that is behind it."""
+
+import itertools
+
+from selenium.webdriver import Keys
+
+from support.example import PASSWORD
+from support.tasks_page import TasksPage
+from support.waiting import eventually
+
+
+def test_a_stranger_signs_up_and_out_and_in_again(page: TasksPage) -> None:
+    page.browser.get(page.example.url)
+    page.fill(name="Alice", email="alice@example.com", password=PASSWORD)
+    page.click("Create account", kind="submit")
+    page.says("Nothing here yet")
+    page.add("Buy milk")
+    page.shows("Buy milk")
+    page.click("Account of Alice")
+    page.click("Sign out")
+    page.says("You are signed out.")
+    page.expected.append("401 .Unauthorized")
+    page.fill(email="alice@example.com", password="a wrong password")
+    page.click("Sign in", kind="submit")
+    page.says("Invalid email or password")
+    page.fill(password=PASSWORD)
+    page.click("Sign in", kind="submit")
+    page.shows("Buy milk")
+
+
+def test_the_list_has_no_end(page: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    titles = [f"Task {number}" for number in range(1, 101)]
+    alice.create(*titles)
+    page.browser.refresh()
+    newest = [*reversed(titles)]
+    eventually(lambda: page.titles()[:1] == ["Task 100"], "the list is there")
+    assert page.titles() == newest[: len(page.titles())] != newest
+    for _ in itertools.takewhile(lambda _: page.titles() != newest, range(50)):
+        page.press(Keys.END)
+    page.shows(*newest)
+
+
+def test_a_task_is_created_edited_done_deleted_and_brought_back_by_keyboard(
+    page: TasksPage,
+) -> None:
+    alice = page.sign_up("Alice")
+    page.press("n", "Buy milk", Keys.ENTER, "Read a book", Keys.ENTER)
+    page.shows("Read a book", "Buy milk")
+    page.press(Keys.ESCAPE, Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
+    page.press(Keys.END, " and bread", Keys.TAB, "Two of each", Keys.CONTROL, Keys.ENTER)
+    page.shows("Read a book", "Buy milk and bread")
+    page.says("Two of each")
+    page.press("x")
+    eventually(lambda: page.is_done("Buy milk and bread"), "it is done")
+    page.press(Keys.ARROW_UP, Keys.DELETE)
+    page.shows("Buy milk and bread")
+    page.says("“Read a book” was deleted.")
+    page.press("u")
+    page.shows("Read a book", "Buy milk and bread")
+    eventually(lambda: len(alice.titles()) == 2, "nothing was lost")
+
+
+def test_a_deletion_takes_effect_though_its_tab_is_closed(page: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    page.add("Buy milk")
+    page.shows("Buy milk")
+    page.click("Delete: Buy milk")
+    page.shows()
+    page.browser.refresh()
+    page.says("Nothing here yet")
+    assert alice.titles() == ["Buy milk"]
+    eventually(lambda: alice.titles() == [], "it is deleted")
+
+
+def test_a_search_waits_for_a_pause_and_finds_in_titles_and_notes(page: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    alice.create("Buy milk", "Crème brûlée", "Call Bob")
+    alice.create("Dinner", description="crème, sugar")
+    page.shows("Dinner", "Call Bob", "Crème brûlée", "Buy milk")
+    page.press("/", "CRÈME")
+    page.shows("Dinner", "Crème brûlée")
+    page.says("2 found for CRÈME")
+    page.press("xyz")
+    page.says("Nothing found for “CRÈMExyz”.")
+    page.press(Keys.ESCAPE)
+    page.shows("Dinner", "Call Bob", "Crème brûlée", "Buy milk")
+
+
+def test_a_filter_shows_what_is_open_and_what_is_done(page: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    alice.create("Buy milk", "Call Bob")
+    page.toggle("Buy milk")
+    page.find("fieldset label:nth-of-type(2)").click()
+    page.shows("Call Bob")
+    page.toggle("Call Bob")
+    page.says("All done.")
+    page.find("fieldset label:nth-of-type(3)").click()
+    page.shows("Call Bob", "Buy milk")
+
+
+def test_both_edits_are_shown_where_they_differ_and_the_user_decides(
+    page: TasksPage, phone: TasksPage
+) -> None:
+    alice = page.sign_up("Alice")
+    phone.sign_in(alice)
+    page.add("Buy milk")
+    phone.shows("Buy milk")
+    page.edit("Buy milk")
+    phone.edit("Buy milk")
+    phone.fill(title="Buy oat milk", description="From the market")
+    phone.click("Save", kind="submit")
+    phone.shows("Buy oat milk")
+    page.says("has just changed on another device")
+    page.fill(title="Buy two litres of milk")
+    page.click("Save", kind="submit")
+    page.says("Somebody else has edited this too")
+    page.says("From the market")
+    page.picture("conflict")
+    page.click("Save", kind="submit")
+    page.shows("Buy two litres of milk")
+    phone.shows("Buy two litres of milk")
+    phone.says("From the market")
+
+
+def test_edits_of_different_fields_are_both_kept(page: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    page.add("Buy milk")
+    page.edit("Buy milk")
+    alice.change("Buy milk", description="Two litres")
+    page.says("has just changed on another device")
+    page.fill(title="Buy oat milk")
+    page.click("Save", kind="submit")
+    page.shows("Buy oat milk")
+    page.says("Two litres")
+    eventually(lambda: alice.titles() == ["Buy oat milk"], "it is saved")
+
+
+def test_what_is_done_offline_waits_and_is_sent(page: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    page.add("Buy milk")
+    eventually(lambda: alice.titles() == ["Buy milk"], "it is saved")
+    with page.offline():
+        page.says("You are offline.")
+        page.add("Call Bob")
+        page.toggle("Buy milk")
+        page.shows("Call Bob", "Buy milk")
+        page.says("2 changes wait here and will be sent.")
+        assert len(page.browser.find_elements("css selector", ".waiting")) == 2
+        assert alice.titles() == ["Buy milk"]
+    eventually(lambda: alice.titles() == ["Call Bob", "Buy milk"], "it is sent")
+    eventually(lambda: not page.browser.find_elements("css selector", ".waiting"), "none waits")
+    assert page.is_done("Buy milk")
+
+
+def test_tabs_and_devices_are_in_step(page: TasksPage, phone: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    phone.sign_in(alice)
+    first = page.browser.current_window_handle
+    page.browser.switch_to.new_window("tab")
+    page.browser.get(page.example.url)
+    page.add("Buy milk")
+    phone.shows("Buy milk")
+    phone.toggle("Buy milk")
+    eventually(lambda: page.is_done("Buy milk"), "the second tab shows it")
+    page.browser.close()
+    page.browser.switch_to.window(first)
+    page.shows("Buy milk")
+    assert page.is_done("Buy milk")
+    phone.click("Delete: Buy milk")
+    page.shows()
+
+
+def test_the_service_may_stop_and_start(page: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    page.expected.append("502 .Bad Gateway")
+    with page.example.without_service():
+        page.says("You are offline.")
+        page.add("Buy milk")
+        page.says("1 change waits here and will be sent.")
+    page.says("In step")
+    eventually(lambda: alice.titles() == ["Buy milk"], "it is sent")
+
+
+def test_a_deleted_account_ends_on_the_first_page(page: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    page.add("Buy milk")
+    eventually(lambda: alice.titles() == ["Buy milk"], "it is saved")
+    page.expected.append("404 .Not Found")
+    alice.delete_account()
+    page.says("This account was deleted.")
+    page.browser.refresh()
+    page.says("Create account")
