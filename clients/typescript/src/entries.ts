@@ -140,8 +140,8 @@ function withOperation(
   const isRead = typeof task === "object";
   const seen = isRead ? task : typeof task === "string" ? earlier[0]?.base : undefined;
   const base = seen && Object.assign({}, seen, ...earlier.map((each) => editsOf(each.operation)));
-  const version = isRead && task.id > 0 ? versionOf(task) : earlier.length && base && NO_VERSION;
-  const sent = { ...operation, ...identified(name), ...(version ? { version } : {}) };
+  const given = isRead && task.id > 0 ? versionOf(task) : base && NO_VERSION;
+  const sent = { ...operation, ...identified(name), ...(given && { version: given }) };
   return [...entries, { id: nextId(entries, now), name, operation: sent, base, after }];
 }
 

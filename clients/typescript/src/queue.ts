@@ -137,7 +137,7 @@ export class Queue {
   async #add(change: Change) {
     this.#state.signal.throwIfAborted();
     const entries = await this.#state.change(change);
-    void this.flush();
+    if (!this.error?.retryAfter) void this.flush();
     return entries;
   }
 }

@@ -80,6 +80,7 @@ export class Sender {
       this.#note(error);
       const pause = Math.min(1000 * 2 ** this.#failures, LONGEST_PAUSE);
       this.#failures += 1;
+      if (error.retryAfter) this.#isWanted = false;
       this.wake((error.retryAfter ?? 0) * 1000 + jittered(pause));
     }
   }
