@@ -62,13 +62,14 @@ class Server:
     def __init__(self, name: str, command: list[str], told: dict[str, object], url: str) -> None:
         self._name, self._command, self._url = name, command, url
         self._log = LOCAL_DIRECTORY / f"{name}.log"
+        self._log.unlink(missing_ok=True)
         kept = {k: v for k, v in os.environ.items() if k.lower() not in Settings.model_fields}
         self._environment = kept | {name: str(value) for name, value in told.items()}
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
         """Run it, and give it when it is ready."""
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             # In a session of its own: Ctrl-C is for this script, which stops them in order.
             process = subprocess.Popen(
                 self._command,

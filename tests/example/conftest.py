@@ -31,7 +31,7 @@ def page(example: Example, browsers: list[Chrome]) -> Iterator[TasksPage]:
     page = TasksPage(browsers[0], example)
     page.shape()
     yield page
-    assert page.complaints() == []
+    page.leave()
 
 
 @pytest.fixture
@@ -40,4 +40,4 @@ def phone(example: Example, browsers: list[Chrome]) -> Iterator[TasksPage]:
     page = TasksPage(browsers[1], example)
     page.shape(phone=True)
     yield page
-    assert page.complaints() == []
+    page.leave()

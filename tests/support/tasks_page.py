@@ -1,7 +1,6 @@
 """The example's page in a browser, as a person uses it."""
 
 import itertools
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,11 +49,13 @@ class TasksPage:
 
     def sign_in(self, device: Device) -> None:
         """Have the session of another device, and nobody else's."""
-        self.browser.get(f"{self.example.url}/api/auth/ok")
-        self.browser.delete_all_cookies()
+        url = self.example.url
+        self.browser.get("about:blank")
+        self.browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
         for name, value in device.http.cookies.items():
-            self.browser.add_cookie({"name": name, "value": value, "path": "/"})
-        self.browser.get(self.example.url)
+            cookie = {"name": name, "value": value, "url": url}
+            self.browser.execute_cdp_cmd("Network.setCookie", cookie)
+        self.browser.get(url)
         eventually(self.is_in_step, "the page follows the changes")
 
     def is_in_step(self) -> bool:
@@ -108,7 +109,7 @@ class TasksPage:
     def fill(self, **fields: str) -> None:
         """Type into fields, by their names, instead of what stands there."""
         for name, text in fields.items():
-            field = self.find(f"[name={name}]")
+            field = self.find(f"form [name={name}]")
             field.clear()
             field.send_keys(text)
 
@@ -116,9 +117,13 @@ class TasksPage:
         """Press keys, wherever the focus is."""
         ActionChains(self.browser).send_keys(*keys).perform()
 
+    def chord(self, held: str, key: str) -> None:
+        """Press a key while another one is held."""
+        ActionChains(self.browser).key_down(held).send_keys(key).key_up(held).perform()
+
     def add(self, title: str) -> None:
         """Add a task."""
-        self.fill(title=f"{title}\n")
+        self.fill(task=f"{title}\n")
 
     def row(self, title: str) -> WebElement:
         """The row of a task."""
@@ -163,9 +168,10 @@ class TasksPage:
 
     # What must not be
 
-    def complaints(self) -> list[str]:
-        """Errors on the console since the last time, but for those that a step expects."""
+    def leave(self) -> None:
+        """Close the page, on whose console there may be nothing but what a step expects."""
+        self.browser.get("about:blank")
         log = self.browser.get_log("browser")
-        errors = [json.dumps(entry) for entry in log if entry["level"] in {"SEVERE", "WARNING"}]
-        expected, self.expected = self.expected, []
-        return [it for it in errors if not any(re.search(each, it) for each in expected)]
+        errors = [entry["message"] for entry in log if entry["level"] in {"SEVERE", "WARNING"}]
+        unexpected = [it for it in errors if not any(re.search(each, it) for each in self.expected)]
+        assert unexpected == []

@@ -83,7 +83,7 @@ function Content({ store, user, leave }: PageProps & { store: TaskStore }) {
       <Connection state={state} />
       <main>
         <h1>{longDay(new Date())}</h1>
-        <Composer add={(title) => store.add(title)} ref={composer} />
+        <Composer add={(title) => void store.add(title)} ref={composer} />
         <Finder store={store} state={state} ref={search} />
         {byDay(state.tasks).map(([day, ofDay]) => (
           <section key={day}>
@@ -114,16 +114,21 @@ function Content({ store, user, leave }: PageProps & { store: TaskStore }) {
 
 /** Says when the service is out of reach, and what waits for it. */
 function Connection({ state: { status, pending } }: { state: State }) {
-  const isAway = status === "offline";
   const waiting = pending === 1 ? "1 change waits" : `${pending} changes wait`;
   return (
     <div role="status">
-      {isAway && (
+      {status === "offline" && (
         <p className="banner">
           You are offline.{" "}
           {pending > 0 ? `${waiting} here and will be sent.` : "Go on: it is kept here."}
+          <button type="button" className="link" onClick={tryNow}>
+            Try now
+          </button>
         </p>
       )}
     </div>
   );
 }
+
+/** What the browser says when it has a network again; whoever waits for that begins at once. */
+const tryNow = () => dispatchEvent(new Event("online"));

@@ -4,8 +4,7 @@ import type { State, TaskStore } from "./store.ts";
 import type { Filter } from "./view.ts";
 
 interface ComposerProps {
-  /** Resolves to nothing where the task could not be kept. */
-  readonly add: (title: string) => Promise<string | undefined>;
+  readonly add: (title: string) => void;
   readonly ref: React.Ref<HTMLInputElement>;
 }
 
@@ -14,15 +13,16 @@ export function Composer({ add, ref }: ComposerProps) {
   function submit(event: React.FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = event.currentTarget;
-    const title = `${new FormData(form).get("title")}`.trim();
-    if (title) void add(title).then((key) => key && form.reset());
+    const title = `${new FormData(form).get("task")}`.trim();
+    if (title) add(title);
+    form.reset();
   }
   return (
     <form className="composer" onSubmit={submit}>
       <Plus />
       <input
         ref={ref}
-        name="title"
+        name="task"
         aria-label="New task"
         placeholder="What is next?"
         maxLength={500}

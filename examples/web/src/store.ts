@@ -30,6 +30,9 @@ export interface State {
 
 const PAGE = 30;
 
+/** Errors after which nothing can be sent. */
+const ENDINGS = ["user_not_found", "signed_out"];
+
 const NAMES = ["title", "description", "is_completed"] as const;
 
 const messageOf = (error: unknown) =>
@@ -78,7 +81,11 @@ export class TaskStore {
       onConflict: (conflict) => this.#onConflict(conflict),
       onRefused: ({ error }) => this.#notify({ text: `A change was not saved. ${error.detail}` }),
     });
-    this.#queue.subscribe(() => this.#publish({}));
+    this.#queue.subscribe(() => {
+      this.#publish({});
+      const { error } = this.#queue;
+      if (error && ENDINGS.includes(error.code)) onEnd(error);
+    });
     tasks.subscribe({
       signal: this.#ended.signal,
       onResync: () => this.load(),

@@ -11,6 +11,7 @@ export function useKeys(keys: Keys) {
   const onKey = useEffectEvent((event: KeyboardEvent) => {
     const target = event.target as HTMLElement;
     const isTyping = target.matches("input:not([type=checkbox], [type=radio]), textarea");
+    if (isTyping && event.key === "Escape") target.blur();
     const isBusy = isTyping || document.querySelector("dialog[open], [popover]:popover-open");
     if (isBusy || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const run = keys[event.key];
