@@ -75,15 +75,23 @@ class Browser:
         with chromium(self._folder) as self._chrome:
             yield self
 
-    def open(self, person: Person, url: str) -> Tab:
+    def open(self, person: Person, url: str, page: str = "") -> Tab:
         """A tab of somebody who is signed in; it reaches the service by this URL."""
         self._chrome.switch_to.window(self._chrome.window_handles[0])
         self._chrome.switch_to.new_window("tab")
         query = urlencode({"url": url, "user": person.id, "token": person.token})
-        self._chrome.get(f"{self.origin}/tabs.html?{query}")
+        self._chrome.get(f"{page or self.origin}/tabs.html?{query}")
         tab = Tab(self._chrome, self._chrome.current_window_handle)
         eventually(lambda: self._chrome.execute_script("return 'page' in window"), "it is loaded")
         return tab
+
+    @contextmanager
+    def quota(self, page: str, size: int) -> Iterator[None]:
+        """Let an origin store so many bytes."""
+        command = "Storage.overrideQuotaForOrigin"
+        self._chrome.execute_cdp_cmd(command, {"origin": page, "quotaSize": size})
+        yield
+        self._chrome.execute_cdp_cmd(command, {"origin": page})
 
     def kill(self) -> None:
         """End it as a loss of power does for its processes: nothing is flushed."""
