@@ -133,7 +133,7 @@ function claimsOf(token: string): Record<string, unknown> {
     const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
     const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
     const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return claims as Record<string, unknown>;
+    return { ...(claims as object) };
   } catch (cause) {
     throw unusable("it is no JWT", cause);
   }

@@ -33,7 +33,7 @@ export function sealed(entries: Entries, batch: string, limit: number, now: numb
   if (entries.some((entry) => entry.batch)) return entries;
   const names = new Set<string>();
   let [count, bytes] = [0, 0];
-  return entries.map((entry) => {
+  const after = entries.map((entry) => {
     if (!isLive(entry) || names.has(entry.name)) return entry;
     names.add(entry.name);
     if (waits(entry, now) > 0 || count === limit) return entry;
@@ -42,6 +42,7 @@ export function sealed(entries: Entries, batch: string, limit: number, now: numb
     count += 1;
     return { ...entry, batch };
   });
+  return count > 0 ? after : entries;
 }
 
 /** Makes single operations of a batch again, none of which was done. */

@@ -13,8 +13,6 @@ export class EventParser {
   #afterReturn = false;
   #type = "";
   #data: string[] = [];
-  /** Milliseconds after which the service wants to be asked again, if it has said so. */
-  retry: number | undefined;
 
   /** The events that end in these bytes. */
   *read(bytes: Uint8Array): Generator<ServerEvent, void, undefined> {
@@ -37,8 +35,7 @@ export class EventParser {
     const [, name, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
     if (name === "event") this.#type = value;
     if (name === "data") this.#data.push(value);
-    if (name === "retry" && /^\d+$/.test(value)) this.retry = Number(value);
-    return undefined; // an id is `next` of the page in the data, and other lines are comments
+    return undefined; // the id is `next` in the data, and the pause after a cut is this client's own
   }
 
   #dispatch(): ServerEvent | undefined {

@@ -30,9 +30,6 @@ export interface QueueSettings extends Handlers {
   readonly storage?: OpenStorage | undefined;
 }
 
-/** So long another tab may take to send what it has added, in milliseconds. */
-const OTHERS_PATIENCE = 10_000;
-
 /** Opens the queue of a user, and sends what is in it. */
 export function createQueue(tasks: Tasks, settings: QueueSettings): Queue {
   return new Queue(tasks, settings);
@@ -48,7 +45,7 @@ export class Queue {
     const full = `${name}:${tasks.url}:${user}`;
     this.#user = user;
     this.#state = new QueueState(full, storage(full), onSettled, () => {
-      if (this.pending > 0) this.#sender.wake(OTHERS_PATIENCE);
+      if (this.pending > 0) void this.flush(); // which waits for the other tab, and for its end
     });
     this.#sender = new Sender(tasks, user, this.#state);
     new Reporter(this.#state, settings, async (operation, theirs, values) => {

@@ -48,7 +48,7 @@ export class Sender {
   }
 
   /** Flushes in so many milliseconds from now, and not when it would have before. */
-  wake(milliseconds: number): void {
+  #wake(milliseconds: number): void {
     clearTimeout(this.#timer);
     if (this.#state.signal.aborted) return;
     this.#timer = setTimeout(() => void this.flush(), milliseconds);
@@ -74,14 +74,14 @@ export class Sender {
       while (await this.#sendBatch()) this.#failures = 0;
       this.#note(null);
       const pauses = this.#state.waiting.map((entry) => waits(entry, Date.now()));
-      if (pauses.length > 0) this.wake(Math.max(Math.min(...pauses), 0));
+      if (pauses.length > 0) this.#wake(Math.max(Math.min(...pauses), 0));
     } catch (error) {
       if (!(error instanceof TasksError)) throw error;
       this.#note(error);
       const pause = Math.min(1000 * 2 ** this.#failures, LONGEST_PAUSE);
       this.#failures += 1;
       if (error.retryAfter) this.#isWanted = false;
-      this.wake((error.retryAfter ?? 0) * 1000 + jittered(pause));
+      this.#wake((error.retryAfter ?? 0) * 1000 + jittered(pause));
     }
   }
 

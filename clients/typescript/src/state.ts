@@ -26,9 +26,8 @@ export class QueueState {
     this.name = name;
     this.#storage = storage;
     this.#onSettled = onSettled;
-    this.#channel = connect(name, async (settled: Settled[]) => {
-      await this.read(settled);
-      onHeard();
+    this.#channel = connect(name, (settled: Settled[]) => {
+      this.read(settled).then(onHeard, onHeard);
     });
   }
 
@@ -53,8 +52,13 @@ export class QueueState {
 
   async change(change: Change): Promise<Entries> {
     const settled: Settled[] = [];
-    const entries = await this.#storage.change((all) => change(all, (each) => settled.push(each)));
-    if (!this.signal.aborted) this.#channel.post(settled);
+    let isChanged = false;
+    const entries = await this.#storage.change((before) => {
+      const after = change(before, (each) => settled.push(each));
+      isChanged = after !== before;
+      return after;
+    });
+    if (isChanged && !this.signal.aborted) this.#channel.post(settled);
     return this.#take(entries, settled);
   }
 

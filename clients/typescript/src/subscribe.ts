@@ -1,7 +1,7 @@
 /** Changes as they happen, for as long as somebody wants them. */
 
-import { follow } from "./follow.js";
 import { persist } from "./persist.js";
+import { share } from "./share.js";
 import type { Transport } from "./transport.js";
 import type { Change, ChangePage } from "./types.js";
 import { Deadline } from "./wait.js";
@@ -58,7 +58,7 @@ async function run(transport: Transport, copy: Copy, signal: AbortSignal): Promi
       copy.user = await transport.user({ signal: attempt });
       return true;
     });
-    await follow(transport, copy, signal);
+    await share(transport, copy, signal);
   } catch (error) {
     if (!signal.aborted) copy.fail(error);
   } finally {

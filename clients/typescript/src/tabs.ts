@@ -1,8 +1,10 @@
 /** What the tabs of one origin do together. */
 
+/** Missing in Node, and on pages without TLS. */
+export const { locks } = (globalThis.navigator ?? {}) as { readonly locks?: LockManager };
+
 /**
- * Runs some work while this tab alone holds the lock of a name. Where there are no Web Locks (Node,
- * pages without TLS) it runs at once.
+ * Runs some work while this tab alone holds the lock of a name. Without locks it runs at once.
  *
  * @param signal - ends the waiting for the lock, with its reason.
  */
@@ -11,8 +13,6 @@ export async function exclusively<T>(
   work: () => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  const { navigator } = globalThis as { navigator?: { locks?: LockManager } };
-  const locks = navigator?.locks;
   return locks ? ((await locks.request(name, { signal }, work)) as T) : work();
 }
 
