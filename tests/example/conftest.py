@@ -1,13 +1,15 @@
-"""The example, started once with the script of `make example`, and two browsers of two people."""
+"""The example, started once with the script of `make example`, and browsers of several people."""
 
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from selenium.webdriver import Chrome
 
 from support import example as stage
 from support.browser import chromium
-from support.example import Example
+from support.example import Device, Example
 from support.tasks_page import TasksPage
 
 
@@ -19,14 +21,21 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
 
 @pytest.fixture(scope="session")
 def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Chrome]]:
-    """Two, which share nothing."""
-    folders = [tmp_path_factory.mktemp(name) for name in ("desktop", "phone")]
-    with chromium(folders[0]) as one, chromium(folders[1]) as other:
-        yield [one, other]
+    """Three, which share nothing."""
+    with ExitStack() as open_browsers:
+        folders = [tmp_path_factory.mktemp(name) for name in ("desktop", "phone", "old")]
+        yield [open_browsers.enter_context(chromium(folder)) for folder in folders]
+
+
+@pytest.fixture(scope="session")
+def old_page(example: Example, browsers: list[Chrome]) -> tuple[TasksPage, Device, float]:
+    """A page of Bob's, his other device, and the time at which the page was opened."""
+    page = TasksPage(browsers[2], example)
+    return page, page.sign_up("Bob"), time.monotonic()
 
 
 @pytest.fixture
-def page(example: Example, browsers: list[Chrome]) -> Iterator[TasksPage]:
+def page(example: Example, browsers: list[Chrome], old_page: object) -> Iterator[TasksPage]:
     """The page. What the console says and no step expects is an error."""
     page = TasksPage(browsers[0], example)
     page.shape()

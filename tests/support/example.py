@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -127,42 +128,47 @@ def running(data: Path) -> Iterator[Example]:
 
 
 class Device:
-    """Another device of a user, without a browser: it signs in and calls the API."""
+    """Another device of a user, without a browser: it signs up and calls the API.
+
+    Attributes:
+        name: of the user.
+        http: a client with the cookies of the session.
+    """
 
     def __init__(self, example: Example, name: str, email: str) -> None:
+        self.name = name
         self.http = example.client()
-        self.name, self.email = name, email
         body = {"name": name, "email": email, "password": PASSWORD}
-        self._post("/api/auth/sign-up/email", json=body)
-        token = self.http.get("/api/auth/token").json()["token"]
-        self.http.headers["Authorization"] = f"Bearer {token}"
-        session = self.http.get("/api/auth/get-session").json()
-        self.tasks = f"/api/{session['user']['id']}/tasks"
-
-    def _post(self, path: str, **options: object) -> httpx.Response:
-        response = self.http.post(path, **options)  # type: ignore[arg-type] - httpx's own names
+        response = self.http.post("/api/auth/sign-up/email", json=body)
         assert response.is_success, response.text
-        return response
+        self._tasks = f"/api/{response.json()['user']['id']}/tasks"
 
-    def create(self, *titles: str, **fields: object) -> None:
-        """Create tasks, one after the other, so that the last one is the newest."""
-        for first in range(0, len(titles), 100):
-            made = [{"op": "create", "title": t, **fields} for t in titles[first : first + 100]]
-            self._post(f"{self.tasks}/batch", json={"operations": made})
+    def _call(self, method: str, path: str = "", body: object = None) -> Any:
+        token = self.http.get("/api/auth/token").json()["token"]
+        headers = {"Authorization": f"Bearer {token}"}
+        response = self.http.request(method, self._tasks + path, json=body, headers=headers)
+        assert response.is_success, response.text
+        return response.json()
 
-    def titles(self) -> list[str]:
-        """The titles of all tasks, newest first."""
-        return [task["title"] for task in self.http.get(self.tasks).json()["tasks"]]
+    def create(self, *tasks: dict[str, object]) -> None:
+        """Create tasks, up to 100. The last one is the newest."""
+        self._call("POST", "/batch", {"operations": [{"op": "create", **task} for task in tasks]})
 
     def change(self, title: str, **fields: object) -> None:
         """Change the task with this title."""
-        [task] = [it for it in self.http.get(self.tasks).json()["tasks"] if it["title"] == title]
-        response = self.http.patch(f"{self.tasks}/{task['id']}", json=fields)
-        assert response.is_success, response.text
+        self._call("PATCH", f"/{self._task(title)['id']}", fields)
 
-    def delete_account(self) -> None:
-        """Delete the user with all tasks."""
-        self._post("/api/auth/delete-user", json={"password": PASSWORD})
+    def titles(self) -> list[str]:
+        """The titles of all tasks, newest first."""
+        return [task["title"] for task in self._call("GET")["tasks"]]
+
+    def is_done(self, title: str) -> bool:
+        """Whether the task with this title is completed."""
+        return bool(self._task(title)["is_completed"])
+
+    def _task(self, title: str) -> dict[str, Any]:
+        [task] = [task for task in self._call("GET")["tasks"] if task["title"] == title]
+        return dict(task)
 
 
 SCREENSHOTS = PAGE / "screenshots" if os.environ.get("EXAMPLE_SCREENSHOTS") else None

@@ -16,6 +16,10 @@ AXE = PAGE / "node_modules" / "axe-core" / "axe.min.js"
 
 TITLES = "return [...document.querySelectorAll('[data-row] .title')].map((e) => e.textContent)"
 
+CALLS = """
+return performance.getEntriesByType("resource").filter((e) => e.name.includes(arguments[0])).length;
+"""
+
 RUN_AXE = """
 const done = arguments[0];
 axe.run().then(({ violations }) => done(violations.map(({ id, help, nodes }) =>
@@ -80,6 +84,10 @@ class TasksPage:
     def says(self, text: str) -> None:
         """Wait until this is written there."""
         eventually(lambda: text in self.text(), f"{text!r} is written there:\n{self.text()}")
+
+    def calls(self, path: str) -> int:
+        """How often the page has called this."""
+        return int(self.browser.execute_script(CALLS, path))
 
     def axe(self) -> list[str]:
         """What axe-core finds wrong."""
@@ -171,7 +179,7 @@ class TasksPage:
     def leave(self) -> None:
         """Close the page, on whose console there may be nothing but what a step expects."""
         self.browser.get("about:blank")
-        log = self.browser.get_log("browser")
+        log = self.browser.get_log("browser")  # type: ignore[no-untyped-call] - of selenium
         errors = [entry["message"] for entry in log if entry["level"] in {"SEVERE", "WARNING"}]
         unexpected = [it for it in errors if not any(re.search(each, it) for each in self.expected)]
         assert unexpected == []
