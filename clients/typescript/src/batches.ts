@@ -15,22 +15,22 @@ import {
   isLive,
   isSame,
   ofTask,
-  type Queued,
-  type Settled,
   versionOf,
   waits,
 } from "./entries.js";
 import type { ErrorParts } from "./errors.js";
 import type { Result, Task } from "./types.js";
 
-type Tell = (settled: Settled) => void;
-
 /** The service takes 1 MiB. */
 const MOST_BYTES = 1_000_000;
 
+/** So long what has taken effect is kept, in milliseconds, until all tabs have seen it. */
+const KEPT = 5_000;
+
 /** Makes a batch of the next operations, unless there is one that was not answered. */
-export function sealed(entries: Entries, batch: string, limit: number, now: number): Entries {
-  if (entries.some((entry) => entry.batch)) return entries;
+export function sealed(stored: Entries, batch: string, limit: number, now: number): Entries {
+  const entries = stored.filter((entry) => !entry.done || waits(entry, now) > 0);
+  if (entries.some((entry) => entry.batch)) return stored;
   const names = new Set<string>();
   let [count, bytes] = [0, 0];
   const after = entries.map((entry) => {
@@ -42,7 +42,7 @@ export function sealed(entries: Entries, batch: string, limit: number, now: numb
     count += 1;
     return { ...entry, batch };
   });
-  return count > 0 ? after : entries;
+  return count > 0 || entries.length < stored.length ? after : stored;
 }
 
 /** Makes single operations of a batch again, none of which was done. */
@@ -50,29 +50,36 @@ export function unsealed(entries: Entries, batch: string): Entries {
   return entries.map((entry) => (entry.batch === batch ? { ...entry, batch: undefined } : entry));
 }
 
-/** Takes the results of a batch, in the order of its operations; tells what has taken effect. */
+/** Takes the results of a batch, in the order of its operations. */
 export function answered(
   entries: Entries,
   batch: string,
   results: readonly Result[],
-  tell: Tell,
+  now: number,
 ): Entries {
   const sent = entries.filter((entry) => entry.batch === batch);
-  return sent.reduce((rest, entry, index) => {
+  return sent.reduce((all, entry, index) => {
     const { status, task, code, detail, current } = results[index] as Result;
     const isGone = status === 404 && entry.operation.op === "delete";
-    if (status >= 400 && status !== 410 && !isGone) {
-      const error = { status, code: code as ErrorParts["code"], detail: detail ?? "" };
-      return failed(rest, entry, { ...error, current: current ?? null }, tell);
+    if (status < 400 || status === 410 || isGone) {
+      const following = task ? all.map((each) => after(each, entry.name, task)) : all;
+      return following.map((each) => (each.id === entry.id ? done(entry, task, now) : each));
     }
-    tell({ operation: entry.operation, task });
-    const others = rest.filter(({ id }) => id !== entry.id);
-    return task ? others.map((other) => following(other, entry.name, task)) : others;
+    const failure = { status, code, detail, current } as ErrorParts;
+    return failed(all, entry, failure, now);
   }, entries);
 }
 
+const done = ({ id, name, operation }: Entry, task: Task | null, now: number): Entry => ({
+  id,
+  name,
+  operation,
+  done: { operation, task },
+  after: Math.abs(now - id) + KEPT,
+});
+
 /** A later operation on a task that has an id and a new version now. */
-function following(entry: Entry, name: string, task: Task): Entry {
+function after(entry: Entry, name: string, task: Task): Entry {
   if (entry.name !== name || !isLive(entry)) return entry;
   const { key: _, ...others } = entry.operation;
   const isSeen = others.version !== undefined && isSame(entry.base as Task, task);
@@ -85,36 +92,39 @@ export function refused(
   entries: Entries,
   batch: string,
   { status, code, detail, fieldErrors, requestId }: ErrorParts,
-  tell: Tell,
+  now: number,
 ): Entries {
   const entry = entries.find((each) => each.batch === batch);
   // What is stored is data; an error has methods.
   const failure = { status, code, detail, fieldErrors, requestId } as ErrorParts;
-  return entry ? failed(entries, entry, failure, tell) : entries;
+  return entry ? failed(entries, entry, failure, now) : entries;
 }
 
 /**
  * Takes the failure of an operation that was sent. Later ones on its task are reported with it if
  * they are of no use without it, or in the same conflict.
  */
-function failed(entries: Entries, sent: Entry, failure: ErrorParts, tell: Tell): Entries {
+function failed(entries: Entries, sent: Entry, failure: ErrorParts, now: number): Entries {
   const { batch: _, ...entry } = sent;
   const { status, current } = failure;
-  const replaced = (...others: Entry[]) =>
-    entries.flatMap((each) => (each.id === entry.id ? others : gone.includes(each) ? [] : [each]));
+  let { operation } = entry;
   let gone: Entries = [];
+  const replaced = (other: Entry) =>
+    entries
+      .filter((each) => !gone.includes(each))
+      .map((each) => (each.id === entry.id ? other : each));
   if (current && entry.base && isSame(editsOf(entry.base), current)) {
     // The person has seen just this: an own operation has made the version.
-    return replaced({ ...entry, operation: { ...entry.operation, version: versionOf(current) } });
+    return replaced({ ...entry, operation: { ...operation, version: versionOf(current) } });
   }
-  if (entry.operation.op === "create" || status === 404 || status === 412) {
+  if (operation.op === "create" || status === 404 || status === 412) {
     gone = ofTask(entries, entry.name).filter(({ id }) => id !== entry.id);
   }
-  const removal = gone.find(({ operation }) => operation.op === "delete");
-  const edits = [entry, ...gone].map((each) => editsOf(each.operation));
-  const operation: Queued = removal?.operation ?? Object.assign({}, entry.operation, ...edits);
+  const removal = gone.find((each) => each.operation.op === "delete");
+  operation = Object.assign({}, operation, ...gone.map((each) => editsOf(each.operation)));
+  operation = removal?.operation ?? operation;
   const isDone = operation.op === "update" && current && isSame(editsOf(operation), current);
-  if (!isDone && (!removal || status === 412)) return replaced({ ...entry, operation, failure });
-  tell({ operation, task: isDone ? current : null });
-  return replaced();
+  return isDone || (removal && status !== 412)
+    ? replaced(done({ ...entry, operation }, isDone ? current : null, now))
+    : replaced({ ...entry, operation, failure });
 }

@@ -29,6 +29,8 @@ export interface Entry {
   readonly batch?: string | undefined;
   /** Why it was not done. It stays until that was reported. */
   readonly failure?: ErrorParts;
+  /** What it has come to. It stays until all tabs have seen that. */
+  readonly done?: Settled;
 }
 
 export type Entries = readonly Entry[];
@@ -53,19 +55,12 @@ const FIELDS = ["title", "description", "is_completed"] as const;
 /** The version of a task that is not known to exist: it matches none, so the answer has the task. */
 const NO_VERSION = '""';
 
-/** What an operation gives a task. */
-export function editsOf(operation: Partial<Fields>): Partial<Fields> {
-  const given = FIELDS.filter((name) => operation[name] !== undefined);
-  return Object.fromEntries(given.map((name) => [name, operation[name]]));
-}
-
-/** As the service stores it, so that its answer can be compared. */
-export function normal({ title, description, ...others }: Changes): Partial<Fields> {
-  return editsOf({
-    ...others,
-    ...(title === undefined ? {} : { title: title.trim() }),
-    ...(description === undefined ? {} : { description: description ?? "" }),
-  });
+/** What an operation gives a task, as the service stores it, so that its answer can be compared. */
+export function editsOf(from: Changes): Partial<Fields> {
+  const given = FIELDS.filter((name) => from[name] !== undefined);
+  const stored = (name: keyof Fields) =>
+    name === "title" ? from.title?.trim() : (from[name] ?? "");
+  return Object.fromEntries(given.map((name) => [name, stored(name)]));
 }
 
 /** Whether a task has all of these values. */
@@ -74,7 +69,7 @@ export const isSame = (some: Partial<Fields>, task: Task) =>
 
 export const versionOf = (task: Task) => `"${task.updated_at}"`;
 
-export const isLive = (entry: Entry) => entry.failure === undefined;
+export const isLive = (entry: Entry) => !entry.failure && !entry.done;
 
 /** Those of one task, in their order. */
 export const ofTask = (entries: Entries, name: string) =>
@@ -101,7 +96,7 @@ export function withCreation(
   now: number,
 ): Entries {
   const id = nextId(entries, now);
-  const fields = normal({ description: "", is_completed: false, ...task }) as Fields;
+  const fields = editsOf({ description: "", is_completed: false, ...task }) as Fields;
   const time = new Date(id).toISOString();
   const base = { id: -id, key, ...fields, created_at: time, updated_at: time, user_id: user };
   return [...entries, { id, name: key, operation: { op: "create", key, ...fields }, base }];
@@ -110,7 +105,7 @@ export function withCreation(
 /** Adds an edit, to that one of the same task that waits to be sent, if there is one. */
 export function withEdit(entries: Entries, task: Named, changes: Changes, now: number): Entries {
   const last = ofTask(entries, nameOf(task, entries)).at(-1);
-  const edits = normal(changes);
+  const edits = editsOf(changes);
   if (last?.operation.op === "delete") throw removed();
   if (!last || last.batch) return withOperation(entries, task, { op: "update", ...edits }, now);
   const merged = { ...last, operation: { ...last.operation, ...edits } };

@@ -1,6 +1,7 @@
 /** Writes that are stored first and sent when that is possible. */
 
 import {
+  isLive,
   type Known,
   type Named,
   overlaid,
@@ -12,9 +13,9 @@ import {
   withRemoval,
 } from "./entries.js";
 import type { TasksError } from "./errors.js";
-import { type Handlers, Reporter } from "./reports.js";
-import { Sender } from "./sending.js";
-import { type Change, QueueState } from "./state.js";
+import { type Handlers, reporter } from "./reports.js";
+import { sender } from "./sending.js";
+import { type Change, openState, type QueueState } from "./state.js";
 import { indexedDbStorage, type OpenStorage } from "./storage.js";
 import { randomKey, type Tasks } from "./tasks.js";
 import type { Changes, NewTask } from "./types.js";
@@ -38,19 +39,20 @@ export function createQueue(tasks: Tasks, settings: QueueSettings): Queue {
 export class Queue {
   readonly #user: string;
   readonly #state: QueueState;
-  readonly #sender: Sender;
+  readonly #flush: () => Promise<void>;
 
   constructor(tasks: Tasks, settings: QueueSettings) {
     const { user, onSettled, name = "taskapi", storage = indexedDbStorage } = settings;
     const full = `${name}:${tasks.url}:${user}`;
     this.#user = user;
-    this.#state = new QueueState(full, storage(full), onSettled, () => {
-      if (this.pending > 0) void this.flush(); // which waits for the other tab, and for its end
+    this.#state = openState(full, storage(full), onSettled, () => {
+      if (this.pending > 0) void this.flush(); // which waits for the other tab, or for its end
     });
-    this.#sender = new Sender(tasks, user, this.#state);
-    new Reporter(this.#state, settings, async (operation, theirs, values) => {
-      await (operation.op === "delete" ? this.remove(theirs) : this.update(theirs, values));
-    });
+    this.#flush = sender(tasks, user, this.#state);
+    const report = reporter(this.#state, settings, (operation, theirs, values) =>
+      operation.op === "delete" ? this.remove(theirs) : this.update(theirs, values),
+    );
+    this.#state.listeners.add(() => void report());
     const { signal } = this.#state;
     const flush = () => void this.flush();
     globalThis.addEventListener?.("online", flush, { signal });
@@ -65,7 +67,7 @@ export class Queue {
 
   /** Why the last attempt has sent nothing: offline, signed out, no storage. Null if it did. */
   get error(): TasksError | null {
-    return this.#sender.error;
+    return this.#state.error;
   }
 
   /**
@@ -104,7 +106,7 @@ export class Queue {
   async cancel(removal: number): Promise<boolean> {
     let isThere = false;
     await this.#state.change((entries) => {
-      isThere = entries.some(({ id, batch, failure }) => id === removal && !batch && !failure);
+      isThere = entries.some((entry) => entry.id === removal && isLive(entry) && !entry.batch);
       return isThere ? entries.filter(({ id }) => id !== removal) : entries;
     });
     return isThere;
@@ -123,7 +125,7 @@ export class Queue {
 
   /** Sends what waits; resolves when that is done, or is not possible now. */
   flush(): Promise<void> {
-    return this.#sender.flush();
+    return this.#flush();
   }
 
   /** Stops. What waits stays stored. */

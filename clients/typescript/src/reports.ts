@@ -1,7 +1,7 @@
 /** Tells an application what was not done. */
 
 import { Conflict } from "./conflict.js";
-import { type Entry, editsOf, normal, type Queued } from "./entries.js";
+import { type Entry, editsOf, type Queued } from "./entries.js";
 import { type ErrorParts, TasksError } from "./errors.js";
 import type { QueueState } from "./state.js";
 import { exclusively, visible } from "./tabs.js";
@@ -24,54 +24,45 @@ export interface Handlers {
 }
 
 /** Queues over what the person has seen. */
-export type Save = (operation: Queued, theirs: Task, values: Changes) => Promise<void>;
+export type Save = (operation: Queued, theirs: Task, values: Changes) => Promise<unknown>;
 
-export class Reporter {
-  readonly #state: QueueState;
-  readonly #handlers: Handlers;
-  readonly #save: Save;
-  #isReporting = false;
+/** Gives the function that reports all there is, one by one, in one tab that a person sees. */
+export function reporter(state: QueueState, handlers: Handlers, queue: Save): () => Promise<void> {
+  const { name, signal } = state;
+  let isReporting = false;
 
-  constructor(state: QueueState, handlers: Handlers, save: Save) {
-    this.#state = state;
-    this.#handlers = handlers;
-    this.#save = save;
-    state.listeners.add(() => void this.#report());
-  }
-
-  /** Reports all that there is, one after the other, in one tab that a person sees. */
-  async #report(): Promise<void> {
-    if (this.#isReporting || !this.#state.entries.some((entry) => entry.failure)) return;
-    this.#isReporting = true;
-    const { name, signal } = this.#state;
-    try {
-      await visible(signal);
-      await exclusively(`${name}:report`, () => this.#reportAll(), signal);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    } finally {
-      this.#isReporting = false;
-    }
-  }
-
-  async #reportAll(): Promise<void> {
+  async function reportAll(): Promise<void> {
     for (;;) {
-      const entry = (await this.#state.read()).find(({ failure }) => failure);
-      if (entry === undefined || this.#state.signal.aborted) return;
-      await this.#tell(entry, entry.failure as ErrorParts);
-      await this.#state.change((entries) => entries.filter(({ id }) => id !== entry.id));
+      const entry = (await state.read()).find(({ failure }) => failure);
+      if (entry === undefined || signal.aborted) return;
+      await tell(entry, entry.failure as ErrorParts);
+      await state.change((entries) => entries.filter(({ id }) => id !== entry.id));
     }
   }
 
-  #tell({ operation, base }: Entry, failure: ErrorParts): unknown {
-    const { onConflict, onRefused } = this.#handlers;
+  function tell({ operation, base }: Entry, failure: ErrorParts): unknown {
+    const { onConflict, onRefused } = handlers;
     const error = new TasksError(failure);
     const theirs = error.current;
     if (!theirs || !base || !onConflict) return onRefused({ operation, error });
     const save = async (values: Changes) => {
-      await this.#save(operation, theirs, values);
-      return { ...theirs, ...normal(values) };
+      await queue(operation, theirs, values);
+      return { ...theirs, ...editsOf(values) };
     };
     return onConflict(new Conflict({ error, base, changes: editsOf(operation), theirs, save }));
   }
+
+  return async function report() {
+    if (isReporting || !state.entries.some((entry) => entry.failure)) return;
+    isReporting = true;
+    try {
+      await visible(signal);
+      await exclusively(`${name}:report`, reportAll, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      isReporting = false;
+    }
+    await report(); // of what came while the lock was given back
+  };
 }

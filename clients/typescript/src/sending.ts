@@ -18,105 +18,84 @@ const LONGEST_PAUSE = 60_000;
 const isRefusal = ({ status, code }: TasksError) =>
   status === 413 || ([400, 422].includes(status) && code !== "not_a_response_of_the_api");
 
-export class Sender {
-  readonly #tasks: Tasks;
-  readonly #user: string;
-  readonly #state: QueueState;
-  #error: TasksError | null = null;
-  #limit = MOST_OPERATIONS;
-  #failures = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #isWanted = false;
-  #running: Promise<void> | undefined;
+/** Gives the function that sends what waits, and resolves when there is no more to be done now. */
+export function sender(tasks: Tasks, user: string, state: QueueState): () => Promise<void> {
+  const { name, signal } = state;
+  let limit = MOST_OPERATIONS;
+  let failures = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isWanted = false;
+  let running: Promise<void> | undefined;
+  signal.addEventListener("abort", () => clearTimeout(timer));
 
-  constructor(tasks: Tasks, user: string, state: QueueState) {
-    this.#tasks = tasks;
-    this.#user = user;
-    this.#state = state;
-    state.signal.addEventListener("abort", () => clearTimeout(this.#timer));
-  }
+  const wake = (milliseconds: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(flush, milliseconds);
+  };
 
-  /** Why the last attempt has failed; null if it has not. */
-  get error(): TasksError | null {
-    return this.#error;
-  }
-
-  flush(): Promise<void> {
-    this.#isWanted = true;
-    this.#running ??= this.#run();
-    return this.#running;
-  }
-
-  /** Flushes in so many milliseconds from now, and not when it would have before. */
-  #wake(milliseconds: number): void {
-    clearTimeout(this.#timer);
-    if (this.#state.signal.aborted) return;
-    this.#timer = setTimeout(() => void this.flush(), milliseconds);
-  }
-
-  async #run(): Promise<void> {
-    const { name, signal } = this.#state;
+  async function run(): Promise<void> {
     try {
-      while (this.#isWanted) {
-        this.#isWanted = false;
+      while (isWanted) {
+        isWanted = false;
         // Two that send at once would do no harm: they would send the same, with the same key.
-        await exclusively(`${name}:send`, () => this.#sendAll(), signal);
+        await exclusively(`${name}:send`, sendAll, signal);
       }
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      this.#running = undefined;
+      running = undefined;
     }
   }
 
-  async #sendAll(): Promise<void> {
+  async function sendAll(): Promise<void> {
     try {
-      while (await this.#sendBatch()) this.#failures = 0;
-      this.#note(null);
-      const pauses = this.#state.waiting.map((entry) => waits(entry, Date.now()));
-      if (pauses.length > 0) this.#wake(Math.max(Math.min(...pauses), 0));
+      while (await sendBatch()) failures = 0;
+      state.note(null);
+      const others = state.entries.filter((entry) => !entry.failure);
+      const pauses = others.map((entry) => waits(entry, Date.now()));
+      if (pauses.length > 0) wake(Math.max(Math.min(...pauses), 0));
     } catch (error) {
-      if (!(error instanceof TasksError)) throw error;
-      this.#note(error);
-      const pause = Math.min(1000 * 2 ** this.#failures, LONGEST_PAUSE);
-      this.#failures += 1;
-      if (error.retryAfter) this.#isWanted = false;
-      this.#wake((error.retryAfter ?? 0) * 1000 + jittered(pause));
+      if (signal.aborted || !(error instanceof TasksError)) throw error;
+      state.note(error);
+      if (error.retryAfter) isWanted = false;
+      const pause = Math.min(1000 * 2 ** failures, LONGEST_PAUSE);
+      failures += 1;
+      wake((error.retryAfter ?? 0) * 1000 + jittered(pause));
     }
   }
 
   /** Sends the next batch, or the last one again if it was not answered. False if there is none. */
-  async #sendBatch(): Promise<boolean> {
+  async function sendBatch(): Promise<boolean> {
     const key = randomKey();
-    const entries = await this.#state.change((all) => sealed(all, key, this.#limit, Date.now()));
+    const entries = await state.change((all) => sealed(all, key, limit, Date.now()));
     const sent = entries.filter((entry) => entry.batch);
     if (sent.length === 0) return false;
-    await this.#state.change(await this.#answerTo(sent, sent[0]?.batch as string));
+    await state.change(await answerTo(sent, sent[0]?.batch as string));
     return true;
   }
 
   /** What the answer to a batch means for the entries. */
-  async #answerTo(sent: readonly Entry[], batch: string): Promise<Change> {
-    const options = { atomic: false, idempotencyKey: batch, user: this.#user };
+  async function answerTo(sent: readonly Entry[], idempotencyKey: string): Promise<Change> {
     const operations = sent.map(({ operation }) => operation as Operation);
-    const { signal } = this.#state;
     try {
-      const results = await this.#tasks.batch(operations, { ...options, signal });
-      this.#limit = Math.min(2 * this.#limit, MOST_OPERATIONS);
-      return (entries, tell) => answered(entries, batch, results, tell);
+      const options = { atomic: false, idempotencyKey, user, signal };
+      const results = await tasks.batch(operations, options);
+      limit = Math.min(2 * limit, MOST_OPERATIONS);
+      return (entries) => answered(entries, idempotencyKey, results, Date.now());
     } catch (error) {
       if (!(error instanceof TasksError && isRefusal(error))) throw error;
       // None was done because of one of them, which is found by sending fewer.
-      this.#limit = Math.ceil(sent.length / 2);
+      limit = Math.ceil(sent.length / 2);
       return sent.length > 1
-        ? (entries) => unsealed(entries, batch)
-        : (entries, tell) => refused(entries, batch, ofOne(error), tell);
+        ? (entries) => unsealed(entries, idempotencyKey)
+        : (entries) => refused(entries, idempotencyKey, ofOne(error), Date.now());
     }
   }
 
-  #note(error: TasksError | null): void {
-    if (this.#error === error) return;
-    this.#error = error;
-    this.#state.notify();
+  function flush(): Promise<void> {
+    isWanted = true;
+    running ??= run();
+    return running;
   }
+  return flush;
 }

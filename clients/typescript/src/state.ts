@@ -1,82 +1,100 @@
 /** The entries of a queue as this tab knows them. */
 
-import type { Entries, Settled } from "./entries.js";
+import { type Entries, isLive, type Settled } from "./entries.js";
+import type { TasksError } from "./errors.js";
 import type { QueueStorage } from "./storage.js";
-import { type Channel, connect } from "./tabs.js";
+import { connect } from "./tabs.js";
 
-/** Changes the entries; tells what has taken effect. */
-export type Change = (entries: Entries, tell: (settled: Settled) => void) => Entries;
+/** Changes the entries. */
+export type Change = (entries: Entries) => Entries;
 
-export class QueueState {
+export interface QueueState {
   readonly name: string;
-  readonly listeners = new Set<() => void>();
-  readonly #storage: QueueStorage;
-  readonly #channel: Channel<Settled[]>;
-  readonly #onSettled: ((settled: Settled) => void) | undefined;
-  readonly #closed = new AbortController();
-  #entries: Entries = [];
-
-  /** @param onHeard - another tab has changed the entries. */
-  constructor(
-    name: string,
-    storage: QueueStorage,
-    onSettled: ((settled: Settled) => void) | undefined,
-    onHeard: () => void,
-  ) {
-    this.name = name;
-    this.#storage = storage;
-    this.#onSettled = onSettled;
-    this.#channel = connect(name, (settled: Settled[]) => {
-      this.read(settled).then(onHeard, onHeard);
-    });
-  }
-
   /** Aborted at the end. */
-  get signal(): AbortSignal {
-    return this.#closed.signal;
-  }
-
-  get entries(): Entries {
-    return this.#entries;
-  }
-
+  readonly signal: AbortSignal;
+  readonly listeners: Set<() => void>;
+  readonly entries: Entries;
   /** Those that wait or are on their way. */
-  get waiting(): Entries {
-    return this.#entries.filter((entry) => !entry.failure);
-  }
+  readonly waiting: Entries;
+  /** Why nothing is sent. */
+  readonly error: TasksError | null;
+  /** Takes the entries as they are stored. */
+  read(): Promise<Entries>;
+  change(change: Change): Promise<Entries>;
+  note(error: TasksError | null): void;
+  close(): void;
+}
 
-  /** Takes the entries as they are stored, after those who listen know what was settled. */
-  async read(settled: Settled[] = []): Promise<Entries> {
-    return this.#take(await this.#storage.change((entries) => entries), settled);
-  }
+/**
+ * Opens the state of a queue.
+ *
+ * @param onHeard - another tab has changed the entries.
+ */
+export function openState(
+  name: string,
+  storage: QueueStorage,
+  onSettled: ((settled: Settled) => void) | undefined,
+  onHeard: () => void,
+): QueueState {
+  const closed = new AbortController();
+  const { signal } = closed;
+  const listeners = new Set<() => void>();
+  let entries: Entries = [];
+  let error: TasksError | null = null;
 
-  async change(change: Change): Promise<Entries> {
-    const settled: Settled[] = [];
-    let isChanged = false;
-    const entries = await this.#storage.change((before) => {
-      const after = change(before, (each) => settled.push(each));
-      isChanged = after !== before;
-      return after;
-    });
-    if (isChanged && !this.signal.aborted) this.#channel.post(settled);
-    return this.#take(entries, settled);
-  }
+  let told: ReadonlySet<number> | undefined;
 
-  notify(): void {
-    for (const listener of this.listeners) listener();
-  }
+  const channel = connect(name, () => {
+    read().then(onHeard, onHeard);
+  });
+  const notify = () => {
+    for (const listener of listeners) listener();
+  };
+  const take = (stored: Entries) => {
+    if (signal.aborted) return stored;
+    const done = stored.filter((entry) => entry.done);
+    const news = done.filter(({ id }) => told && !told.has(id)); // none for a tab that begins
+    told = new Set(done.map(({ id }) => id));
+    for (const entry of news) onSettled?.(entry.done as Settled);
+    entries = stored;
+    notify();
+    return stored;
+  };
+  const read = async () => take(await storage.change((stored) => stored));
 
-  close(): void {
-    this.#closed.abort();
-    this.#channel.close();
-    this.#storage.close();
-  }
-
-  #take(entries: Entries, settled: Settled[]): Entries {
-    if (this.signal.aborted) return entries;
-    for (const each of settled) this.#onSettled?.(each);
-    this.#entries = entries;
-    this.notify();
-    return entries;
-  }
+  return {
+    name,
+    signal,
+    listeners,
+    get entries() {
+      return entries;
+    },
+    get waiting() {
+      return entries.filter(isLive);
+    },
+    get error() {
+      return error;
+    },
+    read,
+    async change(change) {
+      let isChanged = false;
+      const stored = await storage.change((before) => {
+        const after = change(before);
+        isChanged = after !== before;
+        return after;
+      });
+      if (isChanged && !signal.aborted) channel.post(null);
+      return take(stored);
+    },
+    note(next) {
+      if (error === next) return;
+      error = next;
+      notify();
+    },
+    close() {
+      closed.abort();
+      channel.close();
+      storage.close();
+    },
+  };
 }

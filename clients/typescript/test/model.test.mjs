@@ -210,7 +210,7 @@ class Device {
       return this.queue.pending === 0;
     });
     const stored = this.device.storage(`taskapi:${this.device.proxy.url}:${this.world.user}`);
-    await eventually(async () => (await stored.change((all) => all)).length === 0);
+    await eventually(async () => (await stored.change((all) => all)).every(({ done }) => done));
   }
 }
 

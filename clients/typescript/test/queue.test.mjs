@@ -201,7 +201,7 @@ describe("a queue", { concurrency: true }, () => {
     await eventually(() => second.conflicts.length > 0);
     assert.equal(second.conflicts[0].mine.title, "Buy oat milk");
     const stored = await storage(`taskapi:${proxy.url}:${user}`);
-    await eventually(async () => (await stored.change((all) => all)).length === 0);
+    await eventually(async () => (await stored.change((all) => all)).every(({ done }) => done));
   });
 
   test("without onConflict a conflict is refused", async (t) => {
