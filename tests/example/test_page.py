@@ -225,7 +225,7 @@ def test_everything_is_stopped_and_started_with_the_same_users_and_tasks(page: T
     page.add("Buy milk")
     eventually(lambda: alice.titles() == ["Buy milk"], "it is saved")
     page.expected.append("ERR_CONNECTION_REFUSED|502 .Bad Gateway")
-    assert page.example.restart() == 0
+    page.example.restart()
     page.browser.refresh()
     page.shows("Buy milk")
     page.says("In step")

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from support.machine import ROOT, cannot, free_ports
-from support.programs import environment
+from support.programs import environment, processes_of
 from support.service import client_of
 from support.waiting import PATIENCE
 
@@ -49,9 +49,9 @@ class Example:
         self.data = data
         self._port, _ = free_ports(2)
         self._clients = ExitStack()
-        self._start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start it, and wait until it prints its URL."""
         command = [*COMMAND, f"--port={self._port}", f"--data={self.data}"]
         self._process = subprocess.Popen(
             command,
@@ -97,12 +97,17 @@ class Example:
 
     def restart(self) -> None:
         """End it with Ctrl-C, and start it again."""
-        self.end()
-        self._start()
+        assert self._end() == 0
+        assert processes_of(self.data) == []
+        self.start()
 
-    def end(self) -> int:
-        """Press Ctrl-C, and wait for the end; gives the exit status."""
+    def close(self) -> None:
+        """Leave nothing behind."""
         self._clients.close()
+        self._end()
+
+    def _end(self) -> int:
+        """Press Ctrl-C, and wait for the end; gives the exit status."""
         self._process.send_signal(signal.SIGINT)
         status = self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
@@ -122,9 +127,10 @@ def running(data: Path) -> Iterator[Example]:
     needs()
     example = Example(data)
     try:
+        example.start()
         yield example
     finally:
-        example.end()
+        example.close()
 
 
 class Device:
@@ -150,7 +156,7 @@ class Device:
         assert response.is_success, response.text
         return response.json()
 
-    def create(self, *tasks: dict[str, object]) -> None:
+    def create(self, *tasks: dict[str, Any]) -> None:
         """Create tasks, up to 100. The last one is the newest."""
         self._call("POST", "/batch", {"operations": [{"op": "create", **task} for task in tasks]})
 

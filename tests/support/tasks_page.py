@@ -135,9 +135,9 @@ class TasksPage:
 
     def row(self, title: str) -> WebElement:
         """The row of a task."""
-        path = f"//li[@data-row][.//*[@class='title' and text()='{title}']]"
-        eventually(lambda: self.browser.find_elements(By.XPATH, path), f"{title!r} is listed")
-        return self.browser.find_element(By.XPATH, path)
+        eventually(lambda: title in self.titles(), f"{title!r} is listed")
+        rows = self.browser.find_elements(By.CSS_SELECTOR, "[data-row]:has(.title)")
+        return rows[self.titles().index(title)]
 
     def toggle(self, title: str) -> None:
         """Check a task, or uncheck it."""
@@ -179,7 +179,7 @@ class TasksPage:
     def leave(self) -> None:
         """Close the page, on whose console there may be nothing but what a step expects."""
         self.browser.get("about:blank")
-        log = self.browser.get_log("browser")  # type: ignore[no-untyped-call] - of selenium
+        log = self.browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's
         errors = [entry["message"] for entry in log if entry["level"] in {"SEVERE", "WARNING"}]
         unexpected = [it for it in errors if not any(re.search(each, it) for each in self.expected)]
         assert unexpected == []
