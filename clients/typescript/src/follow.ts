@@ -1,7 +1,7 @@
 /** Following the feed of changes: by a stream, or by polling where there can be none. */
 
 import { readChanges } from "./changes.js";
-import { persist, STEADY } from "./persist.js";
+import { persist } from "./persist.js";
 import { StreamRefused, streamOf } from "./stream.js";
 import type { Follower } from "./subscribe.js";
 import type { Transport } from "./transport.js";
@@ -17,7 +17,8 @@ const BETWEEN_POLLS = 5_000;
 /** How long a stream is not asked for again that was refused, in milliseconds. */
 const POLLING = 600_000;
 
-/** So many streams in a row that end at once are as good as refused. */
+/** A stream that ends sooner, in milliseconds, is short; so many in a row are as good as refused. */
+const SHORT = 5_000;
 const SHORT_STREAMS = 3;
 
 /**
@@ -32,19 +33,24 @@ export async function follow(
 ): Promise<void> {
   let short = 0;
   let pollUntil = 0;
-  await persist(follower, signal, async (attempt) => {
+  await persist(follower, signal, async (attempt, answered) => {
     await catchUp(transport, follower, attempt);
+    answered();
     follower.status("open");
     if (performance.now() < pollUntil) return poll(transport, follower, attempt, pollUntil);
     const begun = performance.now();
+    let isRefused = false;
     try {
       await listen(transport, follower, attempt);
     } catch (error) {
       if (!(error instanceof StreamRefused)) throw error;
-      short = SHORT_STREAMS;
+      isRefused = true;
     } finally {
-      short = performance.now() - begun > STEADY && short < SHORT_STREAMS ? 0 : short + 1;
-      if (short >= SHORT_STREAMS) pollUntil = performance.now() + POLLING;
+      short = performance.now() - begun > SHORT ? 0 : short + 1;
+      if (isRefused || short >= SHORT_STREAMS) {
+        pollUntil = performance.now() + POLLING;
+        short = 0;
+      }
     }
     return false;
   });
@@ -71,6 +77,7 @@ async function readPage(
   const page = await readChanges(transport, { since, wait }, { user, signal, maxRetries: 0 });
   signal.throwIfAborted();
   await follower.apply(page);
+  signal.throwIfAborted(); // nothing is told any more
   return page;
 }
 

@@ -5,9 +5,6 @@ import type { Follower } from "./subscribe.js";
 import { isPassing } from "./transport.js";
 import { Deadline, jittered, pause } from "./wait.js";
 
-/** What has lasted so long, in milliseconds, had a good connection. */
-export const STEADY = 5_000;
-
 const SHORTEST_PAUSE = 1_000;
 const LONGEST_PAUSE = 30_000;
 const LONGEST_RETRY_AFTER = 300_000;
@@ -16,43 +13,39 @@ const LONGEST_RETRY_AFTER = 300_000;
 const MOVES = ["online", "offline"];
 
 /**
- * Does a step until it is done. After an error that passes, and after a step that was short, it
- * waits, longer each time, unless the browser says meanwhile that the network is there.
+ * Does a step until it is done. Between two it waits, and longer each time after errors that pass,
+ * unless the browser says meanwhile that the network is there.
  *
- * @param step - gets a signal that ends it; gives whether all is done.
+ * @param step - gets a signal that ends it, and what to call when the service has answered; gives
+ *   whether all is done.
  * @throws the signal's reason; a TasksError that does not pass; any other error of the step.
  */
 export async function persist(
   follower: Pick<Follower, "resync" | "status">,
   signal: AbortSignal,
-  step: (signal: AbortSignal) => Promise<boolean>,
+  step: (signal: AbortSignal, answered: () => void) => Promise<boolean>,
 ): Promise<void> {
   let failures = 0;
-  let wait = 0;
-  for (;;) {
+  const answered = () => {
+    failures = 0;
+  };
+  for (let wait = 0; ; ) {
     const attempt = new Deadline(signal);
     const restart = () => attempt.abort();
     for (const move of MOVES) globalThis.addEventListener?.(move, restart);
-    let begun = performance.now();
     try {
       await pause(wait, attempt.signal);
-      begun = performance.now();
-      if (await step(attempt.signal)) return;
-      failures = failuresAfter(begun, failures);
+      if (await step(attempt.signal, answered)) return;
       wait = pauseAfter(failures);
     } catch (error) {
       signal.throwIfAborted();
-      failures = attempt.signal.aborted ? 0 : failuresAfter(begun, failures);
+      failures = attempt.signal.aborted ? 0 : failures + 1;
       wait = attempt.signal.aborted ? 0 : await recover(error, failures, follower);
     } finally {
       for (const move of MOVES) globalThis.removeEventListener?.(move, restart);
       attempt.release();
     }
   }
-}
-
-function failuresAfter(begun: number, failures: number): number {
-  return performance.now() - begun > STEADY ? 0 : failures + 1;
 }
 
 function pauseAfter(failures: number): number {
