@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from support.machine import ROOT, cannot
+from support.typescript_client import built
 
 TEXT = (ROOT / "docs" / "clients.md").read_text()
 
@@ -39,8 +40,9 @@ def write_files(folder: Path) -> None:
 
 
 def add_packages(folder: Path) -> None:
-    """Let files in a folder import the packages; where they are missing as for `node`."""
-    installed = PACKAGES / "node_modules"
-    if not (installed / "rxdb").is_dir() or not (installed / "@tanstack" / "db").is_dir():
-        cannot(f"RxDB and TanStack DB are not installed: {INSTALL}")
-    (folder / "node_modules").symlink_to(installed)
+    """Let files in a folder import the TypeScript client, and the libraries that it works with."""
+    client, installed = built(), folder / "node_modules"
+    (installed / "@taskapi").mkdir(parents=True)
+    (installed / "@taskapi" / "client").symlink_to(client)
+    for name in ("@tanstack", "rxdb", "rxjs"):
+        (installed / name).symlink_to(client / "node_modules" / name)
