@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 from support.machine import ROOT, cannot
-from support.typescript_client import built
 
 TEXT = (ROOT / "docs" / "clients.md").read_text()
 
@@ -37,12 +36,3 @@ def write_files(folder: Path) -> None:
     """Write the page's files into a folder, where they find no packages."""
     for name, code in FILES.items():
         (folder / name).write_text(code)
-
-
-def add_packages(folder: Path) -> None:
-    """Let files in a folder import the TypeScript client, and the libraries that it works with."""
-    client, installed = built(), folder / "node_modules"
-    (installed / "@taskapi").mkdir(parents=True)
-    (installed / "@taskapi" / "client").symlink_to(client)
-    for name in ("@tanstack", "rxdb", "rxjs"):
-        (installed / name).symlink_to(client / "node_modules" / name)

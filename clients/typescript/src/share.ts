@@ -124,6 +124,7 @@ function leading(follower: Follower, post: (message: Message) => void): Follower
       return follower.apply(page);
     },
     resync: () => follower.resync(),
+    begin: (since) => follower.begin(since),
     status(status) {
       post({ status });
       follower.status(status);
