@@ -1,13 +1,12 @@
 """The TypeScript client with Better Auth, whose tokens live for seconds here."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from support.auth_server import SERVER, node
 from support.auth_stage import Stage
-from support.typescript_client import built, run, tool
+from support.typescript_client import QUIET, built, run, tool
 from support.typescript_readme import FILES
 
 PROGRAM = "typescript-client.test.mjs"
@@ -35,12 +34,12 @@ def test_the_client_with_better_auths_own(stage: Stage, folder: Path) -> None:
     client = folder / "with-better-auth.mjs"
     client.write_text(FILES[client.name].replace(ADDRESS, address))
     (folder / PROGRAM).write_text((SERVER / "browser" / PROGRAM).read_text())
-    given = {"PATH": os.environ["PATH"], "BETTER_AUTH_URL": stage.auth.url, "CLIENT": str(client)}
-    run("--test", "--test-reporter=tap", PROGRAM, folder=folder, **given)
+    environment = QUIET | {"BETTER_AUTH_URL": stage.auth.url, "CLIENT": str(client)}
+    run("--test", "--test-reporter=tap", PROGRAM, folder=folder, environment=environment)
 
 
 def test_better_auths_types_fit(folder: Path) -> None:
     (folder / "main.ts").write_text(FILES["with-better-auth.mjs"])
     options = ("--strict", "--noEmit", "--skipLibCheck", "--target", "es2022")
     how = ("--module", "esnext", "--moduleResolution", "bundler")
-    run(tool("tsc"), *options, *how, "main.ts", folder=folder, PATH=os.environ["PATH"])
+    run(tool("tsc"), *options, *how, "main.ts", folder=folder)

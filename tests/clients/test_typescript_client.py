@@ -1,7 +1,6 @@
 """The TypeScript client: its own tests with Node, its page, and what is packed of it."""
 
 import json
-import os
 import re
 import shutil
 import tarfile
@@ -15,13 +14,12 @@ from support.machine import PROGRAMS, ROOT
 from support.own_database import own_database
 from support.people import SECRET, Person
 from support.service import as_service, prepare
-from support.typescript_client import PACKAGE, built, install, run, tool
+from support.typescript_client import PACKAGE, QUIET, built, install, run, tool
 from support.typescript_readme import FILES, TEXT
 from support.typescript_readme import PROGRAMS as EXAMPLES
 from taskapi.database.url import DatabaseUrl
 
 TESTS = sorted(file.name for file in (PACKAGE / "test").glob("*.test.mjs"))
-QUIET = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
 
 MOST_BYTES = 8_000
 """Of the main entry, minified and compressed."""
@@ -39,14 +37,14 @@ def own(database: DatabaseUrl) -> Iterator[DatabaseUrl]:
 
 def test_it_does_what_its_tests_say(service: str, own: DatabaseUrl) -> None:
     """A line for each is in clients/typescript/test. Most of the time they wait, all at once."""
-    given = {
+    environment = QUIET | {
         "TASKAPI": str(PROGRAMS / "taskapi"),
         "TASKAPI_URL": service,
         "TASKAPI_SECRET": SECRET,
         "DATABASE_URL": own.dsn,
     }
     files = [built() / "test" / name for name in TESTS]
-    run("--test", f"--test-concurrency={len(files)}", *files, **QUIET, **given)
+    run("--test", f"--test-concurrency={len(files)}", *files, environment=environment)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -56,8 +54,8 @@ def test_an_example_prints_what_its_page_says(
     for file, code in FILES.items():
         (tmp_path / file).write_text(code)
     install(tmp_path)
-    given = {"TASKAPI_URL": service, "TASKAPI_TOKEN": alice.token}
-    assert run(name, folder=tmp_path, **QUIET, **given) == EXAMPLES[name]
+    environment = QUIET | {"TASKAPI_URL": service, "TASKAPI_TOKEN": alice.token}
+    assert run(name, folder=tmp_path, environment=environment) == EXAMPLES[name]
 
 
 def test_every_example_of_the_page_is_run() -> None:
@@ -107,9 +105,9 @@ def test_a_new_project_can_use_what_is_packed(tmp_path: Path) -> None:
     built()
     npm = shutil.which("npm")
     assert npm is not None
-    given = {"HOME": str(tmp_path), "npm_config_update_notifier": "false"}
-    packed = run(npm, "pack", "--json", f"--pack-destination={tmp_path}", **QUIET, **given)
-    [described] = json.loads(packed)
+    environment = QUIET | {"HOME": str(tmp_path), "npm_config_update_notifier": "false"}
+    packing = ("pack", "--json", f"--pack-destination={tmp_path}")
+    [described] = json.loads(run(npm, *packing, environment=environment))
     names = {file["path"] for file in described["files"]}
     sources = {file.stem for file in (PACKAGE / "src").glob("*.ts")}
     made = {f"dist/{name}.{end}" for name in sources for end in ("js", "d.ts")}
@@ -135,4 +133,4 @@ def test_a_new_project_can_use_what_is_packed(tmp_path: Path) -> None:
             "es2022,dom",
         )
         how = ("--module", module, "--moduleResolution", resolution)
-        run(tool("tsc"), *options, *how, "main.ts", folder=tmp_path, **QUIET)
+        run(tool("tsc"), *options, *how, "main.ts", folder=tmp_path)
