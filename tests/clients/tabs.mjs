@@ -48,6 +48,8 @@ window.page = {
       onStatus: (status) => statuses.push(status),
     });
   },
+  /** Whether a call gets through, which it does not where other pages have all connections. */
+  total: async () => (await tasks.list().page()).total,
   /** As a later version of the package does, and then an older one's tab. */
   async upgrade() {
     const name = (await indexedDB.databases()).find((each) => each.name.endsWith(user)).name;

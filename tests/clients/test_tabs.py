@@ -190,6 +190,19 @@ def test_tabs_share_one_stream_and_miss_nothing_when_its_tab_is_closed(
     assert sum(each.state["streams"] for each in tabs) == 1
 
 
+def test_pages_that_were_left_hold_no_connection(alice: Person, tab: Callable[[], Tab]) -> None:
+    """A browser keeps them for a while, to show them again: then they go on."""
+    only = tab()
+    for _ in range(7):  # one more than there are connections
+        only.run("subscribe")
+        only.comes_to(statuses=["connecting", "open"])
+        only.again()
+    assert only.run("total") == 0
+    only.back()
+    alice.create("Buy milk")
+    only.comes_to(copy=["Buy milk"])
+
+
 def test_a_browser_that_was_killed_sends_what_it_had_stored(
     alice: Person, chrome: Browser, network: Network, folder: Path, port: int
 ) -> None:

@@ -59,6 +59,15 @@ class Tab:
             if is_offline:
                 yield
 
+    def again(self) -> None:
+        """Go to the same page again, so that the one that is left may be kept to be shown."""
+        url = self.show().current_url
+        self._browser.get(f"{url}&again")
+
+    def back(self) -> None:
+        """Show the page that was left last."""
+        self.show().back()
+
     def close(self) -> None:
         self.show().close()
 

@@ -1,8 +1,10 @@
 """The TypeScript client, built, for tests that run it with Node or in a browser."""
 
 import fcntl
+import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from support.machine import ROOT, cannot
@@ -23,12 +25,15 @@ def node() -> str:
     return found
 
 
-def run(*command: object, folder: Path = PACKAGE, **environment: str) -> str:
+QUIET = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
+
+
+def run(*command: object, folder: Path = PACKAGE, environment: Mapping[str, str] = QUIET) -> str:
     """Run a program of Node to its good end; gives what it prints."""
     done = subprocess.run(
         [node(), *map(str, command)],
         cwd=folder,
-        env=environment or None,
+        env=environment,
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -53,6 +58,15 @@ def built() -> Path:
             shutil.rmtree(PACKAGE / "dist", ignore_errors=True)
             run(tool("tsc"))
     return PACKAGE
+
+
+def install(folder: Path) -> None:
+    """Let files in a folder import the package, and the libraries that it works with."""
+    installed = folder / "node_modules"
+    (installed / "@taskapi").mkdir(parents=True)
+    (installed / "@taskapi" / "client").symlink_to(built())
+    for name in ("@tanstack", "rxdb", "rxjs"):
+        (installed / name).symlink_to(PACKAGE / "node_modules" / name)
 
 
 def _changed() -> float:

@@ -55,8 +55,9 @@ export class Queue {
     this.#state.listeners.add(() => void report());
     const { signal } = this.#state;
     const flush = () => void this.flush();
-    globalThis.addEventListener?.("online", flush, { signal });
-    globalThis.document?.addEventListener("visibilitychange", flush, { signal });
+    for (const event of ["online", "focus"]) {
+      globalThis.addEventListener?.(event, flush, { signal });
+    }
     flush();
   }
 

@@ -78,7 +78,8 @@ export function sender(tasks: Tasks, user: string, state: QueueState): () => Pro
   async function answerTo(sent: readonly Entry[], idempotencyKey: string): Promise<Change> {
     const operations = sent.map(({ operation }) => operation as Operation);
     try {
-      const options = { atomic: false, idempotencyKey, user, signal };
+      // It is repeated by `sendAll`, which does not wait when the network comes back.
+      const options = { atomic: false, idempotencyKey, user, signal, maxRetries: 0 };
       const results = await tasks.batch(operations, options);
       limit = Math.min(2 * limit, MOST_OPERATIONS);
       return (entries) => answered(entries, idempotencyKey, results, Date.now());

@@ -6,7 +6,7 @@ import type { Follower, Status } from "./subscribe.js";
 import { connect, exclusively, locks } from "./tabs.js";
 import type { Transport } from "./transport.js";
 import type { ChangePage } from "./types.js";
-import { Deadline, pause } from "./wait.js";
+import { Deadline, pause, unlessAborted } from "./wait.js";
 
 /** What the tab with the stream tells the others. */
 interface Message {
@@ -20,8 +20,8 @@ interface Message {
 const SILENCE = 60_000;
 
 /**
- * Follows the changes in the tab that has the lock, and takes its pages in the others. If it is
- * closed, another one goes on from its own position.
+ * Follows the changes for as long as the page is there: one that was left and may be shown again
+ * (the back/forward cache) would keep its connection.
  *
  * @throws what `follow` throws.
  */
@@ -30,7 +30,32 @@ export async function share(
   follower: Follower,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!locks) return follow(transport, follower, signal);
+  for (;;) {
+    const shown = new Deadline(signal);
+    const hide = () => shown.abort();
+    globalThis.addEventListener?.("pagehide", hide);
+    try {
+      await (locks ? together : follow)(transport, follower, shown.signal);
+    } catch (error) {
+      if (signal.aborted || !shown.signal.aborted) throw error;
+    } finally {
+      globalThis.removeEventListener?.("pagehide", hide);
+      shown.release();
+    }
+    const again = new Promise((resolve) => addEventListener("pageshow", resolve, { once: true }));
+    await unlessAborted(signal, again);
+  }
+}
+
+/**
+ * Follows the changes in the tab that has the lock, and takes its pages in the others. If it is
+ * closed, another one goes on from its own position.
+ */
+async function together(
+  transport: Transport,
+  follower: Follower,
+  signal: AbortSignal,
+): Promise<void> {
   const name = `taskapi:${transport.url}:${follower.user}:changes`;
   let inbox: Message[] = [];
   let woken = () => {};
@@ -71,9 +96,15 @@ export async function share(
     await accompanying;
     await follow(transport, leading(follower, channel.post), signal);
   };
+  let led: Promise<void> | undefined;
+  const leadUntilEnd = () => {
+    led = lead();
+    return unlessAborted(signal, led); // at once, or a page that is hidden would keep the lock
+  };
   try {
-    await exclusively(name, lead, waiting.signal);
+    await exclusively(name, leadUntilEnd, waiting.signal);
   } finally {
+    await Promise.allSettled([accompanying, led]); // the last callback
     channel.close();
     waiting.release();
     taken.release();
@@ -93,6 +124,7 @@ function leading(follower: Follower, post: (message: Message) => void): Follower
       return follower.apply(page);
     },
     resync: () => follower.resync(),
+    begin: (since) => follower.begin(since),
     status(status) {
       post({ status });
       follower.status(status);

@@ -6,6 +6,9 @@ import type { Follower } from "./subscribe.js";
 import { isPassing, type Transport } from "./transport.js";
 import { Deadline } from "./wait.js";
 
+/** The position of a follower that wants nothing but what changes from now on. */
+export const NOW = "now";
+
 /** Here is no stream to be had: too many listen, or a proxy keeps it back. */
 export class StreamRefused extends Error {}
 
@@ -50,7 +53,7 @@ async function opened(transport: Transport, { user, since }: Follower, signal: A
   const { response, credentials } = await transport.open({
     method: "GET",
     path: "/events",
-    query: since === null ? {} : { since },
+    query: since === null || since === NOW ? {} : { since },
     headers: { Accept: "text/event-stream, application/problem+json" },
     user,
     signal,

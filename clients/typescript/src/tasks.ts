@@ -24,6 +24,8 @@ export interface BatchOptions extends CallOptions {
   readonly atomic?: boolean | undefined;
   /** Stored together with the operations, the same batch can be sent again at any later time. */
   readonly idempotencyKey?: string | undefined;
+  /** How often it is repeated where that may help; as all calls if left out. */
+  readonly maxRetries?: number | undefined;
 }
 
 /** A name that nobody else gives; `crypto.randomUUID` is missing on pages without TLS. */

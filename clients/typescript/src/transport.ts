@@ -29,7 +29,7 @@ export interface Call extends CallOptions {
   /** A member that the response has, which others have not; none for 204. */
   readonly member?: string;
   /** Another number than that of the settings. */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /** How long the service may take on purpose, in milliseconds. */
   readonly waits?: number;
 }
