@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 """Seconds after which something that should have happened never will.
 
 Many times what a slow machine with other work needs: it is the end of a wait that fails, and one
