@@ -137,6 +137,7 @@ def test_both_edits_are_shown_where_they_differ_and_the_user_decides(
     page.click("Save", kind="submit")
     page.says("Somebody else has edited this too")
     page.says("From the market")
+    assert page.axe() == []
     page.picture("conflict")
     page.click("Save", kind="submit")
     page.shows("Buy two litres of milk")
@@ -167,6 +168,7 @@ def test_what_is_done_offline_waits_and_is_sent(page: TasksPage) -> None:
         page.toggle("Buy milk")
         page.shows("Call Bob", "Buy milk")
         page.says("2 changes wait here and will be sent.")
+        page.picture("offline")
         assert len(page.browser.find_elements("css selector", ".waiting")) == 2
         assert alice.titles() == ["Buy milk"]
     eventually(lambda: alice.titles() == ["Call Bob", "Buy milk"], "it is sent")
@@ -244,9 +246,11 @@ def test_axe_finds_nothing_in_light_and_dark_and_on_a_phone(page: TasksPage) -> 
         page.shape(**scheme)
         assert page.axe() == [], name
         page.picture(name)
+    page.shape()
     page.edit("Plan Saturday's dinner")
     page.click("Account of Alice")
-    assert page.axe() == []
+    assert page.axe() == [], "editor and account"
+    page.picture("editor")
 
 
 def test_a_page_outlives_its_token(old_page: tuple[TasksPage, Device, float]) -> None:

@@ -166,9 +166,10 @@ class TasksPage:
         )
 
     def shape(self, *, dark: bool = False, phone: bool = False) -> None:
-        """Show it in a scheme of colours, on a desktop or a phone."""
+        """Show it in a scheme of colours, on a desktop or a phone; and as it is after motion."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        motion = {"name": "prefers-reduced-motion", "value": "reduce"}
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme, motion]})
         width, height = (390, 844) if phone else (1100, 860)
         screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)

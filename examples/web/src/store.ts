@@ -87,6 +87,7 @@ export class TaskStore {
       if (error && ENDINGS.includes(error.code)) onEnd(error);
     });
     tasks.subscribe({
+      since: "now",
       signal: this.#ended.signal,
       onResync: () => this.load(),
       onChanges: (changes) => this.#apply(changes),
