@@ -135,7 +135,7 @@ def test_both_edits_are_shown_where_they_differ_and_the_user_decides(
     page.says("has just changed on another device")
     page.fill(title="Buy two litres of milk")
     page.click("Save", kind="submit")
-    page.says("Somebody else has edited this too")
+    page.says("“Buy milk” was edited elsewhere too")
     page.says("From the market")
     assert page.axe() == []
     page.picture("conflict")

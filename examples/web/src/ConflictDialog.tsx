@@ -32,8 +32,8 @@ export function ConflictDialog({ conflict, resolve }: DialogProps) {
   return (
     <dialog ref={dialog} aria-labelledby="conflict" onCancel={() => resolve(null)}>
       <form onSubmit={submit}>
-        <h2 id="conflict">Somebody else has edited this too</h2>
-        <p>Take one of both where they differ. Nothing is overwritten before you save.</p>
+        <h2 id="conflict">“{base.title}” was edited elsewhere too</h2>
+        <p>Choose where both edits differ. Nothing is overwritten before you save.</p>
         {changed.map((name) =>
           fields.includes(name) ? (
             <fieldset key={name}>
