@@ -5,8 +5,8 @@
  * the queue lies over both what this browser has not sent yet.
  */
 
-import { type Change, type Conflict, createQueue, type Fields, TasksError } from "@taskapi/client";
 import type { Known, Queue, Shown, Status, Task, Tasks } from "@taskapi/client";
+import { type Change, type Conflict, createQueue, type Fields, TasksError } from "@taskapi/client";
 import { byAge, isIn, isLater, queryOf, type View } from "./view.ts";
 
 /** A sentence at the foot of the page, with something to do about it. */
