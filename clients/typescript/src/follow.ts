@@ -2,7 +2,7 @@
 
 import { readChanges } from "./changes.js";
 import { persist } from "./persist.js";
-import { StreamRefused, streamOf } from "./stream.js";
+import { pagesOf, StreamRefused } from "./stream.js";
 import type { Follower } from "./subscribe.js";
 import type { Transport } from "./transport.js";
 import type { ChangePage } from "./types.js";
@@ -63,7 +63,9 @@ export async function catchUp(
   signal: AbortSignal,
 ): Promise<void> {
   for (let hasMore = true; hasMore; ) {
-    hasMore = (await readPage(transport, follower, signal)).has_more;
+    const { since } = follower;
+    const page = await readPage(transport, follower, signal);
+    hasMore = page.has_more && page.next !== since;
   }
 }
 
@@ -100,8 +102,8 @@ async function listen(
   follower: Follower,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const { type, data } of streamOf(transport, follower, signal)) {
+  for await (const page of pagesOf(transport, follower, signal)) {
     signal.throwIfAborted();
-    if (type === "changes") await follower.apply(JSON.parse(data) as ChangePage);
+    await follower.apply(page);
   }
 }

@@ -185,6 +185,22 @@ describe("a subscription", { concurrency: true }, () => {
     assert.equal(streamsOf(proxy), 3);
   });
 
+  test("takes nonsense in a stream for a bad connection", async (t) => {
+    const nonsense = (data) => (_request, response) => {
+      response.writeHead(200, { "Content-Type": "text/event-stream" });
+      response.write(`event: changes\ndata: ${data}\n\n`);
+    };
+    const streams = [nonsense("{"), nonsense("null"), pass];
+    const usual = (request, ...others) =>
+      (isStream(request) ? streams.shift() : pass)(request, ...others);
+    const { direct, proxy, start } = await subscribed(t, { usual });
+    const copy = start();
+    await eventually(() => streamsOf(proxy) === 3);
+    await direct.create({ title: "Buy milk" });
+    await inStep(copy, direct);
+    assert.deepEqual(copy.errors, []);
+  });
+
   test("gives up a connection that has died without a word", async (t) => {
     let isSilent = false;
     const usual = forStreams(silentWhen(() => isSilent));
