@@ -14,7 +14,7 @@ from support.machine import PROGRAMS, ROOT
 from support.own_database import own_database
 from support.people import SECRET, Person
 from support.service import as_service, prepare
-from support.typescript_client import PACKAGE, QUIET, built, run, tool
+from support.typescript_client import PACKAGE, QUIET, built, install, run, tool
 from support.typescript_readme import FILES, TEXT
 from support.typescript_readme import PROGRAMS as EXAMPLES
 from taskapi.database.url import DatabaseUrl
@@ -24,7 +24,7 @@ TESTS = sorted(file.name for file in (PACKAGE / "test").glob("*.test.mjs"))
 MOST_BYTES = 8_000
 """Of the main entry, minified and compressed."""
 
-OWN_CODES = {"network", "signed_out", "not_a_response_of_the_api"}
+OWN_CODES = {"network", "signed_out", "not_a_response_of_the_api", "storage"}
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,7 @@ def test_an_example_prints_what_its_page_says(
 ) -> None:
     for file, code in FILES.items():
         (tmp_path / file).write_text(code)
-    (tmp_path / "node_modules" / "@taskapi").mkdir(parents=True)
-    (tmp_path / "node_modules" / "@taskapi" / "client").symlink_to(built())
+    install(tmp_path)
     environment = QUIET | {"TASKAPI_URL": service, "TASKAPI_TOKEN": alice.token}
     assert run(name, folder=tmp_path, environment=environment) == EXAMPLES[name]
 

@@ -60,6 +60,15 @@ def built() -> Path:
     return PACKAGE
 
 
+def install(folder: Path) -> None:
+    """Let files in a folder import the package, and the libraries that it works with."""
+    installed = folder / "node_modules"
+    (installed / "@taskapi").mkdir(parents=True)
+    (installed / "@taskapi" / "client").symlink_to(built())
+    for name in ("@tanstack", "rxdb", "rxjs"):
+        (installed / name).symlink_to(PACKAGE / "node_modules" / name)
+
+
 def _changed() -> float:
     sources = [*(PACKAGE / "src").iterdir(), PACKAGE / "tsconfig.json"]
     return max(source.stat().st_mtime for source in sources)

@@ -5,7 +5,7 @@ import type { components } from "./wire.js";
 
 type Problem = components["schemas"]["Problem"] & { readonly current?: Task };
 
-/** The API's codes, and three of this client. A later version of the API may send others. */
+/** The API's codes, and four of this client. A later version of the API may send others. */
 export type ErrorCode =
   | components["schemas"]["ErrorCode"]
   /** No response came, or only a part of it. */
@@ -13,7 +13,9 @@ export type ErrorCode =
   /** Nobody is signed in, or somebody else than when the call began. Nothing was sent. */
   | "signed_out"
   /** Something in between has answered, such as a proxy with HTML. */
-  | "not_a_response_of_the_api";
+  | "not_a_response_of_the_api"
+  /** The browser has stored nothing: no room, a private window, or a database of a newer page. */
+  | "storage";
 
 /** What an error is made of. */
 export interface ErrorParts {

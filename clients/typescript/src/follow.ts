@@ -1,8 +1,9 @@
 /** Following the feed of changes: by a stream, or by polling where there can be none. */
 
 import { readChanges } from "./changes.js";
+import { networkError } from "./errors.js";
 import { persist } from "./persist.js";
-import { pagesOf, StreamRefused } from "./stream.js";
+import { NOW, pagesOf, StreamRefused } from "./stream.js";
 import type { Follower } from "./subscribe.js";
 import type { Transport } from "./transport.js";
 import type { ChangePage } from "./types.js";
@@ -62,11 +63,24 @@ export async function catchUp(
   follower: Follower,
   signal: AbortSignal,
 ): Promise<void> {
+  if (follower.since === NOW) return begin(transport, follower, signal);
   for (let hasMore = true; hasMore; ) {
     const { since } = follower;
     const page = await readPage(transport, follower, signal);
     hasMore = page.has_more && page.next !== since;
   }
+}
+
+/** Takes the position of now, which a stream without a position tells first. */
+async function begin(transport: Transport, follower: Follower, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const { next } of pagesOf(transport, follower, signal)) {
+      return await follower.begin(next);
+    }
+  } catch (error) {
+    if (!(error instanceof StreamRefused)) throw error;
+  }
+  throw networkError("there is no stream");
 }
 
 async function readPage(

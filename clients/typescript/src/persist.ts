@@ -67,7 +67,7 @@ async function recover(
 }
 
 /** Errors of the service and of the network pass; a refusal of this client does not. */
-function passes(error: TasksError): boolean {
+export function passes(error: TasksError): boolean {
   const { status, code } = error;
   return isPassing(error) || status >= 500 || code === "not_a_response_of_the_api";
 }

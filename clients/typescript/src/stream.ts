@@ -8,6 +8,9 @@ import { isPassing, type Transport } from "./transport.js";
 import type { ChangePage } from "./types.js";
 import { Deadline } from "./wait.js";
 
+/** The position of a follower that wants nothing but what changes from now on. */
+export const NOW = "now";
+
 /** Here is no stream to be had: too many listen, or a proxy keeps it back. */
 export class StreamRefused extends Error {}
 
@@ -33,7 +36,7 @@ export async function* pagesOf(
       deadline.hold(); // however long the application takes for an event
       for (const event of parser.read(value)) {
         if (event.type === "expired") return void (await transport.keeper.after(credentials));
-        if (event.type === "changes") yield pageOf(event, response);
+        if (PAGES.includes(event.type)) yield pageOf(event, response);
       }
       deadline.extend(follower.silence);
     }
@@ -52,7 +55,7 @@ async function opened(transport: Transport, { user, since }: Follower, signal: A
   const { response, credentials } = await transport.open({
     method: "GET",
     path: "/events",
-    query: since === null ? {} : { since },
+    query: since === null || since === NOW ? {} : { since },
     headers: { Accept: "text/event-stream, application/problem+json" },
     user,
     signal,
@@ -62,9 +65,12 @@ async function opened(transport: Transport, { user, since }: Follower, signal: A
   return { reader: response.body.getReader(), response, credentials };
 }
 
+/** `ready` tells a follower without a position where now is, and has no changes. */
+const PAGES = ["changes", "ready"];
+
 function pageOf({ data }: ServerEvent, response: Response): ChangePage {
   const page = parsed(data);
-  if (has("changes", page)) return page as ChangePage;
+  if (has("next", page)) return page as ChangePage;
   throw foreignResponse(response);
 }
 

@@ -1,7 +1,8 @@
 /** Changes as they happen, for as long as somebody wants them. */
 
-import { follow } from "./follow.js";
 import { persist } from "./persist.js";
+import { share } from "./share.js";
+import { NOW } from "./stream.js";
 import type { Transport } from "./transport.js";
 import type { Change, ChangePage } from "./types.js";
 import { Deadline } from "./wait.js";
@@ -11,7 +12,10 @@ export type Status = "connecting" | "open" | "offline" | "closed";
 
 /** What an application does with changes. */
 export interface SubscribeOptions {
-  /** Where its copy stands; null, or left out, for no copy. */
+  /**
+   * Where its copy stands; null, or left out, for no copy. `"now"` for an application that reads
+   * lists by itself: `onResync` says when to read them, and `onChanges` what has changed since.
+   */
   readonly since?: string | null | undefined;
   /** Applies changes. `next` belongs into storage together with them: it is `since` of next time. */
   onChanges(changes: readonly Change[], next: string): unknown;
@@ -42,6 +46,8 @@ export interface Follower {
   apply(page: ChangePage): Promise<void>;
   /** Goes back to the beginning. */
   resync(): Promise<void>;
+  /** Begins at this position, which is that of now. */
+  begin(since: string): Promise<void>;
   status(status: Status): void;
 }
 
@@ -58,7 +64,7 @@ async function run(transport: Transport, copy: Copy, signal: AbortSignal): Promi
       copy.user = await transport.user({ signal: attempt });
       return true;
     });
-    await follow(transport, copy, signal);
+    await share(transport, copy, signal);
   } catch (error) {
     if (!signal.aborted) copy.fail(error);
   } finally {
@@ -87,8 +93,16 @@ class Copy implements Follower {
   }
 
   async resync(): Promise<void> {
+    if (this.#options.since === NOW) this.since = NOW;
+    else {
+      await this.#options.onResync();
+      this.since = null;
+    }
+  }
+
+  async begin(since: string): Promise<void> {
+    this.since = since;
     await this.#options.onResync();
-    this.since = null;
   }
 
   status(status: Status): void {

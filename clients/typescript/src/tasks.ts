@@ -24,6 +24,8 @@ export interface BatchOptions extends CallOptions {
   readonly atomic?: boolean | undefined;
   /** Stored together with the operations, the same batch can be sent again at any later time. */
   readonly idempotencyKey?: string | undefined;
+  /** How often it is repeated where that may help; as all calls if left out. */
+  readonly maxRetries?: number | undefined;
 }
 
 /** A name that nobody else gives; `crypto.randomUUID` is missing on pages without TLS. */
@@ -214,7 +216,7 @@ function taskOf({ status, task, code, detail, current }: Result): Task {
 }
 
 /** An error of a batch of one operation, as if it were no batch. */
-function ofOne(error: TasksError): TasksError {
+export function ofOne(error: TasksError): TasksError {
   const named = Object.entries(error.fieldErrors).map(([name, text]) => [
     name.split(".").at(-1),
     text,

@@ -30,7 +30,7 @@ export interface Call extends CallOptions {
   /** A member that the response has, which others have not; none for 204. */
   readonly member?: string;
   /** Another number than that of the settings. */
-  readonly maxRetries?: number;
+  readonly maxRetries?: number | undefined;
   /** Called when a part of the response has come. */
   readonly progress?: () => void;
   /** How long the service may take on purpose, in milliseconds. */

@@ -52,7 +52,8 @@ test("a service that is stopped, restored, and short of calls", async (t) => {
   const user = newUser();
   const tasks = clientOf({ user, url: `http://127.0.0.1:${port}` });
   const copy = copyOf(tasks);
-  t.after(copy.close);
+  const fromNow = copyOf(tasks, { since: "now" });
+  for (const { close } of [copy, fromNow]) t.after(close);
   await eventually(() => copy.told.at(-1) === "offline");
   const stop = await start(port, t);
   const milk = await tasks.create({ title: "Buy milk" });
@@ -76,11 +77,13 @@ test("a service that is stopped, restored, and short of calls", async (t) => {
 
   await t.test("after a restore everything comes anew", async () => {
     copy.tasks.set(0, "of before the restore");
+    await eventually(() => fromNow.resyncs === 1);
     await promisify(execFile)(TASKAPI, ["new-epoch"], options);
     await tasks.create({ title: "Buy jam" });
     await inStep(copy, tasks);
     assert.equal(copy.tasks.size, 3);
     assert.deepEqual([copy.resyncs, copy.errors], [1, []]);
+    await eventually(() => fromNow.resyncs === 2);
   });
 
   await t.test("calls over the rate are made a little later", async () => {

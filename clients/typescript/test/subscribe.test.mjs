@@ -47,6 +47,22 @@ const forStreams = (behave) => (request, response, target) =>
   (isStream(request) ? behave : pass)(request, response, target);
 
 describe("a subscription", { concurrency: true }, () => {
+  test("begins now if that is wanted, and says when to read", async (t) => {
+    const { direct, proxy, start } = await subscribed(t, { since: "now" });
+    proxy.faults = [refuse, html(503)];
+    await direct.create({ title: "Buy milk" });
+    const copy = start();
+    await eventually(() => copy.told.at(-1) === "open");
+    assert.deepEqual([copy.resyncs, copy.tasks.size], [1, 0]);
+    await direct.create({ title: "Buy tea" });
+    await eventually(() => copy.tasks.size > 0);
+    assert.deepEqual(
+      [...copy.tasks.values()].map(({ title }) => title),
+      ["Buy tea"],
+    );
+    assert.equal(copy.resyncs, 1);
+  });
+
   test("tells what there is, and then what happens", async (t) => {
     const { direct, proxy, start } = await subscribed(t);
     const [milk, tea] = [await direct.create({ title: "m" }), await direct.create({ title: "t" })];

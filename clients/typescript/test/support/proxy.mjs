@@ -84,7 +84,7 @@ export const silentWhen = (isSilent) => async (request, response, target) => {
   for await (const part of answer) if (!isSilent()) response.write(part);
 };
 
-function forwarded(request, target, response) {
+export function forwarded(request, target, response) {
   return new Promise((resolve, reject) => {
     const { method, url, headers } = request;
     const forward = http.request(target + url, { method, headers, agent: false }, resolve);
