@@ -6,7 +6,7 @@ let copy;
 
 /** What a person does, and what the page can read of it across origins. */
 export async function use(url, token) {
-  tasks = at(url, token);
+  tasks = createTasks({ url, auth: { token: async () => token }, fetch: globalThis.fetch });
   const milk = await tasks.create({ title: "Buy milk", description: "Zoë 🦊" });
   const oat = await tasks.update(milk, { title: "Buy oat milk" });
   const conflict = await errorOf(tasks.update(milk, { title: "Buy soy milk" }));

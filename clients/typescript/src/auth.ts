@@ -117,8 +117,8 @@ interface Read {
 }
 
 /** What a token says. Its length counts, not its times, because this machine's clock may be wrong. */
-function read(token: string | null): Read {
-  if (token === null) throw signedOut("Nobody is signed in.");
+function read(token: string | null | undefined): Read {
+  if (!token) throw signedOut("Nobody is signed in.");
   const { sub, iat, exp } = claimsOf(token);
   const lifetime =
     typeof iat === "number" && typeof exp === "number"

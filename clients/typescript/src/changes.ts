@@ -25,6 +25,6 @@ export function readChanges(
     query: { ...(since ? { since } : {}), ...(limit ? { limit: `${limit}` } : {}) },
     headers: wait ? { Prefer: `wait=${wait}` } : {},
     waits: wait * 1000,
-    member: "next",
+    member: "changes",
   });
 }

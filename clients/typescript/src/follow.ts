@@ -3,7 +3,7 @@
 import { readChanges } from "./changes.js";
 import { networkError } from "./errors.js";
 import { persist } from "./persist.js";
-import { NOW, StreamRefused, streamOf } from "./stream.js";
+import { NOW, pagesOf, StreamRefused } from "./stream.js";
 import type { Follower } from "./subscribe.js";
 import type { Transport } from "./transport.js";
 import type { ChangePage } from "./types.js";
@@ -65,15 +65,17 @@ export async function catchUp(
 ): Promise<void> {
   if (follower.since === NOW) return begin(transport, follower, signal);
   for (let hasMore = true; hasMore; ) {
-    hasMore = (await readPage(transport, follower, signal)).has_more;
+    const { since } = follower;
+    const page = await readPage(transport, follower, signal);
+    hasMore = page.has_more && page.next !== since;
   }
 }
 
 /** Takes the position of now, which a stream without a position tells first. */
 async function begin(transport: Transport, follower: Follower, signal: AbortSignal): Promise<void> {
   try {
-    for await (const { data } of streamOf(transport, follower, signal)) {
-      return await follower.begin((JSON.parse(data) as ChangePage).next);
+    for await (const { next } of pagesOf(transport, follower, signal)) {
+      return await follower.begin(next);
     }
   } catch (error) {
     if (!(error instanceof StreamRefused)) throw error;
@@ -114,8 +116,8 @@ async function listen(
   follower: Follower,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const { type, data } of streamOf(transport, follower, signal)) {
+  for await (const page of pagesOf(transport, follower, signal)) {
     signal.throwIfAborted();
-    if (type === "changes") await follower.apply(JSON.parse(data) as ChangePage);
+    await follower.apply(page);
   }
 }

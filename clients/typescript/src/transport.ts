@@ -1,6 +1,7 @@
 /** Requests: with a token, repeated where that is safe, and errors of one kind. */
 
 import { type Auth, type Credentials, Keeper } from "./auth.js";
+import { has, parsed, textOf } from "./body.js";
 import { errorOf, foreignResponse, networkError, signedOut, TasksError } from "./errors.js";
 import type { CallOptions } from "./types.js";
 import { Deadline, jittered, pause, unlessAborted } from "./wait.js";
@@ -14,7 +15,7 @@ export interface Settings {
   readonly fetch?: typeof fetch | undefined;
   /** How often a call is repeated that may succeed then; 4 if left out. */
   readonly maxRetries?: number | undefined;
-  /** Milliseconds after which an attempt without a response has failed; 30,000 if left out. */
+  /** Milliseconds after which an attempt has failed of which nothing comes; 30,000 if left out. */
   readonly timeout?: number | undefined;
 }
 
@@ -30,6 +31,8 @@ export interface Call extends CallOptions {
   readonly member?: string;
   /** Another number than that of the settings. */
   readonly maxRetries?: number | undefined;
+  /** Called when a part of the response has come. */
+  readonly progress?: () => void;
   /** How long the service may take on purpose, in milliseconds. */
   readonly waits?: number;
 }
@@ -99,12 +102,13 @@ export class Transport {
   async #attempt(call: Call & { user: string }): Promise<unknown> {
     const deadline = new Deadline(call.signal);
     deadline.extend(this.#timeout + (call.waits ?? 0));
+    const progress = () => deadline.extend(this.#timeout);
     try {
-      const { response } = await this.open({ ...call, signal: deadline.signal });
-      return await bodyOf(response, call);
+      const { response } = await this.open({ ...call, signal: deadline.signal, progress });
+      return bodyOf(response, await textOf(response, progress), call);
     } catch (error) {
       call.signal?.throwIfAborted();
-      throw error instanceof TasksError ? error : networkError(error);
+      throw deadline.signal.aborted ? networkError(deadline.signal.reason) : error;
     } finally {
       deadline.release();
     }
@@ -113,61 +117,66 @@ export class Transport {
   /**
    * Sends a call once, and again with a new token if its token is refused.
    *
-   * @throws TasksError; what `fetch` throws; or the signal's reason.
+   * @throws TasksError; or the signal's reason.
    */
   async open(call: Call): Promise<Answer> {
     const credentials = await unlessAborted(call.signal, this.keeper.current());
     const response = await this.#fetchWith(credentials, call);
-    if (response.status !== 401) return { response: await good(response), credentials };
+    if (response.status !== 401) return { response: await good(response, call), credentials };
     await response.body?.cancel();
     const other = await unlessAborted(call.signal, this.keeper.after(credentials));
-    return { response: await good(await this.#fetchWith(other, call)), credentials: other };
+    return { response: await good(await this.#fetchWith(other, call), call), credentials: other };
   }
 
-  #fetchWith({ token, user }: Credentials, call: Call): Promise<Response> {
-    const { method, path, query = {}, json, signal } = call;
-    if (call.user !== undefined && call.user !== user) {
+  async #fetchWith(credentials: Credentials, call: Call): Promise<Response> {
+    if (call.user !== undefined && call.user !== credentials.user) {
       throw signedOut("Somebody else is signed in than the one whose call this is.");
     }
-    const search = new URLSearchParams(query).toString();
-    const url = `${this.url}/api/${encodeURIComponent(user)}/tasks${path}${search && `?${search}`}`;
-    return this.#fetch(url, {
-      method,
-      headers: {
-        Accept: "application/json, application/problem+json",
-        Authorization: `Bearer ${token}`,
-        ...(json === undefined ? {} : { "Content-Type": "application/json" }),
-        ...call.headers,
-      },
-      redirect: "manual", // a redirected POST would arrive as a GET
-      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-      ...(signal ? { signal } : {}),
-    });
+    const url = `${this.url}${pathOf(credentials.user, call)}`;
+    const request = requestOf(credentials.token, call);
+    const send = this.#fetch; // a browser's own does not work as a method
+    try {
+      return await send(url, request);
+    } catch (cause) {
+      call.signal?.throwIfAborted();
+      throw networkError(cause);
+    }
   }
 }
 
-async function good(response: Response): Promise<Response> {
+function pathOf(user: string, { path, query = {} }: Call): string {
+  const search = new URLSearchParams(query).toString();
+  return `/api/${encodeURIComponent(user)}/tasks${path}${search && `?${search}`}`;
+}
+
+function requestOf(token: string, { method, headers, json, signal }: Call): RequestInit {
+  return {
+    method,
+    headers: new Headers({
+      Accept: "application/json, application/problem+json",
+      Authorization: `Bearer ${token}`,
+      ...(json === undefined ? {} : { "Content-Type": "application/json" }),
+      ...headers,
+    }),
+    redirect: "manual", // a redirected POST would arrive as a GET
+    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    ...(signal ? { signal } : {}),
+  };
+}
+
+async function good(response: Response, { progress = () => {} }: Call): Promise<Response> {
   if (response.ok) return response;
-  throw errorOf(response, parsed(await response.text()));
+  throw errorOf(response, parsed(await textOf(response, progress)));
 }
 
-async function bodyOf(response: Response, { member }: Call): Promise<unknown> {
-  const text = await response.text();
-  if (member === undefined) {
-    if (response.status === 204) return undefined;
-    throw foreignResponse(response);
-  }
+/** What a response says: JSON with the member that it must have, or nothing where it must not. */
+function bodyOf(response: Response, text: string, { member }: Call): unknown {
   const body = parsed(text);
-  if (typeof body === "object" && body !== null && member in body) return body;
-  throw foreignResponse(response);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // no JSON, so not of the API
-  }
+  if (member === undefined && response.status === 204) return undefined;
+  if (member !== undefined && has(member, body)) return body;
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+  // JSON that is none was cut, by a proxy that does not tell so.
+  throw isJson && body === undefined ? networkError("it was cut") : foreignResponse(response);
 }
 
 /** Milliseconds until the next attempt; null for none. */

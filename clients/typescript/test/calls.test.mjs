@@ -64,9 +64,9 @@ test("a task sends its version, in a copy too, and an id sends none", async () =
   const milk = await tasks.create({ title: "Buy milk" });
   const copy = { ...milk, selected: true };
   const oat = await tasks.update(copy, { title: "Buy oat milk" });
-  assert.equal(requests.at(-1).headers["If-Match"], `"${milk.updated_at}"`);
+  assert.equal(requests.at(-1).headers.get("If-Match"), `"${milk.updated_at}"`);
   await tasks.update(milk.id, { description: "Two litres" });
-  assert.equal(requests.at(-1).headers["If-Match"], undefined);
+  assert.equal(requests.at(-1).headers.get("If-Match"), null);
   assert.ok((await errorOf(tasks.complete(oat))) instanceof Conflict);
   assert.equal((await tasks.complete(oat.id)).is_completed, true);
   assert.equal((await tasks.complete(oat.id, false)).is_completed, false);
@@ -226,6 +226,16 @@ test("a signal ends a call at once, with its own reason", async () => {
   const calls = [tasks.create({ title: "x" }, { signal }), tasks.user({ signal })];
   for (const { reason } of await Promise.allSettled(calls)) assert.equal(reason, "enough");
   assert.equal((await tasks.list().page()).total, 0);
+});
+
+test("a mistake of the program is thrown as it is", async () => {
+  const { tasks, requests } = counting();
+  const cyclic = { title: "x" };
+  cyclic.self = cyclic;
+  assert.ok((await errorOf(tasks.create(cyclic))) instanceof TypeError);
+  const batch = tasks.batch([], { idempotencyKey: "two\nlines" });
+  assert.ok((await errorOf(batch)) instanceof TypeError);
+  assert.equal(requests.length, 0);
 });
 
 test("the URL may end with a slash, and be the page's own origin", async () => {

@@ -3,7 +3,17 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Conflict } from "../dist/index.js";
 import { clientOf, errorOf, newUser, service } from "./support/people.mjs";
-import { cutAfter, hang, html, lose, refuse, startProxy } from "./support/proxy.mjs";
+import {
+  cutAfter,
+  halve,
+  hang,
+  html,
+  json,
+  lose,
+  refuse,
+  startProxy,
+  trickle,
+} from "./support/proxy.mjs";
 
 /** A client behind a proxy, and the same user's without one. */
 async function behindProxy(test, settings) {
@@ -18,7 +28,7 @@ async function behindProxy(test, settings) {
 
 const everyTitle = async (tasks) => (await tasks.list().page()).tasks.map(({ title }) => title);
 
-const FAULTS = { lose, refuse, half: cutAfter(20), bad: html(502), late: html(504) };
+const FAULTS = { lose, refuse, half: cutAfter(20), halve, bad: html(502), late: html(504) };
 
 // Most of the time is pauses, which all tests make together.
 describe("a network that fails", { concurrency: true }, () => {
@@ -99,9 +109,6 @@ describe("a network that fails", { concurrency: true }, () => {
       assert.match(error.detail, /^Something else than the API has answered: .+\.$/);
       assert.equal(error.requestId, null);
     }
-    const json = (body) => (_request, response) => {
-      response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(body));
-    };
     for (const body of [null, [], "x", { ok: true }]) {
       proxy.faults = [json(body)];
       assert.equal((await errorOf(tasks.get(1))).code, "not_a_response_of_the_api");
@@ -156,6 +163,12 @@ describe("a network that fails", { concurrency: true }, () => {
     const hasty = clientOf({ url: proxy.url, timeout: 50, maxRetries: 1 });
     proxy.usual = hang;
     assert.equal((await errorOf(hasty.list().page())).code, "network");
+  });
+
+  test("a page may take longer than that, as long as something comes", async (t) => {
+    const { proxy, tasks } = await behindProxy(t, { timeout: 2000 });
+    proxy.usual = trickle(700);
+    assert.equal((await tasks.list().page()).total, 0);
   });
 
   test("a signal ends the pause before a repetition", async (t) => {

@@ -132,7 +132,7 @@ describe("a subscription", { concurrency: true }, () => {
   for (const bytes of [0, 30, 200, 700]) {
     test(`misses nothing when connections are cut after ${bytes} bytes`, async (t) => {
       const cut = cutAfter(bytes);
-      const faults = { streams: [cut, cut], others: [cut, pass, html(502), cut] };
+      const faults = { streams: [cut, cut], others: [cut, pass, html(502)] };
       const usual = (request, response, target) => {
         const fault = faults[isStream(request) ? "streams" : "others"].shift() ?? pass;
         return fault(request, response, target);
@@ -199,6 +199,22 @@ describe("a subscription", { concurrency: true }, () => {
     await direct.create({ title: "Buy milk" });
     await inStep(copy, direct);
     assert.equal(streamsOf(proxy), 3);
+  });
+
+  test("takes nonsense in a stream for a bad connection", async (t) => {
+    const nonsense = (data) => (_request, response) => {
+      response.writeHead(200, { "Content-Type": "text/event-stream" });
+      response.write(`event: changes\ndata: ${data}\n\n`);
+    };
+    const streams = [nonsense("{"), nonsense("null"), pass];
+    const usual = (request, ...others) =>
+      (isStream(request) ? streams.shift() : pass)(request, ...others);
+    const { direct, proxy, start } = await subscribed(t, { usual });
+    const copy = start();
+    await eventually(() => streamsOf(proxy) === 3);
+    await direct.create({ title: "Buy milk" });
+    await inStep(copy, direct);
+    assert.deepEqual(copy.errors, []);
   });
 
   test("gives up a connection that has died without a word", async (t) => {

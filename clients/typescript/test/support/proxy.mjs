@@ -36,6 +36,31 @@ export const cutAfter = (bytes) => async (request, response, target) => {
   setImmediate(() => request.socket.destroy());
 };
 
+/** Answers with JSON of its own. */
+export const json = (body) => (_request, response) => {
+  response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+};
+
+/** Lets half of the answer pass, as if that were all. */
+export const halve = async (request, response, target) => {
+  const answer = await forwarded(request, target);
+  const body = Buffer.concat(await answer.toArray());
+  const { "content-length": _, ...headers } = answer.headers;
+  response.writeHead(answer.statusCode, headers).end(body.subarray(0, body.length / 2));
+};
+
+/** Lets the answer pass in four parts, with a pause before each. */
+export const trickle = (pause) => async (request, response, target) => {
+  const answer = await forwarded(request, target);
+  const body = Buffer.concat(await answer.toArray());
+  response.writeHead(answer.statusCode, answer.headers);
+  for (let part = 0; part < 4; part += 1) {
+    await new Promise((done) => setTimeout(done, pause));
+    response.write(body.subarray((part * body.length) / 4, ((part + 1) * body.length) / 4));
+  }
+  response.end();
+};
+
 /** Keeps the answer back until it is complete, as a proxy with a buffer does. */
 export const buffer = async (request, response, target) => {
   const answer = await forwarded(request, target, response);
