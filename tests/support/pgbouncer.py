@@ -14,10 +14,9 @@ import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from support.machine import cannot
-from support.postgres import Postgres
 from support.waiting import eventually
 from taskapi.database.url import DatabaseUrl
 
@@ -52,15 +51,28 @@ KEPT = 200
 """Statements that it keeps on each connection to the server, which is the default of 1.24."""
 
 
-class PgBouncer:
-    """A pooler that carries every statement of a client to any of three server connections."""
+class Server(Protocol):
+    """A PostgreSQL on this machine."""
 
-    def __init__(self, postgres: Postgres, program: str | None = None) -> None:
+    @property
+    def sockets(self) -> Path:
+        """The folder of its socket."""
+
+
+class PgBouncer:
+    """A pooler that carries every statement of a client to any of three server connections.
+
+    Args:
+        server: where to.
+        program: another one than the machine's.
+    """
+
+    def __init__(self, server: Server, program: str | None = None) -> None:
         program = program or debians()
         if program is None:
             cannot("pgbouncer is not installed: apt-get install pgbouncer")
         self.directory = Path(tempfile.mkdtemp(prefix="taskapi-pgbouncer-"))
-        self._postgres = postgres
+        self._server = server
         self._can_keep = _version(program) >= KEEPS_SINCE
         self._write("users.txt", '"taskapi" ""\n"taskapi_service" ""\n')
         self._configure(0)
@@ -121,7 +133,7 @@ class PgBouncer:
     def _configure(self, kept: int) -> None:
         keeping = f"max_prepared_statements = {kept}" if self._can_keep else ""
         text = INI.format(
-            server=self._postgres.sockets, directory=self.directory, pooled=POOLED, keeping=keeping
+            server=self._server.sockets, directory=self.directory, pooled=POOLED, keeping=keeping
         )
         self._write("ini", text)
 
