@@ -12,6 +12,8 @@ from taskapi.database.statement import Constant, compiled
 
 log = structlog.get_logger("taskapi.database")
 
+REMEDY = "Statements are sent whole until taskapi is restarted."
+
 BACKEND_PID = compiled(select(func.pg_backend_pid()))
 
 _prepared = table("pg_prepared_statements", column("name", Text), column("statement", Text))
@@ -47,9 +49,6 @@ class Pooler:
         if self.keeps_statements:
             log.warning("pooler_lost_statement", error=repr(error), remedy=REMEDY)
         self.keeps_statements = False
-
-
-REMEDY = "see docs/operations.md, Pooler; then restart taskapi"
 
 
 async def is_pooled(connection: asyncpg.Connection) -> bool:
