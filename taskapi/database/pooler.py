@@ -37,7 +37,7 @@ class Pooler:
         """The name to prepare a statement under; an empty one is sent whole each time.
 
         It is made of the text, so that a name can only ever mean this text. A counter, such as
-        asyncpg's, names another statement in each process, and a pooler that stops to tell them
+        asyncpg's, names another statement in each process, and a pooler that stops telling them
         apart would run that one.
         """
         if not self.keeps_statements:

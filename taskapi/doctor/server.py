@@ -114,8 +114,8 @@ def _prepared_statements(pooler: Pooler) -> Finding:
         return Finding("prepared statements", "kept by the pooler, and planned once")
     return Finding(
         "prepared statements",
-        "not kept by the pooler: each is sent whole and planned anew, for twice the server's CPU; "
-        "PgBouncer keeps them from 1.21 on, with max_prepared_statements = 200",
+        "not kept by the pooler: each is sent whole and planned anew, for two to three times the "
+        "server's CPU; PgBouncer keeps them from 1.21 on, with max_prepared_statements = 200",
         good=None,
     )
 
