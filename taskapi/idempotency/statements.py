@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     LargeBinary,
+    Select,
     SmallInteger,
     Table,
     Text,
@@ -161,12 +162,14 @@ _expired = (
     .where(col(StoredOutcome.kept_at) <= A_DAY_AGO, SWEEPING)
     .order_by(col(StoredOutcome.kept_at))
     .limit(Constant(MAX_SWEPT_ROWS))
-    .with_for_update(skip_locked=True)
 )
-_swept = (
-    delete(StoredOutcome)
-    .where(tuple_(col(StoredOutcome.user_id), col(StoredOutcome.key)).in_(_expired), SWEEPING)
-    .returning(col(StoredOutcome.key))
-    .cte("swept")
-)
-SWEEP = Sweep(compiled(select(func.count().label("swept")).select_from(_swept)), {})
+
+
+def _sweep(expired: Select[int, str]) -> Statement:
+    row = tuple_(col(StoredOutcome.user_id), col(StoredOutcome.key))
+    swept = delete(StoredOutcome).where(row.in_(expired), SWEEPING)
+    rows = swept.returning(col(StoredOutcome.key)).cte("swept")
+    return compiled(select(func.count().label("swept")).select_from(rows))
+
+
+SWEEP = Sweep(_sweep(_expired.with_for_update(skip_locked=True)), _sweep(_expired), {})

@@ -583,7 +583,7 @@ def test_the_sweeper_takes_small_pieces_until_nothing_is_left(
 ) -> None:
     alice.create()
     keep_many(database, alice, 2 * MAX_SWEPT_ROWS + 1, "25 hours", "old-")
-    piece = sweeping(database, lambda opened: opened.fetch_row(*SWEEP))
+    piece = sweeping(database, lambda opened: opened.fetch_row(SWEEP.statement, SWEEP.values))
     assert piece["swept"] <= MAX_SWEPT_ROWS
     sweeping(database)
     assert kept(database, alice) == []
