@@ -82,5 +82,19 @@ BEGIN
         FOREACH step IN ARRAY again LOOP
             EXECUTE step;
         END LOOP;
+        -- The service knows a key that is taken by its name, with the partition's number behind it.
+        FOR step IN
+            SELECT format('ALTER INDEX %I RENAME TO %I', part.relname, whole.relname || '_' ||
+                substring(divided.relname FROM '[0-9]+$'))
+            FROM pg_index AS keys
+            JOIN pg_class AS whole ON whole.oid = keys.indexrelid
+            JOIN pg_inherits ON inhparent = keys.indexrelid
+            JOIN pg_index AS parts ON parts.indexrelid = inhrelid
+            JOIN pg_class AS part ON part.oid = parts.indexrelid
+            JOIN pg_class AS divided ON divided.oid = parts.indrelid
+            WHERE keys.indrelid = own::regclass
+        LOOP
+            EXECUTE step;
+        END LOOP;
     END LOOP;
 END $$;

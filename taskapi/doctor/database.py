@@ -12,10 +12,14 @@ from taskapi.database.faults import classify_connecting
 from taskapi.database.hosts import Hosts
 from taskapi.database.mismatch import SchemaMismatch
 from taskapi.database.schema import check_schema
-from taskapi.database.sharding import distribution, division
-from taskapi.database.statement import Statement, compiled
+from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
-from taskapi.doctor.division import division_finding, is_distributed
+from taskapi.doctor.division import (
+    distribution_statement,
+    division_finding,
+    division_statement,
+    is_distributed,
+)
 from taskapi.doctor.findings import Finding
 from taskapi.doctor.identity import IDENTITY, ROW_SECURITY_ON, identity
 from taskapi.doctor.rights import (
@@ -103,8 +107,8 @@ async def _examine_contents(
     for finding in session_settings(await connection.fetch(SESSION_SETTINGS.text)):
         yield finding
     role: str = await connection.fetchval(ROLE.text)
-    divided = await _row(connection, compiled(division()))
-    citus = divided["citus"] and await _row(connection, compiled(distribution()))
+    divided = await _row(connection, division_statement())
+    citus = divided["citus"] and await _row(connection, distribution_statement())
     yield division_finding(divided, citus)
     schema = await _schema(settings, url, role)
     yield schema

@@ -2,12 +2,24 @@
 
 from typing import Any
 
+from taskapi.database.sharding import distribution, division
+from taskapi.database.statement import Statement, compiled
 from taskapi.database.tables import own_tables
 from taskapi.doctor.findings import Finding
 
 SUBJECT = "tables"
 
 APPLY = "apply the files of deploy/citus to the coordinator, in their order, as the tables' owner"
+
+
+def division_statement() -> Statement:
+    """The statement of `database.sharding.division`."""
+    return compiled(division())
+
+
+def distribution_statement() -> Statement:
+    """The statement of `database.sharding.distribution`."""
+    return compiled(distribution())
 
 
 def division_finding(row: Any, citus: Any) -> Finding:
