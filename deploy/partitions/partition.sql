@@ -5,6 +5,12 @@
 -- as the owner of the tables. PGOPTIONS='-c taskapi.partitions=64' makes as many instead of 32. Nobody
 -- reads or writes the tables meanwhile. Everything that belongs to a table is made anew under its
 -- name: keys, indexes, checks, triggers, policies, row security and rights.
+--
+-- Then, unless the service sends its statements whole through a pooler, for its role:
+--
+--     ALTER ROLE taskapi_service IN DATABASE taskapi SET plan_cache_mode = force_generic_plan
+--
+-- Otherwise PostgreSQL plans every statement anew, which takes it twice the CPU (docs/scale.md).
 DO $$
 DECLARE
     partitions int := coalesce(nullif(current_setting('taskapi.partitions', true), ''), '32');
@@ -40,10 +46,13 @@ BEGIN
             SELECT 2, pg_get_indexdef(indexrelid) FROM pg_index
             WHERE indrelid = own::regclass AND NOT indisprimary
             UNION ALL
-            SELECT 3, format(
+            -- A plan for all partitions leaves out those without the user before the statement has
+            -- declared its owner. So it must not do that by the policy, which would leave out all of
+            -- them; and by this comparison it does not.
+            SELECT 3, replace(format(
                 'CREATE POLICY %I ON %I USING (%s) WITH CHECK (%s)', polname, own,
                 pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)
-            )
+            ), '(user_id = (', '(user_id IS NOT DISTINCT FROM (')
             FROM pg_policy WHERE polrelid = own::regclass
             UNION ALL
             SELECT 4, format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', own)

@@ -6,8 +6,15 @@ from pathlib import Path
 import asyncpg
 
 from taskapi.database.url import DatabaseUrl
+from taskapi.embedded.database import SERVICE_ROLE
 
 PARTITION = Path(__file__).parents[2] / "deploy" / "partitions" / "partition.sql"
+
+PLAN_ONCE = f"""DO $$ BEGIN EXECUTE format(
+    'ALTER ROLE {SERVICE_ROLE} IN DATABASE %I SET plan_cache_mode = force_generic_plan',
+    current_database()
+); END $$"""
+"""As the file advises."""
 
 LOCK = 5_904_117_263
 """For the processes of one run, of which the first divides the database that they share."""
@@ -26,5 +33,6 @@ async def _partition(database: DatabaseUrl) -> None:
             kind = "SELECT relkind = 'p' FROM pg_class WHERE oid = 'tasks'::regclass"
             if not await connection.fetchval(kind):
                 await connection.execute(PARTITION.read_text())
+                await connection.execute(PLAN_ONCE)
     finally:
         await connection.close()
