@@ -15,6 +15,12 @@ from taskapi.database.pooler import Pooler
 from taskapi.database.schema import check_schema
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
+from taskapi.doctor.division import (
+    distribution_statement,
+    division_finding,
+    division_statement,
+    is_distributed,
+)
 from taskapi.doctor.findings import Finding
 from taskapi.doctor.identity import IDENTITY, ROW_SECURITY_ON, identity
 from taskapi.doctor.rights import (
@@ -23,6 +29,7 @@ from taskapi.doctor.rights import (
     rights,
     rights_statement,
     row_security,
+    row_security_of_citus,
     row_security_statement,
     run_grant,
     unknown_users,
@@ -102,6 +109,9 @@ async def _examine_contents(
     for finding in session_settings(await connection.fetch(SESSION_SETTINGS.text)):
         yield finding
     role: str = await connection.fetchval(ROLE.text)
+    divided = await _row(connection, division_statement())
+    citus = divided["citus"] and await _row(connection, distribution_statement())
+    yield division_finding(divided, citus)
     schema = await _schema(settings, url, role)
     yield schema
     if schema.good:
@@ -111,7 +121,8 @@ async def _examine_contents(
             row = await _row(connection, beside_statement(settings.users_table))
             if (second := second_table(row, settings.users_table)) is not None:
                 yield second
-        yield row_security(await _row(connection, row_security_statement(settings)))
+        secured = await _row(connection, row_security_statement(settings))
+        yield row_security_of_citus(secured) if is_distributed(citus) else row_security(secured)
         if settings.creates_unknown_users:
             row = await _row(connection, required_columns(settings.users_table))
             yield unknown_users(row["names"], settings.users_table)
