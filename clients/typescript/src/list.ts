@@ -20,7 +20,7 @@ export class TaskList implements AsyncIterable<Task> {
 
   /** One page: the first one, or the one behind a `next_cursor`. */
   page(cursor?: string | null): Promise<TaskPage> {
-    return this.#fetch({ ...this.#query, ...(cursor ? { cursor } : {}) });
+    return this.#fetch({ ...this.#query, ...(cursor && { cursor }) });
   }
 
   /** All pages. */

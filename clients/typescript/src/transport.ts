@@ -26,7 +26,7 @@ export interface Call extends CallOptions {
   readonly path: string;
   readonly query?: Record<string, string>;
   readonly headers?: Record<string, string>;
-  readonly json?: unknown;
+  readonly json?: object;
   /** A member that the response has, which others have not; none for 204. */
   readonly member?: string;
   /** Another number than that of the settings. */
@@ -100,7 +100,8 @@ export class Transport {
   }
 
   async #attempt(call: Call & { user: string }): Promise<unknown> {
-    const deadline = new Deadline(call.signal);
+    // What was under way when the network came back has mostly no connection any more.
+    const deadline = new Deadline(call.signal, ["online"]);
     deadline.extend(this.#timeout + (call.waits ?? 0));
     const progress = () => deadline.extend(this.#timeout);
     try {
@@ -155,12 +156,12 @@ function requestOf(token: string, { method, headers, json, signal }: Call): Requ
     headers: new Headers({
       Accept: "application/json, application/problem+json",
       Authorization: `Bearer ${token}`,
-      ...(json === undefined ? {} : { "Content-Type": "application/json" }),
+      ...(json && { "Content-Type": "application/json" }),
       ...headers,
     }),
     redirect: "manual", // a redirected POST would arrive as a GET
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-    ...(signal ? { signal } : {}),
+    body: json ? JSON.stringify(json) : null,
+    signal: signal ?? null,
   };
 }
 
