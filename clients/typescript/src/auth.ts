@@ -115,26 +115,19 @@ export class Keeper {
 function read(token: string | null | undefined): Credentials {
   if (!token) throw signedOut("Nobody is signed in.");
   const { sub, iat, exp } = claimsOf(token);
-  const lifetime =
-    typeof iat === "number" && typeof exp === "number"
-      ? (exp - iat) * 1000
-      : Number.POSITIVE_INFINITY;
-  if (typeof sub === "string" && sub !== "") return { token, user: sub, lifetime };
-  throw unusable("it names no user (sub)");
+  const lifetime = (Number(exp) - Number(iat)) * 1000 || Number.POSITIVE_INFINITY;
+  if (sub && typeof sub === "string") return { token, user: sub, lifetime };
+  const detail = "auth.token() has given no JWT of a user (sub).";
+  throw new TasksError({ status: 0, code: "invalid_token", detail });
 }
 
+/** None, if it is no JWT. */
 function claimsOf(token: string): Record<string, unknown> {
   try {
-    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const payload = token.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
     const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
-    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return { ...(claims as object) };
-  } catch (cause) {
-    throw unusable("it is no JWT", cause);
+    return { ...JSON.parse(new TextDecoder().decode(bytes)) };
+  } catch {
+    return {};
   }
-}
-
-function unusable(why: string, cause?: unknown): TasksError {
-  const detail = `The token of auth.token() is of no use: ${why}.`;
-  return new TasksError({ status: 0, code: "invalid_token", detail, cause });
 }

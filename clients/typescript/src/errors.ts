@@ -66,13 +66,8 @@ export function signedOut(detail: string): TasksError {
 }
 
 /** A response that something else than the API has sent. */
-export function foreignResponse(response: Response): TasksError {
-  const { status, headers, type } = response;
-  const what =
-    type === "opaqueredirect" || (status >= 300 && status < 400)
-      ? "a redirect"
-      : `${status}, ${headers.get("Content-Type") ?? "of no type"}`;
-  const detail = `Something else than the API has answered: ${what}.`;
+export function foreignResponse({ status, headers }: Response): TasksError {
+  const detail = `Something else than the API has answered (${status}).`;
   const code = "not_a_response_of_the_api";
   return new TasksError({ status, code, detail, retryAfter: secondsOf(headers) });
 }

@@ -40,7 +40,7 @@ export class TaskList implements AsyncIterable<Task> {
 }
 
 function textsOf(query: ListQuery): Record<string, string> {
-  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
+  const given = Object.entries(query).filter(([, value]) => value != null);
   return Object.fromEntries(
     given.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : `${value}`]),
   );

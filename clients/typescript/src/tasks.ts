@@ -37,14 +37,12 @@ export function randomKey(): string {
 /** The tasks of whoever is signed in. */
 export class Tasks {
   readonly #transport: Transport;
+  /** Of the service, without a slash at its end. */
+  readonly url: string;
 
   constructor(settings: Settings) {
     this.#transport = new Transport(settings);
-  }
-
-  /** Of the service, without a slash at its end. */
-  get url(): string {
-    return this.#transport.url;
+    this.url = this.#transport.url;
   }
 
   /** The id of the user who is signed in, as the token says it. */

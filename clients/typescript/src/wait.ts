@@ -37,6 +37,7 @@ export function jittered(milliseconds: number): number {
 /** A signal that follows another one, and can be aborted by itself. `release` it at the end. */
 export class Deadline {
   readonly #controller = new AbortController();
+  readonly signal = this.#controller.signal;
   readonly #released = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -49,15 +50,11 @@ export class Deadline {
     for (const event of events) page.addEventListener?.(event, () => this.abort(), options);
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
   /** Aborts in so many milliseconds from now, and not when it would have before. */
   extend(milliseconds: number): void {
     this.hold();
-    const reason = () => new DOMException(`Nothing came for ${milliseconds} ms.`, "TimeoutError");
-    this.#timer = setTimeout(() => this.abort(reason()), milliseconds);
+    const reason = new Error(`Nothing came for ${milliseconds} ms.`);
+    this.#timer = setTimeout(() => this.abort(reason), milliseconds);
   }
 
   /** Does not abort by itself before the next `extend`. */
