@@ -67,6 +67,7 @@ check: .venv/ready ## Format, lint, types, import contracts, migrations, documen
 	$(BIN)/python -m scripts.check_licences
 	$(BIN)/python -m scripts.check_wheel
 	$(BIN)/python -m scripts.check_locks
+	$(if $(wildcard clients/typescript/node_modules),npm run --silent check --prefix clients/typescript)
 
 .PHONY: format
 format: .venv/ready ## Put the code into the one format
@@ -76,6 +77,12 @@ format: .venv/ready ## Put the code into the one format
 .PHONY: openapi
 openapi: .venv/ready ## Write openapi.json anew
 	$(BIN)/taskapi openapi > openapi.json
+
+.PHONY: client
+client: ## Build the TypeScript client and pack it, into clients/typescript; it needs Node
+	@npm ci --prefix clients/typescript --no-audit --no-fund --silent
+	@npm run --silent build --prefix clients/typescript
+	@cd clients/typescript && npm pack --silent
 
 .PHONY: sbom
 sbom: .venv/ready ## Write what the service is made of, with licences, into dist/ (CycloneDX)

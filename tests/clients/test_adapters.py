@@ -1,8 +1,7 @@
-"""Two devices of one user, kept in step by the adapters of docs/clients.md."""
+"""Two devices of one user, kept in step by RxDB and TanStack DB with the TypeScript client."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -24,27 +23,25 @@ def start(
     background: Background,
     service: str,
     alice: Person,
-    tmp_path: Path,
-) -> Iterator[Callable[[str], Device]]:
+) -> Iterator[Callable[[], Device]]:
     """Starts a device of Alice's, with a network of its own."""
     with ExitStack() as stack:
 
-        def started(name: str) -> Device:
+        def started() -> Device:
             network = stack.enter_context(Network(background, service).running())
-            started = device(request.param, alice, network, tmp_path / name)
-            return stack.enter_context(started)
+            return stack.enter_context(device(request.param, alice, network))
 
         yield started
 
 
 @pytest.fixture
-def laptop(start: Callable[[str], Device]) -> Device:
-    return start("laptop")
+def laptop(start: Callable[[], Device]) -> Device:
+    return start()
 
 
 @pytest.fixture
-def phone(start: Callable[[str], Device]) -> Device:
-    return start("phone")
+def phone(start: Callable[[], Device]) -> Device:
+    return start()
 
 
 def service_of(person: Person) -> dict[str, Fields]:

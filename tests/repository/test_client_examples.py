@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from support.client_page import FILES, PROGRAMS, TEXT, add_packages, node, write_files
+from support.client_page import FILES, PROGRAMS, TEXT, node, write_files
 from support.people import Person
+from support.typescript_client import install
 from support.waiting import PATIENCE
 
 IMPORTS = re.compile(r'from "(.*?)"')
@@ -20,7 +21,7 @@ def test_an_example_prints_what_the_page_says(
     program = node()
     write_files(tmp_path)
     if not all(imported.startswith("./") for imported in IMPORTS.findall(FILES[name])):
-        add_packages(tmp_path)
+        install(tmp_path)
     done = subprocess.run(
         [program, name],
         cwd=tmp_path,

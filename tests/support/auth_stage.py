@@ -51,6 +51,9 @@ MODES = {
 }
 """In which everything that a user can do must work."""
 
+SHORT_TOKENS = {"short tokens": Mode("short-tokens")}
+"""In which a token lives for seconds."""
+
 BY_PRODUCTS = {
     "session cookies": Mode("session-cookies"),
     "signed session cookies": Mode("signed-session-cookies"),

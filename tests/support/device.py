@@ -5,12 +5,11 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from support.client_page import PACKAGES, add_packages, node, write_files
 from support.network import Network
 from support.people import Person
+from support.typescript_client import built, node
 from support.waiting import PATIENCE
 
 Fields = dict[str, object]
@@ -82,16 +81,11 @@ def fields_of(task: Mapping[str, object]) -> Fields:
 
 
 @contextmanager
-def device(library: str, person: Person, network: Network, folder: Path) -> Iterator[Device]:
+def device(library: str, person: Person, network: Network) -> Iterator[Device]:
     """Start a device that keeps the tasks with a library, and is in step when it can be."""
-    program = node()
-    folder.mkdir()
-    write_files(folder)
-    add_packages(folder)
-    (folder / "device.mjs").write_text((PACKAGES.parent / "device.mjs").read_text())
     process = subprocess.Popen(
-        [program, "device.mjs", library],
-        cwd=folder,
+        [node(), "test/support/device.mjs", library],
+        cwd=built(),
         env={
             "TASKAPI_URL": network.url,
             "TASKAPI_USER": person.id,

@@ -1,26 +1,30 @@
 // A device that the tests drive: one command in JSON for each line, and one result.
 import readline from "node:readline";
+import { createTasks } from "@taskapi/client";
+
+const { TASKAPI_URL: url, TASKAPI_USER: user, TASKAPI_TOKEN: token } = process.env;
+const tasks = createTasks({ url, auth: { token: async () => token } });
 
 const devices = {
   async rxdb() {
     const { createRxDatabase } = await import("rxdb");
     const { getRxStorageMemory } = await import("rxdb/plugins/storage-memory");
-    const { replicate, tasks } = await import("./rxdb-tasks.mjs");
+    const { replicateTasks, tasksCollection } = await import("@taskapi/client/rxdb");
     const database = await createRxDatabase({
       name: "tasks",
       storage: getRxStorageMemory(),
       multiInstance: false,
     });
-    const collection = (await database.addCollections({ tasks })).tasks;
+    const collection = (await database.addCollections({ tasks: tasksCollection })).tasks;
     const find = (name) => collection.findOne(name).exec();
-    let replication = replicate(collection);
+    let replication = replicateTasks({ tasks, user, collection });
     let conflicts = 0;
     replication.conflict$.subscribe(() => (conflicts += 1));
     return {
       conflicts: () => conflicts,
       restart: async () => {
         await replication.cancel();
-        replication = replicate(collection);
+        replication = replicateTasks({ tasks, user, collection });
       },
       add: async (rows) => void (await collection.bulkInsert(rows)),
       edit: async (name, fields) => void (await (await find(name)).patch(fields)),
@@ -31,8 +35,8 @@ const devices = {
 
   async tanstack() {
     const { createCollection } = await import("@tanstack/db");
-    const { tasksOptions } = await import("./tanstack-tasks.mjs");
-    const collection = createCollection(tasksOptions());
+    const { tasksOptions } = await import("@taskapi/client/tanstack-db");
+    const collection = createCollection(tasksOptions({ tasks, user, onError: console.error }));
     collection.subscribeChanges(() => {});
     return {
       add: (rows) => void collection.insert(rows),
