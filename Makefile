@@ -32,6 +32,10 @@ dev: $(RUNTIME) ## The same, started again whenever a file changes
 
 PYTEST = $(BIN)/pytest --numprocesses auto --dist worksteal
 
+.PHONY: example
+example: $(RUNTIME) ## Start the web application of examples/web, with all that it needs but Node
+	@$(BIN)/python -m scripts.example $(OPTIONS)
+
 .PHONY: test
 test: .venv/ready ## All tests, on a real PostgreSQL
 	@$(PYTEST)

@@ -1,0 +1,61 @@
+import { useState } from "react";
+import { authClient } from "./clients.ts";
+import type { User } from "./TasksPage.tsx";
+
+interface AccountProps {
+  readonly user: User;
+  readonly pending: number;
+  readonly leave: (why: string) => Promise<void>;
+}
+
+/** Who is signed in, and the ways out. */
+export function Account({ user, pending, leave }: AccountProps) {
+  const [isSure, setIsSure] = useState(false);
+  const [problem, setProblem] = useState("");
+
+  function signOut() {
+    const kept = pending > 0 ? ` What was not sent waits here until you sign in again.` : "";
+    void leave(`You are signed out.${kept}`);
+  }
+
+  async function deleteAccount() {
+    const { error } = await authClient.deleteUser();
+    if (error) setProblem(error.message ?? "The server did not answer.");
+    else await leave("Your account and its tasks are deleted.");
+  }
+
+  return (
+    <>
+      <button
+        type="button"
+        className="who"
+        popoverTarget="account"
+        aria-label={`Account of ${user.name}`}
+      >
+        {[...user.name][0]?.toUpperCase()}
+      </button>
+      <div id="account" popover="auto" onToggle={() => setIsSure(false)}>
+        <p>
+          <b>{user.name}</b>
+          <br />
+          {user.email}
+        </p>
+        <button type="button" className="quiet" onClick={signOut}>
+          Sign out
+        </button>
+        {isSure ? (
+          <button type="button" className="danger" onClick={() => void deleteAccount()}>
+            Delete all of it for good
+          </button>
+        ) : (
+          <button type="button" className="quiet" onClick={() => setIsSure(true)}>
+            Delete account
+          </button>
+        )}
+        <p className="problem" role="alert">
+          {problem}
+        </p>
+      </div>
+    </>
+  );
+}

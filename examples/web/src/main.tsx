@@ -1,0 +1,12 @@
+import "@fontsource-variable/instrument-sans";
+import "@fontsource-variable/newsreader";
+import "./style.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./App.tsx";
+
+createRoot(document.getElementById("root") as HTMLElement).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

@@ -1,0 +1,39 @@
+"""`make example` on machines that lack something."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from support.example import COMMAND
+from support.machine import ROOT
+
+OLD_NODE = """#!/bin/sh
+echo v18.20.4
+"""
+
+
+def started_with(path: Path) -> str:
+    """What the start prints where the PATH has this folder alone, and no such Node."""
+    done = subprocess.run(
+        COMMAND,
+        cwd=ROOT,
+        env={**os.environ, "PATH": str(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr
+
+
+def test_a_machine_without_node_is_told_what_is_missing(tmp_path: Path) -> None:
+    told = started_with(tmp_path)
+    assert told.startswith("The example needs Node.js 20.19, or 22.12 or later, with npm (https://")
+    assert told.endswith("and there is no node on the PATH.\n")
+
+
+def test_a_node_that_is_too_old_is_named(tmp_path: Path) -> None:
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text(OLD_NODE)
+        (tmp_path / name).chmod(0o755)
+    assert f", and {tmp_path / 'node'} is v18.20.4.\n" in started_with(tmp_path)
