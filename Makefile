@@ -11,7 +11,7 @@ RUNTIME := $(or $(wildcard .venv/ready),.venv/runtime)
 
 .PHONY: help
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # What is locked, and nothing else: for the service alone, and for everything else too.
 .venv/runtime: requirements.txt
@@ -39,6 +39,17 @@ example: $(RUNTIME) ## Start the web application of examples/web, with all that 
 .PHONY: test
 test: .venv/ready ## All tests, on a real PostgreSQL
 	@$(PYTEST)
+
+# What clients can tell of how rows are kept. Tokens, HTTP, servers' lives and documents do not depend
+# on it, and plans, locks and migrations are tested on tables as the migrations make them.
+CONTRACT = tests/tasks tests/changes tests/clock tests/idempotency tests/resource tests/transfer tests/operations
+# Those of them that have databases or services of their own, which --partitions does not divide.
+UNDIVIDED = tests/tasks/test_row_security.py tests/changes/test_race.py tests/idempotency/test_traces.py \
+	tests/transfer/test_commands.py tests/transfer/test_moving_page.py tests/transfer/test_service.py
+
+.PHONY: test-partitions
+test-partitions: .venv/ready ## The contract, on tables in 32 hash partitions
+	@$(PYTEST) --partitions $(CONTRACT) $(UNDIVIDED:%=--ignore=%)
 
 .PHONY: coverage
 coverage: .venv/ready ## The same, and which lines they reach; it takes twice the CPU
@@ -103,6 +114,10 @@ bench-growth: benchmarks/.venv/ready ## Measure how costs grow with the table an
 .PHONY: bench-transfer
 bench-transfer: benchmarks/.venv/ready ## Measure files of tasks, out and in, in each format
 	@$(BENCHMARKS) transfer $(OPTIONS)
+
+.PHONY: bench-pooler
+bench-pooler: benchmarks/.venv/ready ## Measure what a pooler costs, with and without prepared statements
+	@$(BENCHMARKS) pooler $(OPTIONS)
 
 .PHONY: bench-report
 bench-report: benchmarks/.venv/ready ## Write the figures of the last runs into docs/performance.md

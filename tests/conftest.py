@@ -21,6 +21,7 @@ from selenium.webdriver import Chrome
 from support.background import Background
 from support.browser import chromium
 from support.oauth import ACCEPTED
+from support.partitions import partition
 from support.people import SECRET, Person, token_for
 from support.postgres import Postgres
 from support.programs import Service, development_service
@@ -41,6 +42,13 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes for two cores, because the tests wait for a third of their time."""
+    cores = os.cpu_count() or 1
+    return cores + cores // 2
+
+
 @pytest.fixture(scope="session", autouse=True)
 def rare_garbage_collections() -> Iterator[None]:
     """Leave the objects of all tests out of every collection, once for all services.
@@ -58,8 +66,28 @@ def rare_garbage_collections() -> Iterator[None]:
 _numbers = itertools.count(int(time.time_ns()) // 1000)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The contract on a database that is divided (docs/decisions/0044)."""
+    parser.addoption(
+        "--partitions",
+        action="store_true",
+        help="run the tests that share one database, and divide it into hash partitions",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --partitions, leave out what does not use the database that all tests share."""
+    if not config.getoption("partitions"):
+        return
+    shared = [item for item in items if "database" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=[item for item in items if item not in shared])
+    items[:] = shared
+
+
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseUrl]:
+def database(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[DatabaseUrl]:
     """A migrated PostgreSQL, shared by all test processes of this run, as its operator sees it.
 
     With TEST_DATABASE_URL, which its superuser `taskapi` needs no password for, it is that one.
@@ -75,6 +103,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseUrl]:
     server = EmbeddedServer(root / "database")
     address = server.start()
     prepare(address)
+    if pytestconfig.getoption("partitions"):
+        partition(address)
     yield address
     server.stop()
 

@@ -6,7 +6,9 @@ suspend (docs/decisions/0036).
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import asyncpg
 
 from taskapi.database.executor import Executor
 from taskapi.database.statement import Statement
@@ -25,10 +27,13 @@ class Sweep(NamedTuple):
     Attributes:
         statement: deletes up to `MAX_SWEPT_ROWS` expired rows, and none that a request or another
             replica holds; its column `swept` says how many.
-        values: its parameters.
+        unlocked: the same for a server that refuses to lock rows of several users; it waits for
+            whoever holds one.
+        values: their parameters.
     """
 
     statement: Statement
+    unlocked: Statement
     values: Mapping[str, object]
 
 
@@ -50,6 +55,13 @@ async def sweep(executor: Executor, what: Sweep) -> int:
     """Delete all rows that have expired; returns how many there were."""
     total, swept = 0, MAX_SWEPT_ROWS
     while swept == MAX_SWEPT_ROWS:
-        swept = (await executor.fetch_row(what.statement, what.values))["swept"]
+        swept = (await _sweep_some(executor, what))["swept"]
         total += swept
     return total
+
+
+async def _sweep_some(executor: Executor, what: Sweep) -> Any:
+    try:
+        return await executor.fetch_row(what.statement, what.values)
+    except asyncpg.FeatureNotSupportedError:  # Citus takes no row locks on several shards
+        return await executor.fetch_row(what.unlocked, what.values)

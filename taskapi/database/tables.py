@@ -1,11 +1,25 @@
 """The tables that this package declares, and how PostgreSQL's catalogue names them."""
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Table, Text, column, exists, func, select, table
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Table,
+    Text,
+    case,
+    column,
+    exists,
+    func,
+    null,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import array
 from sqlmodel import SQLModel
 
 import taskapi
@@ -131,3 +145,9 @@ def table_oid(name: str) -> ColumnElement[Any]:
 def has_policy(oid: ColumnElement[Any], name: str) -> ColumnElement[bool]:
     """Whether a table has a policy of this name."""
     return exists().where(_policies.c.polrelid == oid, _policies.c.polname == Constant(name))
+
+
+def names_of(conditions: Mapping[str, ColumnElement[bool]]) -> ColumnElement[Any]:
+    """An array of the names whose conditions are true."""
+    names = [case((condition, Constant(name))) for name, condition in conditions.items()]
+    return func.array_remove(array(names), null())

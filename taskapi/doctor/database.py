@@ -11,9 +11,16 @@ from taskapi.database.executor import Executor
 from taskapi.database.faults import classify_connecting
 from taskapi.database.hosts import Hosts
 from taskapi.database.mismatch import SchemaMismatch
+from taskapi.database.pooler import Pooler
 from taskapi.database.schema import check_schema
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
+from taskapi.doctor.division import (
+    distribution_statement,
+    division_finding,
+    division_statement,
+    is_distributed,
+)
 from taskapi.doctor.findings import Finding
 from taskapi.doctor.identity import IDENTITY, ROW_SECURITY_ON, identity
 from taskapi.doctor.rights import (
@@ -22,11 +29,12 @@ from taskapi.doctor.rights import (
     rights,
     rights_statement,
     row_security,
+    row_security_of_citus,
     row_security_statement,
     run_grant,
     unknown_users,
 )
-from taskapi.doctor.server import connections, read_server, server_findings
+from taskapi.doctor.server import connections, read_pooler, read_server, server_findings
 from taskapi.doctor.session import SESSION_SETTINGS, session_settings
 from taskapi.doctor.users import beside_statement, second_table
 from taskapi.errors import ApiError, SchemaOutdated
@@ -74,9 +82,10 @@ async def examine_database(settings: Settings, url: DatabaseUrl) -> AsyncIterato
         return
     try:
         yield Finding(subject, "reachable")
+        pooler = await read_pooler(connection)
         # In a transaction, so that a pooler sends all statements to one server.
         async with connection.transaction():
-            async for finding in _examine_contents(connection, settings, url):
+            async for finding in _examine_contents(connection, settings, url, pooler):
                 yield finding
     finally:
         await connection.close(timeout=settings.database_connect_timeout)
@@ -92,14 +101,17 @@ def _unreachable(subject: str, error: Exception, settings: Settings) -> Finding:
 
 
 async def _examine_contents(
-    connection: asyncpg.Connection, settings: Settings, url: DatabaseUrl
+    connection: asyncpg.Connection, settings: Settings, url: DatabaseUrl, pooler: Pooler | None
 ) -> AsyncIterator[Finding]:
-    server = await read_server(connection)
+    server = await read_server(connection, pooler)
     for finding in server_findings(server, url):
         yield finding
     for finding in session_settings(await connection.fetch(SESSION_SETTINGS.text)):
         yield finding
     role: str = await connection.fetchval(ROLE.text)
+    divided = await _row(connection, division_statement())
+    citus = divided["citus"] and await _row(connection, distribution_statement())
+    yield division_finding(divided, citus)
     schema = await _schema(settings, url, role)
     yield schema
     if schema.good:
@@ -109,7 +121,8 @@ async def _examine_contents(
             row = await _row(connection, beside_statement(settings.users_table))
             if (second := second_table(row, settings.users_table)) is not None:
                 yield second
-        yield row_security(await _row(connection, row_security_statement(settings)))
+        secured = await _row(connection, row_security_statement(settings))
+        yield row_security_of_citus(secured) if is_distributed(citus) else row_security(secured)
         if settings.creates_unknown_users:
             row = await _row(connection, required_columns(settings.users_table))
             yield unknown_users(row["names"], settings.users_table)

@@ -1,6 +1,5 @@
 """The rights of the service's role: those that it lacks, and those that it should not have."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -9,21 +8,18 @@ from sqlalchemy import (
     Integer,
     Text,
     and_,
-    case,
     cast,
     column,
     func,
     not_,
-    null,
     select,
     table,
 )
-from sqlalchemy.dialects.postgresql import array
 
 from taskapi.config import Settings
 from taskapi.database.mismatch import grant_command
 from taskapi.database.statement import Constant, Statement, compiled
-from taskapi.database.tables import CLASSES, ROLES, own_tables, table_oid
+from taskapi.database.tables import CLASSES, ROLES, names_of, own_tables, table_oid
 from taskapi.doctor.findings import Finding
 from taskapi.migrations.catalog import is_secured
 from taskapi.migrations.rights import excessive_rights, needed_rights
@@ -72,9 +68,9 @@ def row_security_statement(settings: Settings) -> Statement:
             cast(role, Text).label("role"),
             ROLES.c.rolsuper.label("is_superuser"),
             ROLES.c.rolbypassrls.label("bypasses"),
-            _names_of(owned).label("owned"),
-            _names_of(unsecured).label("unsecured"),
-            _names_of(excessive).label("excessive"),
+            names_of(owned).label("owned"),
+            names_of(unsecured).label("unsecured"),
+            names_of(excessive).label("excessive"),
         ).where(ROLES.c.rolname == role)
     )
 
@@ -84,10 +80,21 @@ def _owner_of(name: str) -> ColumnElement[Any]:
     return owner.scalar_subquery()
 
 
-def _names_of(conditions: Mapping[str, ColumnElement[bool]]) -> ColumnElement[Any]:
-    """An array of the names whose conditions are true."""
-    names = [case((condition, Constant(name))) for name, condition in conditions.items()]
-    return func.array_remove(array(names), null())
+def row_security_of_citus(row: Any) -> Finding:
+    """Whether row security is off, because under it, no write on Citus finds a row.
+
+    Args:
+        row: of the statement `row_security_statement`.
+    """
+    secured = [name for name in own_tables() if name not in row["unsecured"]]
+    if secured:
+        return Finding(
+            "row security",
+            f"enabled on {', '.join(secured)}, where Citus lets no write find a row",
+            good=False,
+            remedy="as the owner of the tables, apply deploy/citus/2-policies.sql",
+        )
+    return Finding("row security", "not in force, because Citus has the rows", good=None)
 
 
 def row_security(row: Any) -> Finding:

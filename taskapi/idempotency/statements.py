@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     LargeBinary,
+    Select,
     SmallInteger,
     Table,
     Text,
@@ -37,7 +38,10 @@ from taskapi.idempotency.models import StoredOutcome
 
 EMPTY = cast(Constant(""), LargeBinary())
 
-A_DAY_AGO = func.now() - cast(Constant("24 hours"), Interval())
+_A_DAY = cast(Constant("24 hours"), Interval())
+_UTC = Constant("UTC")
+
+A_DAY_AGO = func.now() - _A_DAY
 
 KEY = cast(bindparam("key"), Text())
 FINGERPRINT = cast(bindparam("fingerprint"), LargeBinary())
@@ -89,12 +93,16 @@ def claim() -> Statement:
     Returns a row unless the key is in use, or the owner has no clock. A key that has expired is
     taken over.
     """
-    claimed = select(tick().c.user_id, KEY, FINGERPRINT, *_NO_OUTCOMES.values())
-    columns = ["user_id", "key", "request", *_NO_OUTCOMES]
+    claimed = select(tick().c.user_id, KEY, FINGERPRINT, func.now(), *_NO_OUTCOMES.values())
+    columns = ["user_id", "key", "request", "kept_at", *_NO_OUTCOMES]
     taken = upsert(StoredOutcome).from_select(columns, claimed, include_defaults=False)
     single = {"task_id": null(), "version": null(), "body": EMPTY}
-    renewed = {"request": taken.excluded.request, "kept_at": func.now(), **_NO_OUTCOMES, **single}
-    expired = col(StoredOutcome.kept_at) <= A_DAY_AGO
+    new = taken.excluded
+    renewed = {"request": new.request, "kept_at": new.kept_at, **_NO_OUTCOMES, **single}
+    # Both in UTC, because `timestamptz - interval` depends on the session's time zone, and Citus
+    # then refuses it here.
+    kept_at, now = (func.timezone(_UTC, time) for time in (col(StoredOutcome.kept_at), new.kept_at))
+    expired = kept_at <= now - _A_DAY
     taken = taken.on_conflict_do_update(constraint=_table.primary_key, set_=renewed, where=expired)
     return compiled(taken.returning(col(StoredOutcome.key)))
 
@@ -161,12 +169,14 @@ _expired = (
     .where(col(StoredOutcome.kept_at) <= A_DAY_AGO, SWEEPING)
     .order_by(col(StoredOutcome.kept_at))
     .limit(Constant(MAX_SWEPT_ROWS))
-    .with_for_update(skip_locked=True)
 )
-_swept = (
-    delete(StoredOutcome)
-    .where(tuple_(col(StoredOutcome.user_id), col(StoredOutcome.key)).in_(_expired), SWEEPING)
-    .returning(col(StoredOutcome.key))
-    .cte("swept")
-)
-SWEEP = Sweep(compiled(select(func.count().label("swept")).select_from(_swept)), {})
+
+
+def _sweep(expired: Select[int, str]) -> Statement:
+    row = tuple_(col(StoredOutcome.user_id), col(StoredOutcome.key))
+    swept = delete(StoredOutcome).where(row.in_(expired), SWEEPING)
+    rows = swept.returning(col(StoredOutcome.key)).cte("swept")
+    return compiled(select(func.count().label("swept")).select_from(rows))
+
+
+SWEEP = Sweep(_sweep(_expired.with_for_update(skip_locked=True)), _sweep(_expired), {})

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from taskapi.database.executor import StatementRunner
+from taskapi.database.faults import violated
 from taskapi.database.owner import UserId
 from taskapi.database.statement import Statement
 from taskapi.errors import IdempotencyKeyReused, UserNotFound
@@ -105,7 +106,7 @@ class OutcomeStore:
         try:
             return await self._runner.fetch_row(write, values, idempotent=True)
         except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != PRIMARY_KEY:
+            if violated(error) != PRIMARY_KEY:
                 raise
         # The same request was quicker. It has ended by now, so this run finds its outcome.
         return await self._runner.fetch_row(write, values, idempotent=True)

@@ -16,6 +16,7 @@ from sqlalchemy import (
 
 from taskapi.config import DatabaseSettings
 from taskapi.database.schema import OWNER_POLICY
+from taskapi.database.sharding import distribution, division
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import CLASSES, ROLES, SCHEMAS, has_policy, own_tables, table_oid
 from taskapi.migrations.rights import Right, needed_rights
@@ -110,6 +111,14 @@ def is_secured(name: str) -> ColumnElement[bool]:
     """Whether row security is enabled on a table; null where there is no such table."""
     secured = select(CLASSES.c.relrowsecurity).where(CLASSES.c.oid == table_oid(name))
     return secured.scalar_subquery()
+
+
+def is_distributed(connection: Connection) -> bool:
+    """Whether Citus has the rows: it applies policies where nobody has declared the owner."""
+    if connection.execute(division()).one().citus is None:
+        return False
+    distributed = connection.execute(distribution()).one().distributed
+    return len(distributed) == len(own_tables())
 
 
 def readiness_of(settings: DatabaseSettings, role: str) -> Statement:

@@ -17,6 +17,7 @@ from taskapi.migrations.catalog import (
     Role,
     TableState,
     has_rights,
+    is_distributed,
     read_granted_roles,
     read_role,
     read_tables,
@@ -121,7 +122,9 @@ def _grant(
     yield _run(connection, VERSION_TABLE, _rights_on_version(name))
     if users[0].is_callers:
         yield _run(connection, settings.users_table, _rights_on_users(settings, name))
-    if secure:
+    if is_distributed(connection):
+        yield "row security: not enabled, because Citus has the rows (docs/scale.md)"
+    elif secure:
         yield _secure(connection, own, settings.user_id_type)
 
 

@@ -43,14 +43,16 @@ from taskapi.idempotency.store import Write
 from taskapi.resource.columns import value_of
 from taskapi.resource.definition import Resource
 
-VERSIONS = cast(bindparam("versions"), ARRAY(DateTime(timezone=True)))
-"""`If-Match`: null for any version, otherwise those that the client is willing to change."""
+VERSIONS = cast(cast(bindparam("versions"), ARRAY(Text())), ARRAY(DateTime(timezone=True)))
+"""`If-Match`: null for any version, otherwise those that the client is willing to change.
+
+As texts, of which asyncpg knows arrays without asking the server first."""
 
 CHANGED = cast(bindparam("changed"), ARRAY(Text()))
 """The names of the columns that the client changes. A null value can then mean null."""
 
 ROW_IDS = cast(bindparam("row_ids"), ARRAY(Text()))
-"""As texts, of which asyncpg knows arrays without asking the server first."""
+"""As texts, for the same reason."""
 
 TOMBSTONE = ["user_id", "deleted_at", "task_id"]
 
@@ -265,7 +267,8 @@ def _delete(resource: Resource) -> Write:
     if resource.tombstones is not None:
         stone = select(*clock.c, deleted.c.id).select_from(clock, deleted)
         buried = insert(resource.tombstones).from_select(TOMBSTONE, stone, include_defaults=False)
-        row = row.add_cte(buried.cte("buried"))
+        # RETURNING for nobody here: without it, Citus reports what the INSERT violates as XX000.
+        row = row.add_cte(buried.returning(buried.table.c.task_id).cte("buried"))
     return Write(compiled(row))
 
 

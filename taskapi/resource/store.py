@@ -176,7 +176,8 @@ class ResourceStore:
 
     async def delete(self, row_id: int, versions: Versions = None) -> None:
         """Delete a row for good."""
-        await self._write(self.statements.delete, {"row_id": row_id, "versions": versions})
+        values = {"row_id": row_id, "versions": _as_texts(versions)}
+        await self._write(self.statements.delete, values)
 
     async def count(self) -> int:
         """How many rows the user has."""
@@ -202,7 +203,7 @@ class ResourceStore:
         versions: Versions,
         key: IdempotencyKey | None,
     ) -> RenderedRow:
-        values = {"row_id": row_id, "versions": versions, **values}
+        values = {"row_id": row_id, "versions": _as_texts(versions), **values}
         return self._rendered(await self._write(write, values, key))
 
     async def _write(
@@ -292,9 +293,14 @@ class ResourceStore:
         return self.resource.not_found() if known else UserNotFound()
 
 
-def _is_expected(version: datetime | None, versions: Versions) -> bool:
+def _as_texts(versions: Versions) -> list[str] | None:
+    """What travels to the database of the versions that a write may change."""
+    return None if versions is None else [version.isoformat() for version in versions]
+
+
+def _is_expected(version: datetime | None, versions: list[str] | None) -> bool:
     """Whether a row is there, in a version that the client is willing to change."""
-    return version is not None and (versions is None or version in versions)
+    return version is not None and (versions is None or version.isoformat() in versions)
 
 
 def _clock(row: Any) -> ClockTime | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
+from taskapi.database.faults import violated
 from taskapi.idempotency.store import IdempotencyKey
 from taskapi.resource.store import RenderedRow, ResourceStore, Versions
 from taskapi.tasks.statements import COMPLETE, CREATE_ONCE, FORGET_KEYS, TASK_OF_KEY, TASKS
@@ -33,7 +34,7 @@ class TaskStore(ResourceStore):
         try:
             row = await self._write(CREATE_ONCE, values)
         except asyncpg.UniqueViolationError as error:
-            if error.constraint_name != PRIMARY_KEY:
+            if violated(error) != PRIMARY_KEY:
                 raise
             raise CreatedMeanwhile from None
         return self._rendered(row)._replace(replayed=row["replayed"] is not None)

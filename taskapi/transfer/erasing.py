@@ -53,15 +53,15 @@ async def erase_user(
     async def work(transaction: Transaction) -> Erased:
         await transaction.fetch_row(lock, values)
         tasks = 0
-        while erased := await erase(transaction, _erase_some(TASKS.table)):
+        while erased := await erase(transaction, erase_some(TASKS.table)):
             tasks += erased
             progress(tasks)
         others = 0
         for table in _others():
-            others += await erase(transaction, _erase(table))
-        ours = (await transaction.fetch_row(compiled(select(is_ours(users_table))), {}))[0]
+            others += await erase(transaction, erase_rows(table))
+        ours = (await transaction.fetch_row(is_ours_statement(users_table), {}))[0]
         if ours:
-            await erase(transaction, _erase_identity(users))
+            await erase(transaction, erase_identity(users))
         return Erased(tasks, others, is_user_left=not ours)
 
     return await executor.transact(work, idempotent=True)
@@ -73,12 +73,19 @@ def _others() -> list[Table]:
     return sorted(others, key=lambda table: table is CLOCKS)
 
 
-def _erase(table: Table) -> Statement:
+def is_ours_statement(users_table: str) -> Statement:
+    """Whether a migration made the users table."""
+    return compiled(select(is_ours(users_table)))
+
+
+def erase_rows(table: Table) -> Statement:
+    """Erase the owner's rows of a table; says how many were `erased`."""
     erased = delete(table).where(owned(table.c.user_id)).returning(table.c.user_id).cte("erased")
     return compiled(select(func.count().label("erased")).select_from(erased))
 
 
-def _erase_some(table: Table) -> Statement:
+def erase_some(table: Table) -> Statement:
+    """The same for `TASKS_AT_ONCE` of them."""
     some = select(table.c.id).where(owned(table.c.user_id)).limit(Constant(TASKS_AT_ONCE))
     erased = (
         delete(table)
@@ -89,6 +96,7 @@ def _erase_some(table: Table) -> Statement:
     return compiled(select(func.count().label("erased")).select_from(erased))
 
 
-def _erase_identity(users: Users) -> Statement:
+def erase_identity(users: Users) -> Statement:
+    """Erase the owner from the users table."""
     erased = delete(users.table).where(users.table.c.id == OWNER).returning(users.table.c.id)
     return compiled(select(func.count().label("erased")).select_from(erased.cte("erased")))

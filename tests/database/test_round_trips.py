@@ -114,6 +114,16 @@ REPLANNED = compiled(
 """How many statements this connection has run that often, and which of them are planned anew each
 time."""
 
+TYPES_ASKED = compiled(
+    select(
+        func.count().label("statements"),
+        func.count()
+        .filter(func.strpos(replanned.c.statement, Constant("pg_type")) > Constant(0))
+        .label("about_types"),
+    ).select_from(replanned)
+)
+"""How many statements this connection has prepared, and how many of them ask about types."""
+
 
 class Wire:
     """A socket in front of the database's own, which hears what the service says."""
@@ -251,6 +261,23 @@ def test_a_statement_is_planned_once(name: str, database: DatabaseUrl, alice: Pe
     told = asyncio.run(planned())
     assert told["statements"] >= 1
     assert told["replanned"] is None
+
+
+def test_a_new_connection_is_asked_about_no_type(database: DatabaseUrl, alice: Person) -> None:
+    """As asyncpg asks about every array that is not of texts, in up to three round trips."""
+
+    async def asked() -> Any:
+        async with service(database, alice) as serving:
+            operations = [*OPERATIONS.values(), *BATCHES.values()]
+            for operation, task_id in zip(
+                operations, await serving.tasks(len(operations)), strict=True
+            ):
+                await serving.call(operation, task_id)
+            return await serving.app.service_state.executor.fetch_row(TYPES_ASKED, {})
+
+    told = asyncio.run(asked())
+    assert told["statements"] > len(OPERATIONS) / 2, "they are prepared"
+    assert told["about_types"] == 1, "this question has the name of their table in its own text"
 
 
 def test_a_request_makes_a_bounded_number_of_function_calls(

@@ -26,6 +26,7 @@ ORDER = [
     "writes",
     "clocks",
     "session settings",
+    "tables",
     "schema",
     "rights",
     "row security",

@@ -33,6 +33,7 @@ from support.waiting import PATIENCE, eventually
 from support.wire import connection_to, head_of
 from taskapi.database import sweeper
 from taskapi.database.executor import Executor
+from taskapi.database.statement import Statement
 from taskapi.database.sweeper import MAX_SWEPT_ROWS, sweep
 from taskapi.database.url import DatabaseUrl
 from taskapi.idempotency.statements import SWEEP
@@ -583,7 +584,7 @@ def test_the_sweeper_takes_small_pieces_until_nothing_is_left(
 ) -> None:
     alice.create()
     keep_many(database, alice, 2 * MAX_SWEPT_ROWS + 1, "25 hours", "old-")
-    piece = sweeping(database, lambda opened: opened.fetch_row(*SWEEP))
+    piece = sweeping(database, lambda opened: opened.fetch_row(SWEEP.statement, SWEEP.values))
     assert piece["swept"] <= MAX_SWEPT_ROWS
     sweeping(database)
     assert kept(database, alice) == []
@@ -598,6 +599,17 @@ def test_the_sweeper_waits_for_nobody(database: DatabaseUrl, alice: Person) -> N
         sweeping(database)
         assert kept(database, alice) == ["old-2"]
     sweeping(database)
+    assert kept(database, alice) == []
+
+
+def test_the_sweeper_goes_on_where_the_server_refuses_its_locks(
+    database: DatabaseUrl, alice: Person
+) -> None:
+    """As Citus does on several shards, and every PostgreSQL where rows are counted."""
+    alice.create()
+    keep_many(database, alice, 3, "25 hours", "old-")
+    refused = Statement("SELECT count(*) AS swept FROM kept_answers FOR UPDATE", (), writes=True)
+    sweeping(database, lambda opened: sweep(opened, SWEEP._replace(statement=refused)))
     assert kept(database, alice) == []
 
 

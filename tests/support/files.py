@@ -143,7 +143,9 @@ def untouched(person: Person) -> Callable[[], None]:
 
 TABLES = """SELECT c.oid::regclass::text AS name FROM pg_class AS c
     JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'user_id'
-    WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace ORDER BY 1"""
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+        AND c.relnamespace = 'public'::regnamespace
+    ORDER BY 1"""
 
 
 def rows_of(database: DatabaseUrl, person: Person) -> dict[str, object]:
