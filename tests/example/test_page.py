@@ -5,7 +5,7 @@ from typing import Any
 
 from selenium.webdriver import Keys
 
-from support.example import PASSWORD, TOKEN_SECONDS, Device
+from support.example import PASSWORD, TOKEN_SECONDS, Device, Example
 from support.tasks_page import TasksPage
 from support.waiting import eventually
 
@@ -231,6 +231,10 @@ def test_everything_is_stopped_and_started_with_the_same_users_and_tasks(page: T
     page.browser.refresh()
     page.shows("Buy milk")
     page.says("In step")
+
+
+def test_a_port_that_is_taken_is_passed_over(example: Example) -> None:
+    assert int(example.url.rpartition(":")[2]) > example.taken_port
 
 
 def test_axe_finds_nothing_in_light_and_dark_and_on_a_phone(page: TasksPage) -> None:
