@@ -38,6 +38,8 @@ export interface Credentials {
   readonly token: string;
   /** Its `sub`. */
   readonly user: string;
+  /** In milliseconds. */
+  readonly lifetime: number;
 }
 
 /** A token is replaced so long before it expires, or at half of its life if that is later. */
@@ -82,11 +84,10 @@ export class Keeper {
 
   #fetch(refused: boolean): Promise<Credentials> {
     const begun = performance.now();
-    const reading = this.#read(refused);
-    const credentials = reading.then((read) => read.credentials);
-    const kept: Kept = { credentials, until: Number.POSITIVE_INFINITY };
+    const credentials = this.#read(refused);
+    const kept = { credentials, until: Number.POSITIVE_INFINITY };
     this.#kept = kept;
-    reading.then(
+    credentials.then(
       ({ lifetime }) => {
         kept.until = begun + Math.max(lifetime - EARLY, lifetime / 2);
       },
@@ -97,7 +98,7 @@ export class Keeper {
     return credentials;
   }
 
-  async #read(refused: boolean): Promise<Read> {
+  async #read(refused: boolean): Promise<Credentials> {
     const deadline = new Deadline();
     deadline.extend(this.#timeout);
     try {
@@ -110,36 +111,23 @@ export class Keeper {
   }
 }
 
-interface Read {
-  readonly credentials: Credentials;
-  /** In milliseconds. */
-  readonly lifetime: number;
-}
-
 /** What a token says. Its length counts, not its times, because this machine's clock may be wrong. */
-function read(token: string | null | undefined): Read {
+function read(token: string | null | undefined): Credentials {
   if (!token) throw signedOut("Nobody is signed in.");
   const { sub, iat, exp } = claimsOf(token);
-  const lifetime =
-    typeof iat === "number" && typeof exp === "number"
-      ? (exp - iat) * 1000
-      : Number.POSITIVE_INFINITY;
-  if (typeof sub === "string" && sub !== "") return { credentials: { token, user: sub }, lifetime };
-  throw unusable("it names no user (sub)");
+  const lifetime = (Number(exp) - Number(iat)) * 1000 || Number.POSITIVE_INFINITY;
+  if (sub && typeof sub === "string") return { token, user: sub, lifetime };
+  const detail = "auth.token() has given no JWT of a user (sub).";
+  throw new TasksError({ status: 0, code: "invalid_token", detail });
 }
 
+/** None, if it is no JWT. */
 function claimsOf(token: string): Record<string, unknown> {
   try {
-    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const payload = token.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
     const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
-    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return { ...(claims as object) };
-  } catch (cause) {
-    throw unusable("it is no JWT", cause);
+    return { ...JSON.parse(new TextDecoder().decode(bytes)) };
+  } catch {
+    return {};
   }
-}
-
-function unusable(why: string, cause?: unknown): TasksError {
-  const detail = `The token of auth.token() is of no use: ${why}.`;
-  return new TasksError({ status: 0, code: "invalid_token", detail, cause });
 }

@@ -22,7 +22,7 @@ export function readChanges(
     ...options,
     method: "GET",
     path: "/changes",
-    query: { ...(since ? { since } : {}), ...(limit ? { limit: `${limit}` } : {}) },
+    query: { ...(since && { since }), ...(limit && { limit: `${limit}` }) },
     headers: wait ? { Prefer: `wait=${wait}` } : {},
     waits: wait * 1000,
     member: "changes",

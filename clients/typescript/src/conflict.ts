@@ -37,8 +37,8 @@ export class Conflict extends TasksError {
     this.theirs = theirs;
     this.mine = patched(base, changes);
     const edited = NAMES.filter((name) => this.mine[name] !== base[name]);
-    this.#edits = pick(this.mine, edited);
-    this.merged = { ...fieldsOf(theirs), ...this.#edits };
+    this.#edits = Object.fromEntries(edited.map((name) => [name, this.mine[name]]));
+    this.merged = patched(theirs, this.#edits);
     this.fields = edited.filter(
       (name) => theirs[name] !== base[name] && theirs[name] !== this.mine[name],
     );
@@ -54,16 +54,6 @@ export class Conflict extends TasksError {
   overwrite(values: Changes = this.#edits): Promise<Task> {
     return this.#save(values);
   }
-}
-
-/** What a person writes of a task. */
-export function fieldsOf(task: Fields): Fields {
-  const { title, description, is_completed } = task;
-  return { title, description, is_completed };
-}
-
-function pick(from: Fields, names: readonly (keyof Fields)[]): Partial<Fields> {
-  return Object.fromEntries(names.map((name) => [name, from[name]]));
 }
 
 /** What a task becomes with a merge patch. */

@@ -33,29 +33,24 @@ export interface ErrorParts {
 export class TasksError extends Error {
   override readonly name: string = "TasksError";
   /** The HTTP status; 0 where there is no response. */
-  readonly status: number;
+  declare readonly status: number;
   /** For programs. */
-  readonly code: ErrorCode;
+  declare readonly code: ErrorCode;
   /** A sentence for people. */
-  readonly detail: string;
+  declare readonly detail: string;
   /** Of 422: what is wrong, by the name of the field. */
-  readonly fieldErrors: Record<string, string>;
+  declare readonly fieldErrors: Record<string, string>;
   /** By which the service's log knows the request. */
-  readonly requestId: string | null;
+  declare readonly requestId: string | null;
   /** Seconds after which another attempt makes sense. */
-  readonly retryAfter: number | null;
+  declare readonly retryAfter: number | null;
   /** Of 412: the task as it is now. */
-  readonly current: Task | null;
+  declare readonly current: Task | null;
 
-  constructor(parts: ErrorParts) {
-    super(parts.detail, { cause: parts.cause });
-    this.status = parts.status;
-    this.code = parts.code;
-    this.detail = parts.detail;
-    this.fieldErrors = parts.fieldErrors ?? {};
-    this.requestId = parts.requestId ?? null;
-    this.retryAfter = parts.retryAfter ?? null;
-    this.current = parts.current ?? null;
+  constructor({ cause, ...parts }: ErrorParts) {
+    super(parts.detail, { cause });
+    const nothing = { fieldErrors: {}, requestId: null, retryAfter: null, current: null };
+    Object.assign(this, nothing, parts);
   }
 }
 
@@ -71,13 +66,8 @@ export function signedOut(detail: string): TasksError {
 }
 
 /** A response that something else than the API has sent. */
-export function foreignResponse(response: Response): TasksError {
-  const { status, headers, type } = response;
-  const what =
-    type === "opaqueredirect" || (status >= 300 && status < 400)
-      ? "a redirect"
-      : `${status}, ${headers.get("Content-Type") ?? "of no type"}`;
-  const detail = `Something else than the API has answered: ${what}.`;
+export function foreignResponse({ status, headers }: Response): TasksError {
+  const detail = `Something else than the API has answered (${status}).`;
   const code = "not_a_response_of_the_api";
   return new TasksError({ status, code, detail, retryAfter: secondsOf(headers) });
 }
@@ -109,10 +99,7 @@ function fieldErrorsOf({ errors }: Problem): Record<string, string> {
 
 /** `Retry-After` (RFC 9110, 10.2.3): seconds, or a time, which the clock of the sender has told. */
 function secondsOf(headers: Headers): number | null {
-  const text = headers.get("Retry-After");
-  if (text === null) return null;
-  const seconds = /^\d+$/.test(text)
-    ? Number(text)
-    : (Date.parse(text) - Date.parse(headers.get("Date") ?? new Date().toUTCString())) / 1000;
-  return Number.isFinite(seconds) ? Math.max(seconds, 0) : null;
+  const text = headers.get("Retry-After") ?? "";
+  const seconds = (Date.parse(text) - Date.parse(headers.get("Date") ?? "")) / 1000;
+  return Number(text) || (seconds > 0 ? seconds : null);
 }

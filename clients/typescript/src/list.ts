@@ -20,7 +20,7 @@ export class TaskList implements AsyncIterable<Task> {
 
   /** One page: the first one, or the one behind a `next_cursor`. */
   page(cursor?: string | null): Promise<TaskPage> {
-    return this.#fetch({ ...this.#query, ...(cursor ? { cursor } : {}) });
+    return this.#fetch({ ...this.#query, ...(cursor && { cursor }) });
   }
 
   /** All pages. */
@@ -40,7 +40,7 @@ export class TaskList implements AsyncIterable<Task> {
 }
 
 function textsOf(query: ListQuery): Record<string, string> {
-  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
+  const given = Object.entries(query).filter(([, value]) => value != null);
   return Object.fromEntries(
     given.map(([name, value]) => [name, value instanceof Date ? value.toISOString() : `${value}`]),
   );

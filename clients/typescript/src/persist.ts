@@ -30,9 +30,7 @@ export async function persist(
     failures = 0;
   };
   for (let wait = 0; ; ) {
-    const attempt = new Deadline(signal);
-    const restart = () => attempt.abort();
-    for (const move of MOVES) globalThis.addEventListener?.(move, restart);
+    const attempt = new Deadline(signal, MOVES);
     try {
       await pause(wait, attempt.signal);
       if (await step(attempt.signal, answered)) return;
@@ -42,7 +40,6 @@ export async function persist(
       failures = attempt.signal.aborted ? 0 : failures + 1;
       wait = attempt.signal.aborted ? 0 : await recover(error, failures, follower);
     } finally {
-      for (const move of MOVES) globalThis.removeEventListener?.(move, restart);
       attempt.release();
     }
   }

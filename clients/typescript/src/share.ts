@@ -31,15 +31,12 @@ export async function share(
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    const shown = new Deadline(signal);
-    const hide = () => shown.abort();
-    globalThis.addEventListener?.("pagehide", hide);
+    const shown = new Deadline(signal, ["pagehide"]);
     try {
       await (locks ? together : follow)(transport, follower, shown.signal);
     } catch (error) {
       if (signal.aborted || !shown.signal.aborted) throw error;
     } finally {
-      globalThis.removeEventListener?.("pagehide", hide);
       shown.release();
     }
     const again = new Promise((resolve) => addEventListener("pageshow", resolve, { once: true }));

@@ -37,14 +37,12 @@ export function randomKey(): string {
 /** The tasks of whoever is signed in. */
 export class Tasks {
   readonly #transport: Transport;
+  /** Of the service, without a slash at its end. */
+  readonly url: string;
 
   constructor(settings: Settings) {
     this.#transport = new Transport(settings);
-  }
-
-  /** Of the service, without a slash at its end. */
-  get url(): string {
-    return this.#transport.url;
+    this.url = this.#transport.url;
   }
 
   /** The id of the user who is signed in, as the token says it. */
@@ -88,29 +86,22 @@ export class Tasks {
    * @throws Conflict if a task was given, and not its id, and it is not as it was read any more.
    */
   update(task: TaskOrId, changes: Changes, options?: CallOptions): Promise<Task> {
-    const send = () => this.#write<Task>("PATCH", pathOf(task), changes, options, task);
-    return this.#orConflict(task, changes, send, options);
+    return this.#change(pathOf(task), task, changes, options);
   }
 
   /** Marks a task as done, or as still to be done. */
   complete(task: TaskOrId, isCompleted = true, options?: CallOptions): Promise<Task> {
-    const changes = { is_completed: isCompleted };
-    const path = `${pathOf(task)}/complete`;
-    const send = () => this.#write<Task>("PATCH", path, changes, options, task);
-    return this.#orConflict(task, changes, send, options);
+    return this.#change(`${pathOf(task)}/complete`, task, { is_completed: isCompleted }, options);
   }
 
   /** Deletes a task. Its `Conflict` deletes what the person has seen. */
-  async remove(task: TaskOrId, options?: CallOptions): Promise<void> {
-    try {
-      await this.#remove(task, options);
-    } catch (error) {
-      const save = async (theirs: Task) => {
-        await this.remove(theirs, options);
-        return theirs;
-      };
-      throw conflictOf(error, task, {}, save);
-    }
+  remove(task: TaskOrId, options?: CallOptions): Promise<void> {
+    const call: Call = { method: "DELETE", path: pathOf(task), headers: versionOf(task) };
+    const removing = this.#transport.send<void>({ ...options, ...call });
+    return orConflict(removing, task, {}, async (theirs) => {
+      await this.remove(theirs, options);
+      return theirs;
+    });
   }
 
   /** Up to 100 operations in one request. */
@@ -149,7 +140,7 @@ export class Tasks {
   #write<T>(
     method: string,
     path: string,
-    json: unknown,
+    json: object,
     options: CallOptions | undefined,
     task?: TaskOrId,
   ): Promise<T> {
@@ -164,38 +155,31 @@ export class Tasks {
     });
   }
 
-  #remove(task: TaskOrId, options: CallOptions | undefined): Promise<void> {
-    const call: Call = { method: "DELETE", path: pathOf(task), headers: versionOf(task) };
-    return this.#transport.send({ ...options, ...call });
-  }
-
-  async #orConflict(
+  #change(
+    path: string,
     task: TaskOrId,
     changes: Changes,
-    send: () => Promise<Task>,
     options: CallOptions | undefined,
   ): Promise<Task> {
-    try {
-      return await send();
-    } catch (error) {
-      throw conflictOf(error, task, changes, (theirs, values) =>
-        this.update(theirs, values, options),
-      );
-    }
+    const changing = this.#write<Task>("PATCH", path, changes, options, task);
+    return orConflict(changing, task, changes, (theirs, values) =>
+      this.update(theirs, values, options),
+    );
   }
 }
 
-function conflictOf(
-  error: unknown,
+/** What a write gives; or the conflict that it ends with, where it had a version. */
+function orConflict<T>(
+  write: Promise<T>,
   base: TaskOrId,
   changes: Changes,
   save: (theirs: Task, values: Changes) => Promise<Task>,
-): unknown {
-  if (!(error instanceof TasksError) || error.current === null || typeof base === "number") {
-    return error;
-  }
-  const theirs = error.current;
-  return new Conflict({ error, base, changes, theirs, save: (values) => save(theirs, values) });
+): Promise<T> {
+  return write.catch((error: unknown) => {
+    if (!(error instanceof TasksError && error.current) || typeof base === "number") throw error;
+    const theirs = error.current;
+    throw new Conflict({ error, base, changes, theirs, save: (values) => save(theirs, values) });
+  });
 }
 
 const pathOf = (task: TaskOrId) => `/${typeof task === "number" ? task : task.id}`;

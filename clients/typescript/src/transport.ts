@@ -26,7 +26,7 @@ export interface Call extends CallOptions {
   readonly path: string;
   readonly query?: Record<string, string>;
   readonly headers?: Record<string, string>;
-  readonly json?: unknown;
+  readonly json?: object;
   /** A member that the response has, which others have not; none for 204. */
   readonly member?: string;
   /** Another number than that of the settings. */
@@ -100,12 +100,13 @@ export class Transport {
   }
 
   async #attempt(call: Call & { user: string }): Promise<unknown> {
-    const deadline = new Deadline(call.signal);
+    // What was under way when the network came back has mostly no connection any more.
+    const deadline = new Deadline(call.signal, ["online"]);
     deadline.extend(this.#timeout + (call.waits ?? 0));
     const progress = () => deadline.extend(this.#timeout);
     try {
-      const { response } = await this.open({ ...call, signal: deadline.signal, progress });
-      return bodyOf(response, await textOf(response, progress), call);
+      const { response } = await this.open({ ...call, signal: deadline.signal });
+      return await bodyOf(response, { ...call, progress });
     } catch (error) {
       call.signal?.throwIfAborted();
       throw deadline.signal.aborted ? networkError(deadline.signal.reason) : error;
@@ -122,15 +123,15 @@ export class Transport {
   async open(call: Call): Promise<Answer> {
     const credentials = await unlessAborted(call.signal, this.keeper.current());
     const response = await this.#fetchWith(credentials, call);
-    if (response.status !== 401) return { response: await good(response, call), credentials };
+    if (response.status !== 401) return { response: await good(response), credentials };
     await response.body?.cancel();
     const other = await unlessAborted(call.signal, this.keeper.after(credentials));
-    return { response: await good(await this.#fetchWith(other, call), call), credentials: other };
+    return { response: await good(await this.#fetchWith(other, call)), credentials: other };
   }
 
   async #fetchWith(credentials: Credentials, call: Call): Promise<Response> {
     if (call.user !== undefined && call.user !== credentials.user) {
-      throw signedOut("Somebody else is signed in than the one whose call this is.");
+      throw signedOut("Somebody else is signed in.");
     }
     const url = `${this.url}${pathOf(credentials.user, call)}`;
     const request = requestOf(credentials.token, call);
@@ -155,28 +156,29 @@ function requestOf(token: string, { method, headers, json, signal }: Call): Requ
     headers: new Headers({
       Accept: "application/json, application/problem+json",
       Authorization: `Bearer ${token}`,
-      ...(json === undefined ? {} : { "Content-Type": "application/json" }),
+      ...(json && { "Content-Type": "application/json" }),
       ...headers,
     }),
     redirect: "manual", // a redirected POST would arrive as a GET
-    ...(json === undefined ? {} : { body: JSON.stringify(json) }),
-    ...(signal ? { signal } : {}),
+    body: json ? JSON.stringify(json) : null,
+    signal: signal ?? null,
   };
 }
 
-async function good(response: Response, { progress = () => {} }: Call): Promise<Response> {
+async function good(response: Response): Promise<Response> {
   if (response.ok) return response;
-  throw errorOf(response, parsed(await textOf(response, progress)));
+  throw errorOf(response, parsed(await textOf(response)));
 }
 
 /** What a response says: JSON with the member that it must have, or nothing where it must not. */
-function bodyOf(response: Response, text: string, { member }: Call): unknown {
-  const body = parsed(text);
+async function bodyOf(response: Response, { member, progress }: Call): Promise<unknown> {
   if (member === undefined && response.status === 204) return undefined;
-  if (member !== undefined && has(member, body)) return body;
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+  if (member === undefined || !isJson) throw foreignResponse(response);
+  const body = parsed(await textOf(response, progress));
+  if (has(member, body)) return body;
   // JSON that is none was cut, by a proxy that does not tell so.
-  throw isJson && body === undefined ? networkError("it was cut") : foreignResponse(response);
+  throw body === undefined ? networkError("it was cut") : foreignResponse(response);
 }
 
 /** Milliseconds until the next attempt; null for none. */

@@ -1,43 +1,31 @@
 /** Waiting that a signal ends at once. */
 
-/** Resolves after a time. Rejects with the signal's reason. */
-export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return orAbort(signal, (resolve) => {
+/** Where a browser tells its events. Node, and React Native, have none. */
+const page: Partial<Pick<Window, "addEventListener" | "removeEventListener">> = globalThis;
+
+/** Resolves after a time, or when the network comes back. Rejects with the signal's reason. */
+export async function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  let end = () => {};
+  const rested = new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
-    return () => clearTimeout(timer);
+    const wake = () => resolve();
+    page.addEventListener?.("online", wake);
+    end = () => {
+      clearTimeout(timer);
+      page.removeEventListener?.("online", wake);
+    };
   });
+  await unlessAborted(signal, rested).finally(end);
 }
 
 /** What a promise gives, unless the signal comes first. The work behind the promise goes on. */
 export function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-  return orAbort(signal, (resolve, reject) => {
-    work.then(resolve, reject);
-    return () => {};
-  });
-}
-
-function orAbort<T>(
-  signal: AbortSignal | undefined,
-  start: (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void,
-): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const aborted = () => {
-      stop();
-      reject(signal?.reason);
-    };
+    const aborted = () => reject(signal?.reason);
     const leave = () => signal?.removeEventListener("abort", aborted);
-    const stop = start(
-      (value) => {
-        leave();
-        resolve(value);
-      },
-      (reason) => {
-        leave();
-        reject(reason);
-      },
-    );
+    signal?.addEventListener("abort", aborted);
     if (signal?.aborted) aborted();
-    else signal?.addEventListener("abort", aborted);
+    work.then(resolve, reject).finally(leave);
   });
 }
 
@@ -49,26 +37,24 @@ export function jittered(milliseconds: number): number {
 /** A signal that follows another one, and can be aborted by itself. `release` it at the end. */
 export class Deadline {
   readonly #controller = new AbortController();
-  readonly #outer: AbortSignal | undefined;
+  readonly signal = this.#controller.signal;
+  readonly #released = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(outer?: AbortSignal) {
-    this.#outer = outer;
-    if (outer?.aborted) this.#follow();
-    outer?.addEventListener("abort", this.#follow);
+  /** @param events - of the page, at which it is aborted too. */
+  constructor(outer?: AbortSignal, events: readonly string[] = []) {
+    const options = { signal: this.#released.signal };
+    const follow = () => this.abort(outer?.reason);
+    if (outer?.aborted) follow();
+    outer?.addEventListener("abort", follow, options);
+    for (const event of events) page.addEventListener?.(event, () => this.abort(), options);
   }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  readonly #follow = () => this.#controller.abort(this.#outer?.reason);
 
   /** Aborts in so many milliseconds from now, and not when it would have before. */
   extend(milliseconds: number): void {
     this.hold();
-    const reason = () => new DOMException(`Nothing came for ${milliseconds} ms.`, "TimeoutError");
-    this.#timer = setTimeout(() => this.#controller.abort(reason()), milliseconds);
+    const reason = new Error(`Nothing came for ${milliseconds} ms.`);
+    this.#timer = setTimeout(() => this.abort(reason), milliseconds);
   }
 
   /** Does not abort by itself before the next `extend`. */
@@ -84,6 +70,6 @@ export class Deadline {
   /** Leaves nothing behind. */
   release(): void {
     this.hold();
-    this.#outer?.removeEventListener("abort", this.#follow);
+    this.#released.abort();
   }
 }
