@@ -19,7 +19,7 @@ export interface User {
 
 interface PageProps {
   readonly user: User;
-  readonly leave: (why: string) => Promise<void>;
+  readonly leave: (why: string) => Promise<string | null>;
 }
 
 /** Everything of a user who is signed in; the store lives as long as it is shown. */

@@ -5,7 +5,7 @@
  * the queue lies over both what this browser has not sent yet.
  */
 
-import type { Known, Queue, Shown, Status, Task, Tasks } from "@taskapi/client";
+import type { Known, Queue, Shown, Status, Task, TaskPage, Tasks } from "@taskapi/client";
 import { type Change, type Conflict, createQueue, type Fields, TasksError } from "@taskapi/client";
 import { byAge, isIn, isLater, queryOf, type View } from "./view.ts";
 
@@ -21,6 +21,7 @@ export interface State {
   /** How many tasks the service has found; null while it is asked. */
   readonly found: number | null;
   readonly hasMore: boolean;
+  readonly isLoading: boolean;
   readonly failure: string | null;
   readonly status: Status;
   readonly pending: number;
@@ -59,6 +60,7 @@ export class TaskStore {
     tasks: [],
     found: null,
     hasMore: false,
+    isLoading: false,
     failure: null,
     status: "connecting",
     pending: 0,
@@ -91,7 +93,10 @@ export class TaskStore {
       signal: this.#ended.signal,
       onResync: () => this.load(),
       onChanges: (changes) => this.#apply(changes),
-      onStatus: (status) => this.#publish({ status }),
+      onStatus: (status) => {
+        this.#publish({ status });
+        if (status === "open" && this.#state.failure) void this.load();
+      },
       onError: onEnd,
     });
     void this.load();
@@ -104,14 +109,17 @@ export class TaskStore {
 
   readonly state = () => this.#state;
 
+  /** What was not sent waits in the queue for the next time. */
   close() {
     this.#ended.abort();
     this.#loading?.abort();
     this.#queue.close();
+    this.#tasks.forget(); // Whoever comes next gets a token of their own.
   }
 
   show(view: View) {
-    this.#publish({ view });
+    this.#cursor = null; // of the view before
+    this.#publish({ view, found: null });
     void this.load();
   }
 
@@ -131,23 +139,30 @@ export class TaskStore {
 
   async #fetch(cursor: string | null, limit: number, begin: () => void) {
     const loading = new AbortController();
-    this.#loading = loading;
-    this.#meanwhile = [];
+    const meanwhile: Change[] = [];
+    [this.#loading, this.#meanwhile] = [loading, meanwhile];
+    this.#publish({});
     try {
       const list = this.#tasks.list({ ...queryOf(this.#state.view), limit }, loading);
       const page = await list.page(cursor);
+      if (this.#loading !== loading) return;
+      [this.#loading, this.#meanwhile] = [null, null];
       begin();
-      this.#cursor = page.next_cursor;
-      const known = new Set(this.#loaded.map(({ id }) => id));
-      const more = page.tasks.filter(({ id }) => !known.has(id)).map((task) => this.#named(task));
-      this.#loaded = [...this.#loaded, ...more];
-      this.#apply(this.#meanwhile);
+      this.#append(page);
+      this.#apply(meanwhile);
       this.#publish({ found: page.total, failure: null });
     } catch (error) {
-      if (!loading.signal.aborted) this.#publish({ failure: messageOf(error) });
-    } finally {
-      if (this.#loading === loading) this.#loading = this.#meanwhile = null;
+      if (this.#loading !== loading) return;
+      [this.#loading, this.#meanwhile] = [null, null];
+      this.#publish({ failure: messageOf(error) });
     }
+  }
+
+  #append({ tasks, next_cursor }: TaskPage) {
+    const known = new Set(this.#loaded.map(({ id }) => id));
+    const more = tasks.filter(({ id }) => !known.has(id)).map((task) => this.#named(task));
+    this.#loaded = [...this.#loaded, ...more];
+    this.#cursor = next_cursor;
   }
 
   add(title: string) {
@@ -263,6 +278,7 @@ export class TaskStore {
       ...changed,
       tasks: shown.filter((task) => isIn(view, task)),
       hasMore: this.#cursor !== null,
+      isLoading: this.#loading !== null,
       pending: this.#queue.pending,
     };
     for (const listener of this.#listeners) listener();
