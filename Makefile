@@ -104,6 +104,10 @@ bench-growth: benchmarks/.venv/ready ## Measure how costs grow with the table an
 bench-transfer: benchmarks/.venv/ready ## Measure files of tasks, out and in, in each format
 	@$(BENCHMARKS) transfer $(OPTIONS)
 
+.PHONY: bench-pooler
+bench-pooler: benchmarks/.venv/ready ## Measure what a pooler costs, with and without prepared statements
+	@$(BENCHMARKS) pooler $(OPTIONS)
+
 .PHONY: bench-report
 bench-report: benchmarks/.venv/ready ## Write the figures of the last runs into docs/performance.md
 	@$(BENCHMARKS) report

@@ -1,4 +1,4 @@
-"""`python -m benchmarks peers`, `growth`, `transfer` and `report`."""
+"""`python -m benchmarks peers`, `growth`, `transfer`, `pooler` and `report`."""
 
 import signal
 import sys
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import comparison, growth, report, transfer
+from benchmarks import comparison, growth, pooler, report, transfer
 from benchmarks.load import Schedule
 from benchmarks.operations import ASKING, DELETE, KNOWN_1000, ONE
 from benchmarks.processes import BenchmarkError
@@ -62,6 +62,17 @@ def move(*, smoke: Smoke = False) -> None:
     """Measure files of tasks, out and in, in each format."""
     plan = transfer.Plan(tasks=50, large=100_000, anew=False) if smoke else transfer.Plan()
     transfer.show(*transfer.transfer(plan))
+
+
+@cli.command("pooler")
+def pool(rounds: Rounds = 6, seconds: Seconds = 2, *, smoke: Smoke = False) -> None:
+    """Measure what a transaction pooler costs, with and without prepared statements."""
+    plan = pooler.Plan(rounds, Schedule(seconds))
+    if smoke:
+        plan = pooler.Plan(1, CHECKED, operations=(ONE,))
+    run = pooler.pool(plan)
+    pooler.show(run)
+    _fail_on_errors(run)
 
 
 @cli.command("report")

@@ -69,9 +69,14 @@ class Database:
         return int(self._lock_file()[0])
 
     @property
-    def dsn(self) -> str:
+    def sockets(self) -> Path:
         """Where the server listens, as its lock file says: a long path moves its socket."""
-        return f"postgresql://taskapi@/postgres?host={quote(self._lock_file()[4])}"
+        return Path(self._lock_file()[4])
+
+    @property
+    def dsn(self) -> str:
+        """Its address, for its owner."""
+        return f"postgresql://taskapi@/postgres?host={quote(str(self.sockets))}"
 
     def _lock_file(self) -> list[str]:
         return (self._own / "postgres" / "postmaster.pid").read_text().splitlines()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from contextlib import closing
@@ -62,7 +63,10 @@ REACHABLE_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only to 
 def main() -> None:
     """Run a command. A mistake of the operator ends it with a sentence, not with a traceback."""
     # `taskapi export` writes a file to standard output. A service has its own (`configure_logs`).
-    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )
     try:
         cli()
     except (SettingsError, EmbeddedServerError) as error:

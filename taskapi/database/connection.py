@@ -6,14 +6,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
+import structlog
 from asyncpg.prepared_stmt import PreparedStatement
-from sqlalchemy import func, select
 
+from taskapi.database.faults import LOST_STATEMENTS
 from taskapi.database.hosts import Hosts
-from taskapi.database.statement import compiled
+from taskapi.database.pooler import BACKEND_PID, Pooler, is_pooled, pooler_at
 from taskapi.database.url import DatabaseUrl
 
-BACKEND_PID = compiled(select(func.pg_backend_pid()))
+log = structlog.get_logger("taskapi.database")
+
+MAX_PREPARED = 100
+"""Statements that a connection through a pooler keeps, as asyncpg does for one to a server. A list
+has a statement for each combination of filters and order, of which few are in use."""
 
 CLOSE_SECONDS = 2.0
 """For the server to cancel what still runs and to close; a frozen one never would."""
@@ -30,42 +35,56 @@ RESPONSE_SECONDS = 2.0
 class Connection:
     """An open connection, used in the way that suits the server or pooler at its other end.
 
-    On a server itself, asyncpg prepares each statement once and then sends its name. A transaction
-    pooler may send every statement to another server, where that name is unknown. There a statement
-    is described once and then sent whole each time: text, arguments and execution in one message,
-    which nothing can part.
+    On a server itself, asyncpg prepares each statement once and then sends its name. So does this
+    class on a pooler that keeps statements. Another one may send every statement to another server,
+    where that name is unknown. There a statement is described once and then sent whole each time:
+    text, arguments and execution in one message, which nothing can part.
 
     Attributes:
-        pooler: whether a pooler is at its other end.
+        pooler: at its other end; None where the server itself is.
         opened_at: the event loop's time when it was opened.
         idle_since: and at the last release.
     """
 
     __slots__ = ("_connection", "_prepared", "idle_since", "opened_at", "pooler")
 
-    def __init__(self, connection: asyncpg.Connection, *, pooler: bool) -> None:
+    def __init__(self, connection: asyncpg.Connection, pooler: Pooler | None = None) -> None:
         self._connection = connection
-        self._prepared: dict[str, PreparedStatement[asyncpg.Record]] = {}
+        # Those with a name and those without: the pooler may lose the first at any time.
+        self._prepared: dict[bool, dict[str, PreparedStatement[asyncpg.Record]]] = {
+            True: {},
+            False: {},
+        }
         self.pooler = pooler
         self.opened_at = self.idle_since = asyncio.get_running_loop().time()
 
     async def fetch_row(self, text: str, arguments: list[object]) -> asyncpg.Record | None:
         """Run a statement that returns one row, or none."""
         try:
-            if self.pooler:
-                return await self._fetch_unnamed(text, arguments)
+            if self.pooler is not None:
+                return await self._fetch_through(self.pooler, text, arguments)
             return await self._connection.fetchrow(text, *arguments)
         except asyncpg.InterfaceError as error:
             if self.closed:  # lost between two steps of the call, which asyncpg reports as misuse
                 raise ConnectionResetError(str(error)) from error
             raise
 
-    async def _fetch_unnamed(self, text: str, arguments: list[object]) -> asyncpg.Record | None:
-        prepared = self._prepared.get(text)
-        if prepared is None:
-            # Unnamed, outside of asyncpg's cache: every execution sends the text again.
-            prepared = self._prepared[text] = await self._connection.prepare(text, name="")
-        return await prepared.fetchrow(*arguments)
+    async def _fetch_through(
+        self, pooler: Pooler, text: str, arguments: list[object]
+    ) -> asyncpg.Record | None:
+        known = self._prepared[pooler.keeps_statements]
+        try:
+            prepared = known.get(text)
+            if prepared is None:
+                # Outside of asyncpg's cache. Without a name, every execution sends the text again.
+                prepared = await self._connection.prepare(text, name=pooler.name_of(text))
+                if len(known) >= MAX_PREPARED:
+                    del known[next(iter(known))]
+                known[text] = prepared
+            return await prepared.fetchrow(*arguments)
+        except LOST_STATEMENTS as error:
+            pooler.lost(error)
+            raise
 
     @contextlib.asynccontextmanager
     async def transaction(self, begin: str = BEGIN) -> AsyncIterator[None]:
@@ -129,7 +148,8 @@ class Connector:
         self, url: DatabaseUrl, connect_timeout: float, statement_timeout: float | None
     ) -> None:
         self._hosts = Hosts(url)
-        self._pooler = url.pooler
+        self._is_pooled = url.pooler
+        self._pooler: Pooler | None = None
         self._connect_timeout = connect_timeout
         self._server_settings = {"application_name": "taskapi"}
         if statement_timeout is not None:
@@ -137,13 +157,15 @@ class Connector:
 
     async def connect(self) -> Connection:
         """A new connection."""
+        if self._is_pooled is None:
+            self._is_pooled = await self._detect_pooler()
+        if not self._is_pooled:
+            # A pooler would refuse these settings; a server takes them.
+            return Connection(await self._open(server_settings=self._server_settings))
+        connection = await self._open(statement_cache_size=0)
         if self._pooler is None:
-            self._pooler = await self._detect_pooler()
-        if self._pooler:
-            return Connection(await self._open(statement_cache_size=0), pooler=True)
-        # A pooler would refuse these settings; a server takes them.
-        connection = await self._open(server_settings=self._server_settings)
-        return Connection(connection, pooler=False)
+            self._pooler = await _examined(connection)
+        return Connection(connection, self._pooler)
 
     async def _detect_pooler(self) -> bool:
         connection = await self._open(statement_cache_size=0)
@@ -156,6 +178,12 @@ class Connector:
         return await self._hosts.connect(self._connect_timeout, **options)
 
 
-async def is_pooled(connection: asyncpg.Connection) -> bool:
-    """Whether a pooler is in front of the server: it invents the process id of the handshake."""
-    return bool(await connection.fetchval(BACKEND_PID.text) != connection.get_server_pid())
+async def _examined(connection: asyncpg.Connection) -> Pooler:
+    """The pooler at the other end of a connection, which ends if that cannot be told."""
+    try:
+        pooler = await pooler_at(connection)
+    except BaseException:
+        connection.terminate()
+        raise
+    log.info("behind_pooler", prepared_statements=pooler.keeps_statements)
+    return pooler

@@ -209,7 +209,7 @@ class Attempt:
         """What the error means at this point; None for a bug of ours."""
         if self.connection is None:
             return faults.classify_connecting(error)
-        return faults.classify(error, pooled=self.connection.pooler)
+        return faults.classify(error, pooled=self.connection.pooler is not None)
 
 
 class Transaction:

@@ -45,6 +45,8 @@ TOO_SLOW = Fault("too_slow")
 READ_ONLY = Fault("read_only", backoff=0.01, rolled_back=True, retries=1)
 FULL = Fault("full")
 REFUSED = Fault("refused")
+# At once, because nothing has to pass: from now on statements are sent whole.
+NOT_PREPARED = Fault("not_prepared", backoff=0.0, rolled_back=True)
 SCHEMA = Fault("schema_outdated")
 PART = re.compile(r"\b([a-z_]+)_[0-9]+\b")
 """A constraint of a partition or a shard: `tasks_pkey_7`."""
@@ -53,8 +55,16 @@ IDS_BEHIND = Fault("ids_behind")
 """The sequence of an identity column gives out ids that rows have already: it stays behind in
 logical replication, and where rows were copied. Not retried, because it may be millions behind."""
 
+LOST_STATEMENTS = (
+    asyncpg.InvalidSQLStatementNameError,  # 26000: the server has not got it
+    asyncpg.DuplicatePreparedStatementError,  # 42P05: it has got it from somebody else
+    asyncpg.InvalidCachedStatementError,  # 0A000: the type of a column has changed since
+)
+"""What a statement ends with that cannot be run by its name, before anything of it has run."""
+
 _BY_CLASS: tuple[tuple[type[BaseException], Fault], ...] = (
     (asyncpg.SerializationError, CONFLICT),
+    *((error, NOT_PREPARED) for error in LOST_STATEMENTS),
     (asyncpg.DeadlockDetectedError, CONFLICT),
     (asyncpg.QueryCanceledError, TOO_SLOW),
     (asyncpg.LockNotAvailableError, TOO_SLOW),

@@ -11,6 +11,7 @@ from taskapi.database.executor import Executor
 from taskapi.database.faults import classify_connecting
 from taskapi.database.hosts import Hosts
 from taskapi.database.mismatch import SchemaMismatch
+from taskapi.database.pooler import Pooler
 from taskapi.database.schema import check_schema
 from taskapi.database.statement import Statement
 from taskapi.database.url import DatabaseUrl
@@ -33,7 +34,7 @@ from taskapi.doctor.rights import (
     run_grant,
     unknown_users,
 )
-from taskapi.doctor.server import connections, read_server, server_findings
+from taskapi.doctor.server import connections, read_pooler, read_server, server_findings
 from taskapi.doctor.session import SESSION_SETTINGS, session_settings
 from taskapi.doctor.users import beside_statement, second_table
 from taskapi.errors import ApiError, SchemaOutdated
@@ -81,9 +82,10 @@ async def examine_database(settings: Settings, url: DatabaseUrl) -> AsyncIterato
         return
     try:
         yield Finding(subject, "reachable")
+        pooler = await read_pooler(connection)
         # In a transaction, so that a pooler sends all statements to one server.
         async with connection.transaction():
-            async for finding in _examine_contents(connection, settings, url):
+            async for finding in _examine_contents(connection, settings, url, pooler):
                 yield finding
     finally:
         await connection.close(timeout=settings.database_connect_timeout)
@@ -99,9 +101,9 @@ def _unreachable(subject: str, error: Exception, settings: Settings) -> Finding:
 
 
 async def _examine_contents(
-    connection: asyncpg.Connection, settings: Settings, url: DatabaseUrl
+    connection: asyncpg.Connection, settings: Settings, url: DatabaseUrl, pooler: Pooler | None
 ) -> AsyncIterator[Finding]:
-    server = await read_server(connection)
+    server = await read_server(connection, pooler)
     for finding in server_findings(server, url):
         yield finding
     for finding in session_settings(await connection.fetch(SESSION_SETTINGS.text)):

@@ -9,7 +9,7 @@ from sqlalchemy import Integer, cast, column, func, select, table
 
 from taskapi.auth.claims import LEEWAY
 from taskapi.config import Settings
-from taskapi.database.connection import is_pooled
+from taskapi.database.pooler import Pooler, is_pooled, pooler_at
 from taskapi.database.statement import Constant, compiled
 from taskapi.database.url import DatabaseUrl
 from taskapi.doctor.findings import Finding
@@ -43,21 +43,25 @@ class Server(NamedTuple):
     Attributes:
         row: of the statement `SERVER`.
         clock_offset: by how much its clock is ahead of this machine's.
-        is_pooled: whether a pooler is in front of it.
+        pooler: the one in front of it, if there is one.
     """
 
     row: Any
     clock_offset: timedelta
-    is_pooled: bool
+    pooler: Pooler | None
 
 
-async def read_server(connection: asyncpg.Connection) -> Server:
+async def read_pooler(connection: asyncpg.Connection) -> Pooler | None:
+    """Find out about a pooler, outside of a transaction."""
+    return await pooler_at(connection) if await is_pooled(connection) else None
+
+
+async def read_server(connection: asyncpg.Connection, pooler: Pooler | None) -> Server:
     """Read what the findings are about."""
-    pooled = await is_pooled(connection)
     before = datetime.now(UTC)
     row: Any = await connection.fetchrow(SERVER.text)
     middle = before + (datetime.now(UTC) - before) / 2
-    return Server(row, row["now"] - middle, pooled)
+    return Server(row, row["now"] - middle, pooler)
 
 
 def server_findings(server: Server, url: DatabaseUrl) -> Iterator[Finding]:
@@ -70,6 +74,8 @@ def server_findings(server: Server, url: DatabaseUrl) -> Iterator[Finding]:
         remedy=f"upgrade to PostgreSQL {MIN_VERSION} or later",
     )
     yield _pooler(server, url)
+    if server.pooler is not None:
+        yield _prepared_statements(server.pooler)
     yield Finding(
         "encoding",
         row["encoding"],
@@ -86,19 +92,31 @@ def server_findings(server: Server, url: DatabaseUrl) -> Iterator[Finding]:
 
 
 def _pooler(server: Server, url: DatabaseUrl) -> Finding:
-    detected = "a transaction pooler" if server.is_pooled else "the server itself"
+    is_pooled = server.pooler is not None
+    detected = "a transaction pooler" if is_pooled else "the server itself"
     declared = "a transaction pooler" if url.pooler else "the server itself"
     if url.pooler is None:
         return Finding("connected to", f"{detected} (detected)", good=None)
-    if url.pooler == server.is_pooled:
+    if url.pooler == is_pooled:
         return Finding("connected to", f"{detected} (as the URL says)", good=None)
     return Finding(
         "connected to",
         f"{detected}, but the URL says {declared}",
         # Behind an undeclared pooler, prepared statements get lost. A server takes the statements
         # that are meant for a pooler.
-        good=False if server.is_pooled else None,
+        good=False if is_pooled else None,
         remedy="remove pgbouncer=false from DATABASE_URL",
+    )
+
+
+def _prepared_statements(pooler: Pooler) -> Finding:
+    if pooler.keeps_statements:
+        return Finding("prepared statements", "kept by the pooler, and planned once")
+    return Finding(
+        "prepared statements",
+        "not kept by the pooler: each is sent whole and planned anew, for two to three times the "
+        "server's CPU; PgBouncer keeps them from 1.21 on, with max_prepared_statements = 200",
+        good=None,
     )
 
 
@@ -116,7 +134,7 @@ def connections(server: Server, settings: Settings) -> Finding:
     row, wanted = server.row, settings.database_pool_size
     limit = row["max_connections"] - row["reserved"]
     text = f"{wanted} for this service; the server allows {limit}, {row['used']} in use"
-    if server.is_pooled:
+    if server.pooler is not None:
         return Finding("connections", f"{text}; the pooler has a limit of its own", good=None)
     return Finding(
         "connections",

@@ -14,6 +14,7 @@ COMMANDS = (
     "benchmarks peers --smoke",
     "benchmarks growth --smoke",
     "benchmarks transfer --smoke",
+    "benchmarks pooler --smoke",
     "benchmarks report --check",
     "benchmarks.soak --minutes 0.2",
 )

@@ -1,7 +1,12 @@
-"""PgBouncer in transaction mode, as Debian ships it, in front of a server of the tests."""
+"""PgBouncer in transaction mode, in front of a server of the tests.
+
+Debian's is 1.18, which does not keep prepared statements. One that does is told not to, unless a
+test wants it.
+"""
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -9,10 +14,9 @@ import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from support.machine import cannot
-from support.postgres import Postgres
 from support.waiting import eventually
 from taskapi.database.url import DatabaseUrl
 
@@ -37,21 +41,41 @@ auth_type = trust
 auth_file = {directory}/users.txt
 logfile = {directory}/log
 pidfile = {directory}/pid
+{keeping}
 """
+
+KEEPS_SINCE = (1, 21)
+"""The first version that keeps prepared statements."""
+
+KEPT = 200
+"""Statements that it keeps on each connection to the server, which is the default of 1.24."""
+
+
+class Server(Protocol):
+    """A PostgreSQL on this machine."""
+
+    @property
+    def sockets(self) -> Path:
+        """The folder of its socket."""
 
 
 class PgBouncer:
-    """A pooler that carries every statement of a client to any of three server connections."""
+    """A pooler that carries every statement of a client to any of three server connections.
 
-    def __init__(self, postgres: Postgres) -> None:
-        program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    Args:
+        server: where to.
+        program: another one than the machine's.
+    """
+
+    def __init__(self, server: Server, program: str | None = None) -> None:
+        program = program or debians()
         if program is None:
             cannot("pgbouncer is not installed: apt-get install pgbouncer")
         self.directory = Path(tempfile.mkdtemp(prefix="taskapi-pgbouncer-"))
+        self._server = server
+        self._can_keep = _version(program) >= KEEPS_SINCE
         self._write("users.txt", '"taskapi" ""\n"taskapi_service" ""\n')
-        self._write(
-            "ini", INI.format(server=postgres.sockets, directory=self.directory, pooled=POOLED)
-        )
+        self._configure(0)
         self._command = [*_unprivileged(), program, "--quiet", str(self.directory / "ini")]
 
     def __enter__(self) -> Self:
@@ -70,6 +94,14 @@ class PgBouncer:
         return DatabaseUrl(
             f"postgresql://taskapi@/postgres?host={self.directory}&port={PORT}{said}"
         )
+
+    def keep(self, *, keeps: bool) -> None:
+        """Keep prepared statements from now on, or no longer (RELOAD)."""
+        assert self._can_keep
+        self._configure(KEPT if keeps else 0)
+        before = self._reloads()
+        self._process.send_signal(signal.SIGHUP)
+        eventually(lambda: self._reloads() > before, "it has read its settings")
 
     def start(self) -> None:
         """Start, and wait until it listens."""
@@ -95,10 +127,41 @@ class PgBouncer:
             return True
         return False
 
+    def _reloads(self) -> int:
+        return (self.directory / "log").read_text().count("SIGHUP")
+
+    def _configure(self, kept: int) -> None:
+        keeping = f"max_prepared_statements = {kept}" if self._can_keep else ""
+        text = INI.format(
+            server=self._server.sockets, directory=self.directory, pooled=POOLED, keeping=keeping
+        )
+        self._write("ini", text)
+
     def _write(self, name: str, text: str) -> None:
         file = self.directory / name
         file.write_text(text)
         file.chmod(0o644)
+
+
+def debians() -> str | None:
+    """The program of this machine, which a package has brought."""
+    return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+def keeping() -> list[str]:
+    """The programs that keep prepared statements: the machine's, and those in OTHER_PGBOUNCERS.
+
+    They are separated by colons. Where there is none, `support.keeping_pooler` has to do.
+    """
+    named = [debians(), *os.environ.get("OTHER_PGBOUNCERS", "").split(":")]
+    return [program for program in named if program and _version(program) >= KEEPS_SINCE]
+
+
+def _version(program: str) -> tuple[int, ...]:
+    said = subprocess.run([program, "--version"], check=True, capture_output=True, text=True)
+    found = re.search(r"(\d+)\.(\d+)", said.stdout)
+    assert found is not None, said.stdout
+    return tuple(map(int, found.groups()))
 
 
 def _unprivileged() -> list[str]:

@@ -1,17 +1,14 @@
 """PgBouncer in transaction mode: every statement may meet another connection to the server."""
 
-import asyncio
-import ssl
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
-import httpx
 import pytest
 
 from support.background import Background
+from support.crowd import everybody_at_once, expected
 from support.doctor import examined
 from support.feed import changes
 from support.files import exported, imported, titles
@@ -20,7 +17,7 @@ from support.pgbouncer import POOLED, PgBouncer
 from support.postgres import Postgres
 from support.programs import run
 from support.service import as_service, client_of, serving, settings_for
-from support.waiting import HASTY, PATIENCE, PATIENT, eventually
+from support.waiting import HASTY, PATIENT, eventually
 from taskapi.database.url import DatabaseUrl
 
 PEOPLE = 100
@@ -53,9 +50,8 @@ def test_all_operations_of_a_hundred_users_at_once_are_right_through_a_pooler(
     """20 connections of the service share 3 of the server; every answer is checked."""
     settings = settings_for(pgbouncer.address(**said), **PATIENT, database_pool_size=20)
     with serving(settings) as service:
-        statuses = background.run(_everybody_at_once(service))
-    turns = PEOPLE * TURNS
-    assert statuses == {201: turns, 200: 6 * turns, 204: turns}
+        statuses = background.run(everybody_at_once(service, people=PEOPLE, turns=TURNS))
+    assert statuses == expected(PEOPLE * TURNS)
 
 
 @pytest.mark.parametrize(
@@ -75,69 +71,6 @@ def test_the_doctor_works_through_a_pooler_and_says_that_it_is_there(
     assert pooler.good is good
     assert pooler.text.startswith(words)
     assert not [finding for finding in found.values() if finding.good is False]
-
-
-async def _everybody_at_once(service: str) -> Counter[int]:
-    statuses: Counter[int] = Counter()
-    tls = ssl.create_default_context()  # which nobody uses, and each client would make for itself
-    async with AsyncExitStack() as stack:
-        callers = []
-        for number in range(PEOPLE):
-            http = httpx.AsyncClient(base_url=service, timeout=PATIENCE, verify=tls)
-            await stack.enter_async_context(http)
-            callers.append(_Caller(http, 10_000 + number, statuses))
-        await asyncio.gather(*(caller.live() for caller in callers))
-    return statuses
-
-
-class _Caller:
-    """Somebody with tasks whose titles nobody else has."""
-
-    def __init__(self, http: httpx.AsyncClient, number: int, statuses: Counter[int]) -> None:
-        self._http = http
-        self._number = number
-        self._statuses = statuses
-        self._tasks = f"/api/{number}/tasks"
-        self._headers = {"Authorization": f"Bearer {token_for(str(number))}"}
-
-    async def live(self) -> None:
-        """Use every operation again and again, and look at what it says."""
-        for _ in range(TURNS):
-            await self._turn()
-
-    async def _turn(self) -> None:
-        title = f"task of {self._number}"
-        task = (await self._call("POST", "", json={"title": title})).json()
-        one = f"/{task['id']}"
-        assert (task["title"], task["user_id"]) == (title, self._number)
-        assert (await self._call("GET", one)).json() == task
-        assert (await self._call("GET", "")).json()["tasks"] == [task]
-        assert (await self._call("PUT", one, json={"description": "x"})).json()["title"] == title
-        assert (await self._call("PATCH", f"{one}/complete")).json()["is_completed"] is True
-        done = (await self._call("GET", "?is_completed=true")).json()
-        assert [found["title"] for found in done["tasks"]] == [title]
-        assert await self._rename_in_a_batch(task["id"], f"{title}!") == f"{title}!"
-        await self._call("DELETE", one)
-
-    async def _rename_in_a_batch(self, task_id: int, title: str) -> object:
-        """A transaction of two statements, which must stay on one connection of the server."""
-        operations = [
-            {"op": "update", "id": task_id, "title": title},
-            {"op": "complete", "id": task_id},
-        ]
-        answer = await self._call("POST", "/batch", json={"operations": operations})
-        return answer.json()["results"][1]["task"]["title"]
-
-    async def _call(self, method: str, path: str, **options: object) -> httpx.Response:
-        answer = await self._http.request(
-            method,
-            self._tasks + path,
-            headers=self._headers,
-            **options,  # type: ignore[arg-type]  # httpx's own options
-        )
-        assert answer.is_success, answer.text
-        self._statuses[answer.status_code] += 1
-        return answer
 
 
 def test_no_owner_stays_on_a_connection_that_others_get_next(
