@@ -36,3 +36,11 @@ def write_files(folder: Path) -> None:
     """Write the page's files into a folder, where they find no packages."""
     for name, code in FILES.items():
         (folder / name).write_text(code)
+
+
+def add_packages(folder: Path) -> None:
+    """Let files in a folder import the tests' packages; where they are missing as for `node`."""
+    installed = PACKAGES / "node_modules"
+    if not (installed / "@modelcontextprotocol").is_dir():
+        cannot(f"The official client of MCP is not installed: {INSTALL}")
+    (folder / "node_modules").symlink_to(installed)

@@ -50,23 +50,26 @@ export function unsealed(entries: Entries, batch: string): Entries {
   return entries.map((entry) => (entry.batch === batch ? { ...entry, batch: undefined } : entry));
 }
 
+/** What became of an operation; an error of a whole request that had no other one is one, too. */
+type Outcome = Partial<Result> | ErrorParts;
+
 /** Takes the results of a batch, in the order of its operations. */
 export function answered(
   entries: Entries,
   batch: string,
-  results: readonly Result[],
+  results: readonly Outcome[],
   now: number,
 ): Entries {
   const sent = entries.filter((entry) => entry.batch === batch);
   return sent.reduce((all, entry, index) => {
-    const { status, task, code, detail, current } = results[index] as Result;
+    const { task, ...outcome } = results[index] as Result;
+    const { status } = outcome;
     const isGone = status === 404 && entry.operation.op === "delete";
     if (status < 400 || status === 410 || isGone) {
       const following = task ? all.map((each) => after(each, entry.name, task)) : all;
       return following.map((each) => (each.id === entry.id ? done(entry, task, now) : each));
     }
-    const failure = { status, code, detail, current } as ErrorParts;
-    return failed(all, entry, failure, now);
+    return failed(all, entry, outcome as ErrorParts, now);
   }, entries);
 }
 
@@ -85,19 +88,6 @@ function after(entry: Entry, name: string, task: Task): Entry {
   const isSeen = others.version !== undefined && isSame(entry.base as Task, task);
   const version = isSeen ? { version: versionOf(task) } : {};
   return { ...entry, name: `#${task.id}`, operation: { ...others, id: task.id, ...version } };
-}
-
-/** Takes the refusal of a batch of one operation. */
-export function refused(
-  entries: Entries,
-  batch: string,
-  { status, code, detail, fieldErrors, requestId }: ErrorParts,
-  now: number,
-): Entries {
-  const entry = entries.find((each) => each.batch === batch);
-  // What is stored is data; an error has methods.
-  const failure = { status, code, detail, fieldErrors, requestId } as ErrorParts;
-  return entry ? failed(entries, entry, failure, now) : entries;
 }
 
 /**

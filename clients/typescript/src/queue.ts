@@ -13,7 +13,7 @@ import {
   withRemoval,
 } from "./entries.js";
 import type { TasksError } from "./errors.js";
-import { type Handlers, reporter } from "./reports.js";
+import { type Handlers, reportFailures } from "./reports.js";
 import { sender } from "./sending.js";
 import { type Change, openState, type QueueState } from "./state.js";
 import { indexedDbStorage, type OpenStorage } from "./storage.js";
@@ -49,10 +49,9 @@ export class Queue {
       if (this.pending > 0) void this.flush(); // which waits for the other tab, or for its end
     });
     this.#flush = sender(tasks, user, this.#state);
-    const report = reporter(this.#state, settings, (operation, theirs, values) =>
+    reportFailures(this.#state, settings, (operation, theirs, values) =>
       operation.op === "delete" ? this.remove(theirs) : this.update(theirs, values),
     );
-    this.#state.listeners.add(() => void report());
     const { signal } = this.#state;
     const flush = () => void this.flush();
     for (const event of ["online", "focus"]) {

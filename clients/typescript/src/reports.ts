@@ -1,10 +1,10 @@
 /** Tells an application what was not done. */
 
 import { Conflict } from "./conflict.js";
-import { type Entry, editsOf, type Queued } from "./entries.js";
+import { type Entries, type Entry, editsOf, type Queued } from "./entries.js";
 import { type ErrorParts, TasksError } from "./errors.js";
 import type { QueueState } from "./state.js";
-import { exclusively, visible } from "./tabs.js";
+import { inTurn, visible } from "./tabs.js";
 import type { Changes, Task } from "./types.js";
 
 /** An operation that was not done, and why. */
@@ -26,17 +26,24 @@ export interface Handlers {
 /** Queues over what the person has seen. */
 export type Save = (operation: Queued, theirs: Task, values: Changes) => Promise<unknown>;
 
-/** Gives the function that reports all there is, one by one, in one tab that a person sees. */
-export function reporter(state: QueueState, handlers: Handlers, queue: Save): () => Promise<void> {
+/** Reports all there is, whenever there is something, one by one, in one tab that a person sees. */
+export function reportFailures(state: QueueState, handlers: Handlers, queue: Save): void {
   const { name, signal } = state;
-  let isReporting = false;
+  const report = inTurn(`${name}:report`, reportAll, signal);
+  const failure = (entries: Entries) => entries.find((entry) => entry.failure);
+  state.listeners.add(async () => {
+    if (!failure(state.entries)) return;
+    await visible(signal);
+    if (failure(state.entries)) await report();
+  });
 
   async function reportAll(): Promise<void> {
-    for (;;) {
-      const entry = (await state.read()).find(({ failure }) => failure);
+    for (let entry: Entry | undefined; ; ) {
+      entry = failure(await state.read());
       if (entry === undefined || signal.aborted) return;
+      const { id } = entry;
       await tell(entry, entry.failure as ErrorParts);
-      await state.change((entries) => entries.filter(({ id }) => id !== entry.id));
+      await state.change((entries) => entries.filter((each) => each.id !== id));
     }
   }
 
@@ -51,18 +58,4 @@ export function reporter(state: QueueState, handlers: Handlers, queue: Save): ()
     };
     return onConflict(new Conflict({ error, base, changes: editsOf(operation), theirs, save }));
   }
-
-  return async function report() {
-    if (isReporting || !state.entries.some((entry) => entry.failure)) return;
-    isReporting = true;
-    try {
-      await visible(signal);
-      await exclusively(`${name}:report`, reportAll, signal);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    } finally {
-      isReporting = false;
-    }
-    await report(); // of what came while the lock was given back
-  };
 }

@@ -1,10 +1,10 @@
 /** Sends what a queue holds, as long as that is possible, and tries again later. */
 
-import { answered, refused, sealed, unsealed } from "./batches.js";
+import { answered, sealed, unsealed } from "./batches.js";
 import { type Entry, waits } from "./entries.js";
 import { TasksError } from "./errors.js";
 import type { Change, QueueState } from "./state.js";
-import { exclusively } from "./tabs.js";
+import { inTurn } from "./tabs.js";
 import { ofOne, randomKey, type Tasks } from "./tasks.js";
 import type { Operation } from "./types.js";
 import { jittered } from "./wait.js";
@@ -24,27 +24,13 @@ export function sender(tasks: Tasks, user: string, state: QueueState): () => Pro
   let limit = MOST_OPERATIONS;
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let isWanted = false;
-  let running: Promise<void> | undefined;
   signal.addEventListener("abort", () => clearTimeout(timer));
+  // Two tabs that send at once would do no harm: they would send the same, with the same key.
+  const flush = inTurn(`${name}:send`, sendAll, signal);
 
-  const wake = (milliseconds: number) => {
+  function wake(milliseconds: number): void {
     clearTimeout(timer);
     timer = setTimeout(flush, milliseconds);
-  };
-
-  async function run(): Promise<void> {
-    try {
-      while (isWanted) {
-        isWanted = false;
-        // Two that send at once would do no harm: they would send the same, with the same key.
-        await exclusively(`${name}:send`, sendAll, signal);
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    } finally {
-      running = undefined;
-    }
   }
 
   async function sendAll(): Promise<void> {
@@ -57,7 +43,6 @@ export function sender(tasks: Tasks, user: string, state: QueueState): () => Pro
     } catch (error) {
       if (signal.aborted || !(error instanceof TasksError)) throw error;
       state.note(error);
-      if (error.retryAfter) isWanted = false;
       const pause = Math.min(1000 * 2 ** failures, LONGEST_PAUSE);
       failures += 1;
       wake((error.retryAfter ?? 0) * 1000 + jittered(pause));
@@ -89,14 +74,9 @@ export function sender(tasks: Tasks, user: string, state: QueueState): () => Pro
       limit = Math.ceil(sent.length / 2);
       return sent.length > 1
         ? (entries) => unsealed(entries, idempotencyKey)
-        : (entries) => refused(entries, idempotencyKey, ofOne(error), Date.now());
+        : (entries) => answered(entries, idempotencyKey, [{ ...ofOne(error) }], Date.now());
     }
   }
 
-  function flush(): Promise<void> {
-    isWanted = true;
-    running ??= run();
-    return running;
-  }
   return flush;
 }

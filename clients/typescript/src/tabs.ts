@@ -16,6 +16,34 @@ export async function exclusively<T>(
   return locks ? ((await locks.request(name, { signal }, work)) as T) : work();
 }
 
+/**
+ * Gives a function that does some work in one tab at a time, and once more if it is called meanwhile.
+ *
+ * @param signal - ends the waiting, and what is called then does nothing.
+ */
+export function inTurn(
+  name: string,
+  work: () => Promise<void>,
+  signal: AbortSignal,
+): () => Promise<void> {
+  let isWanted = false;
+  let running: Promise<void> | undefined;
+  const run = async () => {
+    try {
+      for (; isWanted; await exclusively(name, work, signal)) isWanted = false;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      running = undefined;
+    }
+  };
+  return () => {
+    isWanted = true;
+    running ??= run();
+    return running;
+  };
+}
+
 /** Messages between the tabs that have connected to a name. */
 export interface Channel<Message> {
   /** Tells the others. */

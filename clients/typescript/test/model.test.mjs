@@ -41,13 +41,8 @@ class World {
   /** Takes notice of a batch that the service has just executed. */
   note({ operations }, { results }, replayed) {
     if (replayed) return;
-    if (process.env.SEED)
-      console.log(
-        JSON.stringify([operations, results], (k, v) =>
-          ["created_at", "updated_at", "user_id", "etag", "detail"].includes(k) ? undefined : v,
-        ),
-        replayed,
-      );
+    const names = new Set(operations.map(({ key, id }) => key ?? id));
+    if (names.size < operations.length) this.faults.push("two of a task: one knows no version");
     operations.forEach((operation, index) => {
       const { status, task } = results[index];
       if (status >= 400) return;

@@ -1,7 +1,7 @@
 // Devices of a user, each with a network of its own and a queue.
 import { createQueue, memoryStorage } from "../../dist/index.js";
 import { clientOf, newUser, service } from "./people.mjs";
-import { forwarded, pass, startProxy } from "./proxy.mjs";
+import { forwarded, pass, refuse, startProxy } from "./proxy.mjs";
 
 /** A device. `tab` opens its queue once more, as another tab does, or after a restart. */
 export async function deviceOf(test, user = newUser()) {
@@ -51,4 +51,28 @@ export function holding(what) {
 export async function tasksOf(user) {
   const { tasks } = await clientOf({ user }).list({ sort: "created_at" }).page();
   return tasks;
+}
+
+/** The titles of a list with what waits. */
+export const shown = (queue, tasks = []) => queue.overlay(tasks).map(({ title }) => title);
+export const titlesOf = async (user) => (await tasksOf(user)).map(({ title }) => title);
+
+/** A device that is offline. */
+export async function offline(t, user) {
+  const device = await deviceOf(t, user);
+  await device.queue.flush();
+  device.proxy.usual = refuse;
+  device.online = async (usual = pass) => {
+    device.proxy.usual = usual;
+    await device.queue.flush();
+  };
+  return device;
+}
+
+/** A task of a user, and a device that has read it. */
+export async function withMilk(t, open = deviceOf) {
+  const device = await open(t);
+  const other = clientOf({ user: device.user });
+  const milk = await other.create({ title: "Buy milk" });
+  return { ...device, other, milk };
 }
