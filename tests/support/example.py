@@ -5,6 +5,7 @@ import queue
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -47,12 +48,18 @@ class Example:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        self._port, _ = free_ports(2)
+        # The first port is taken, so the page comes to the next one.
+        self._taken = socket.create_server(("127.0.0.1", free_ports(3)[0]))
         self._clients = ExitStack()
+
+    @property
+    def taken_port(self) -> int:
+        """The port that it is told to take, where somebody listens already."""
+        return int(self._taken.getsockname()[1])
 
     def start(self) -> None:
         """Start it, and wait until it prints its URL."""
-        command = [*COMMAND, f"--port={self._port}", f"--data={self.data}"]
+        command = [*COMMAND, f"--port={self.taken_port}", f"--data={self.data}"]
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -104,6 +111,7 @@ class Example:
     def close(self) -> None:
         """Leave nothing behind."""
         self._clients.close()
+        self._taken.close()
         self._end()
 
     def _end(self) -> int:
