@@ -1,7 +1,6 @@
 """The TypeScript client: its own tests with Node, its page, and what is packed of it."""
 
 import json
-import re
 import shutil
 import tarfile
 from collections.abc import Iterator
