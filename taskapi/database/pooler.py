@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Text, column, func, select, table
 
 from taskapi.database import faults
-from taskapi.database.statement import Constant, compiled
+from taskapi.database.statement import Constant, Statement, compiled
 
 log = structlog.get_logger("taskapi.database")
 
@@ -73,6 +73,12 @@ async def pooler_at(connection: asyncpg.Connection) -> Pooler:
     return Pooler(keeps_statements=kept)
 
 
+def name_statement(name: str) -> Statement:
+    """A statement for the name under which the server has prepared it; it contains this one."""
+    itself = func.strpos(_prepared.c.statement, Constant(name)) > Constant(0)
+    return compiled(select(_prepared.c.name).where(itself))
+
+
 async def _is_renamed(connection: asyncpg.Connection) -> bool:
     """Whether a statement, which looks for itself, has another name on the server.
 
@@ -80,9 +86,7 @@ async def _is_renamed(connection: asyncpg.Connection) -> bool:
     reached the server, and is taken back.
     """
     name = f"taskapi_{secrets.token_hex(16)}"
-    itself = func.strpos(_prepared.c.statement, Constant(name)) > Constant(0)
-    text = compiled(select(_prepared.c.name).where(itself)).text
-    found = await (await connection.prepare(text, name=name)).fetchval()
+    found = await (await connection.prepare(name_statement(name).text, name=name)).fetchval()
     if found == name:
         await connection.execute(f"DEALLOCATE {name}")
     return found not in {None, name}

@@ -1,5 +1,6 @@
 // A tab of a front end, which tests/clients/test_tabs.py drives. What it does is in `page`.
-import { createQueue, createTasks } from "/client/index.js";
+import { createTasks } from "/client/index.js";
+import { createQueue } from "/client/queue.js";
 
 const { url, user, token } = Object.fromEntries(new URLSearchParams(location.search));
 const requests = [];

@@ -18,7 +18,7 @@ def test_the_typescript_client_uses_the_tools_with_a_handshake_and_without(
     alice: Person, service: str, tmp_path: Path
 ) -> None:
     installed = PACKAGES / "node_modules"
-    if not installed.is_dir():
+    if not (installed / "@modelcontextprotocol").is_dir():
         cannot(f"the official client is not installed: {INSTALL}")
     (tmp_path / "node_modules").symlink_to(installed)
     (tmp_path / PROGRAM.name).write_text(PROGRAM.read_text())

@@ -3,7 +3,7 @@
 from support.people import SECRET
 from taskapi.changes.statements import changes_statement
 from taskapi.config import Settings
-from taskapi.database import schema, search_path, tables
+from taskapi.database import pooler, schema, search_path, tables
 from taskapi.database.owner import Users
 from taskapi.doctor import division, rights, users
 from taskapi.migrations import catalog
@@ -22,6 +22,7 @@ def make_statements() -> None:
     for shape in (Shape(), Shape("-title", frozenset(TASKS.filters), after=True, bounded=True)):
         page_statement(TASKS, USERS, shape)
     changes_statement(TASKS)
+    pooler.name_statement("taskapi_0")
     schema.state_statement("users")
     search_path.locations_statement()
     tables.set_sequence("tasks")

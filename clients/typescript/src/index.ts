@@ -1,12 +1,8 @@
 export { type Auth, type BetterAuthClient, fromBetterAuth } from "./auth.js";
 export type { ChangesQuery } from "./changes.js";
 export { Conflict } from "./conflict.js";
-export type { Known, Named, Queued, Settled, Shown } from "./entries.js";
 export { type ErrorCode, TasksError } from "./errors.js";
 export type { TaskList } from "./list.js";
-export { createQueue, type Queue, type QueueSettings } from "./queue.js";
-export type { Refused } from "./reports.js";
-export { memoryStorage, type OpenStorage, type QueueStorage } from "./storage.js";
 export type { Status, SubscribeOptions, Subscription } from "./subscribe.js";
 export { type BatchOptions, randomKey, Tasks } from "./tasks.js";
 export type { Settings } from "./transport.js";

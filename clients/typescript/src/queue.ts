@@ -1,4 +1,4 @@
-/** Writes that are stored first and sent when that is possible. */
+/** Writes that are stored first and sent when that is possible. An entry point of its own. */
 
 import {
   isLive,
@@ -19,6 +19,10 @@ import { type Change, openState, type QueueState } from "./state.js";
 import { indexedDbStorage, type OpenStorage } from "./storage.js";
 import { randomKey, type Tasks } from "./tasks.js";
 import type { Changes, NewTask } from "./types.js";
+
+export type { Known, Named, Queued, Settled, Shown } from "./entries.js";
+export type { Refused } from "./reports.js";
+export { memoryStorage, type OpenStorage, type QueueStorage } from "./storage.js";
 
 export interface QueueSettings extends Handlers {
   /** Whose operations these are. With a token of another user they are not sent. */

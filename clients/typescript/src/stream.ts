@@ -28,14 +28,13 @@ export async function* pagesOf(
   let hasBegun = false;
   try {
     deadline.extend(follower.silence);
-    const { reader, response, credentials } = await opened(transport, follower, deadline.signal);
+    const { reader, response } = await opened(transport, follower, deadline.signal);
     for (const parser = new EventParser(); ; ) {
       const { done, value } = await reader.read();
       if (done) return;
       hasBegun = true;
       deadline.hold(); // however long the application takes for an event
       for (const event of parser.read(value)) {
-        if (event.type === "expired") return void (await transport.keeper.after(credentials));
         if (PAGES.includes(event.type)) yield pageOf(event, response);
       }
       deadline.extend(follower.silence);
@@ -52,7 +51,7 @@ export async function* pagesOf(
 }
 
 async function opened(transport: Transport, { user, since }: Follower, signal: AbortSignal) {
-  const { response, credentials } = await transport.open({
+  const response = await transport.open({
     method: "GET",
     path: "/events",
     query: since === null || since === NOW ? {} : { since },
@@ -62,7 +61,7 @@ async function opened(transport: Transport, { user, since }: Follower, signal: A
   });
   const type = response.headers.get("Content-Type") ?? "";
   if (!type.startsWith("text/event-stream") || !response.body) throw foreignResponse(response);
-  return { reader: response.body.getReader(), response, credentials };
+  return { reader: response.body.getReader(), response };
 }
 
 /** `ready` tells a follower without a position where now is, and has no changes. */

@@ -37,12 +37,6 @@ export interface Call extends CallOptions {
   readonly waits?: number;
 }
 
-/** A response to a call, and what it was sent with. */
-export interface Answer {
-  readonly response: Response;
-  readonly credentials: Credentials;
-}
-
 /** A longer `Retry-After` is the caller's affair. */
 const LONGEST_PAUSE = 30_000;
 
@@ -105,7 +99,7 @@ export class Transport {
     deadline.extend(this.#timeout + (call.waits ?? 0));
     const progress = () => deadline.extend(this.#timeout);
     try {
-      const { response } = await this.open({ ...call, signal: deadline.signal });
+      const response = await this.open({ ...call, signal: deadline.signal });
       return await bodyOf(response, { ...call, progress });
     } catch (error) {
       call.signal?.throwIfAborted();
@@ -120,13 +114,13 @@ export class Transport {
    *
    * @throws TasksError; or the signal's reason.
    */
-  async open(call: Call): Promise<Answer> {
+  async open(call: Call): Promise<Response> {
     const credentials = await unlessAborted(call.signal, this.keeper.current());
     const response = await this.#fetchWith(credentials, call);
-    if (response.status !== 401) return { response: await good(response), credentials };
+    if (response.status !== 401) return good(response);
     await response.body?.cancel();
     const other = await unlessAborted(call.signal, this.keeper.after(credentials));
-    return { response: await good(await this.#fetchWith(other, call)), credentials: other };
+    return good(await this.#fetchWith(other, call));
   }
 
   async #fetchWith(credentials: Credentials, call: Call): Promise<Response> {

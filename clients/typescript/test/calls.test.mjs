@@ -116,6 +116,15 @@ test("edits of different fields are a conflict of no field, and both can stay", 
   assert.equal((await other.overwrite({ title: "y", description: null })).description, "");
 });
 
+test("the same edit on both sides is no conflict of a field", async () => {
+  const user = newUser();
+  const [laptop, phone] = [clientOf({ user }), clientOf({ user })];
+  const base = await laptop.create({ title: "Buy milk" });
+  await phone.update(base, { title: "Buy oat milk" });
+  const conflict = await errorOf(laptop.update(base, { title: "Buy oat milk" }));
+  assert.deepEqual(conflict.fields, []);
+});
+
 test("a task that somebody has edited is not removed unseen", async () => {
   const user = newUser();
   const [laptop, phone] = [clientOf({ user }), clientOf({ user })];

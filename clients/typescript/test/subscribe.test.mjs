@@ -189,6 +189,40 @@ describe("a subscription", { concurrency: true }, () => {
     });
   }
 
+  test("is not offline because it asks too much", async (t) => {
+    const polls = [html(429), html(429)];
+    const usual = forStreams(html(403));
+    const fault = (request, ...others) =>
+      ((request.headers.prefer && polls.shift()) || usual)(request, ...others);
+    const { direct, proxy, start } = await subscribed(t, { usual: fault });
+    const copy = start();
+    await eventually(() => pollsOf(proxy) >= 3);
+    await direct.create({ title: "Buy milk" });
+    await inStep(copy, direct);
+    assert.deepEqual(copy.told, ["connecting", "open"]);
+  });
+
+  test("does not give up a connection because the application takes long", async (t) => {
+    const silence = 5000;
+    const { direct, tasks, proxy } = await subscribed(t);
+    const seen = [];
+    const copy = copyOf(tasks, {
+      silence,
+      async onChanges(changes) {
+        if (changes.length > 0) seen.push(proxy.seen.length);
+        if (seen.length === 1) {
+          await direct.create({ title: "second" });
+          await new Promise((done) => setTimeout(done, silence + 500));
+        }
+      },
+    });
+    await eventually(() => streamsOf(proxy) === 1);
+    await direct.create({ title: "first" });
+    await eventually(() => seen.length === 2);
+    assert.deepEqual(seen, [2, 2]); // the page and the stream
+    copy.close();
+  });
+
   test("polls behind a proxy that ends every stream at once", async (t) => {
     const usual = forStreams((_request, response) => {
       response.writeHead(200, { "Content-Type": "text/event-stream" }).end();

@@ -1,4 +1,5 @@
-import type { Fields, Shown } from "@taskapi/client";
+import type { Fields } from "@taskapi/client";
+import type { Shown } from "@taskapi/client/queue";
 import { type FormEvent, type KeyboardEvent, useState } from "react";
 
 interface EditorProps {

@@ -1,4 +1,4 @@
-import type { Shown } from "@taskapi/client";
+import type { Shown } from "@taskapi/client/queue";
 import { useRef } from "react";
 import { Editor } from "./Editor.tsx";
 import { Bin, Clock } from "./icons.tsx";

@@ -5,8 +5,9 @@
  * the queue lies over both what this browser has not sent yet.
  */
 
-import type { Known, Queue, Shown, Status, Task, TaskPage, Tasks } from "@taskapi/client";
-import { type Change, type Conflict, createQueue, type Fields, TasksError } from "@taskapi/client";
+import type { Change, Conflict, Fields, Status, Task, TaskPage, Tasks } from "@taskapi/client";
+import { TasksError } from "@taskapi/client";
+import { createQueue, type Known, type Queue, type Shown } from "@taskapi/client/queue";
 import { byAge, isIn, isLater, queryOf, type View } from "./view.ts";
 
 /** A sentence at the foot of the page, with something to do about it. */

@@ -1,6 +1,7 @@
 /** Which tasks a list shows, and in which order. The service decides the same for its pages. */
 
-import type { Shown, Task } from "@taskapi/client";
+import type { Task } from "@taskapi/client";
+import type { Shown } from "@taskapi/client/queue";
 
 export type Filter = "all" | "open" | "done";
 

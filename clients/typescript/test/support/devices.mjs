@@ -1,5 +1,5 @@
 // Devices of a user, each with a network of its own and a queue.
-import { createQueue, memoryStorage } from "../../dist/index.js";
+import { createQueue, memoryStorage } from "../../dist/queue.js";
 import { clientOf, newUser, service } from "./people.mjs";
 import { forwarded, pass, refuse, startProxy } from "./proxy.mjs";
 
