@@ -1,4 +1,4 @@
-"""A page that stays open for longer than its token is valid. It is last, because it waits for that."""
+"""A page that stays open for longer than its token is valid. It is last, as it waits for that."""
 
 import time
 

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
-import { type Notice, type State, type TaskStore, UNDO } from "./store.ts";
+import type { Notice, State } from "./state.ts";
+import { type TaskStore, UNDO } from "./store.ts";
 
 interface FootProps {
   readonly store: TaskStore;

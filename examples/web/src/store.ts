@@ -8,27 +8,8 @@
 import type { Change, Conflict, Fields, Status, Task, TaskPage, Tasks } from "@taskapi/client";
 import { TasksError } from "@taskapi/client";
 import { createQueue, type Known, type Queue, type Shown } from "@taskapi/client/queue";
+import { EMPTY, type Notice, type State } from "./state.ts";
 import { byAge, isIn, isLater, queryOf, type View } from "./view.ts";
-
-/** A sentence at the foot of the page, with something to do about it. */
-export interface Notice {
-  readonly text: string;
-  readonly action?: { readonly label: string; readonly run: () => void };
-}
-
-export interface State {
-  readonly view: View;
-  readonly tasks: readonly Shown[];
-  /** How many tasks the service has found; null while it is asked. */
-  readonly found: number | null;
-  readonly hasMore: boolean;
-  readonly isLoading: boolean;
-  readonly failure: string | null;
-  readonly status: Status;
-  readonly pending: number;
-  readonly notice: Notice | null;
-  readonly conflict: Conflict | null;
-}
 
 const PAGE = 30;
 
@@ -56,18 +37,7 @@ export class TaskStore {
   /** What has come while a page was fetched, which may be older. */
   #meanwhile: Change[] | null = null;
   #loading: AbortController | null = null;
-  #state: State = {
-    view: { q: "", filter: "all" },
-    tasks: [],
-    found: null,
-    hasMore: false,
-    isLoading: false,
-    failure: null,
-    status: "connecting",
-    pending: 0,
-    notice: null,
-    conflict: null,
-  };
+  #state: State = EMPTY;
 
   /**
    * @param onEnd - the user is signed out, or does not exist any more.
