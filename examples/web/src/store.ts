@@ -5,7 +5,7 @@
  * the queue lies over both what this browser has not sent yet.
  */
 
-import type { Change, Conflict, Fields, Status, Task, TaskPage, Tasks } from "@taskapi/client";
+import type { Change, Conflict, Fields, Task, TaskPage, Tasks } from "@taskapi/client";
 import { TasksError } from "@taskapi/client";
 import { createQueue, type Known, type Queue, type Shown } from "@taskapi/client/queue";
 import { EMPTY, type Notice, type State } from "./state.ts";
