@@ -4,6 +4,7 @@
  */
 
 import { type ErrorParts, TasksError } from "./errors.js";
+import { FIELDS } from "./fields.js";
 import type { Changes, Fields, NewTask, Task } from "./types.js";
 
 /** An operation, exactly as it is sent. */
@@ -49,8 +50,6 @@ export interface Settled {
   readonly operation: Queued;
   readonly task: Task | null;
 }
-
-const FIELDS = ["title", "description", "is_completed"] as const;
 
 /** The version of a task that is not known to exist: it matches none, so the answer has the task. */
 const NO_VERSION = '""';

@@ -1,6 +1,7 @@
 /** Tasks as local-first libraries hold them, and how they are sent and fetched. */
 
 import { type ErrorParts, TasksError } from "./errors.js";
+import { FIELDS } from "./fields.js";
 import { passes } from "./persist.js";
 import type { Tasks } from "./tasks.js";
 import type { Change, Fields, Operation, Result, Task } from "./types.js";
@@ -25,8 +26,6 @@ export interface ReplicaSettings {
 
 /** So many of the longest tasks fit into the 1 MiB of a batch. */
 const OPERATIONS = 30;
-
-const FIELDS = ["title", "description", "is_completed"] as const;
 
 /** Those of an object's members that clients may write. */
 export const fieldsOf = (from: Partial<Fields>): Partial<Fields> =>
