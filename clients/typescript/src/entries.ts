@@ -51,10 +51,10 @@ export interface Settled {
   readonly task: Task | null;
 }
 
-/** The version of a task that is not known to exist: it matches none, so the answer has the task. */
+/** The version of a task that is not known to exist: it matches none, so the 412 has the task. */
 const NO_VERSION = '""';
 
-/** What an operation gives a task, as the service stores it, so that its answer can be compared. */
+/** What an operation gives a task, as the service stores it, so that a result can be compared with it. */
 export function editsOf(from: Changes): Partial<Fields> {
   const given = FIELDS.filter((name) => from[name] !== undefined);
   const stored = (name: keyof Fields) =>

@@ -2,7 +2,7 @@
 
 import { readChanges } from "./changes.js";
 import { networkError } from "./errors.js";
-import { persist } from "./persist.js";
+import { retry } from "./retry.js";
 import { NOW, pagesOf, StreamRefused } from "./stream.js";
 import type { Follower } from "./subscribe.js";
 import type { Transport } from "./transport.js";
@@ -34,7 +34,7 @@ export async function follow(
 ): Promise<void> {
   let short = 0;
   let pollUntil = 0;
-  await persist(follower, signal, async (attempt, answered) => {
+  await retry(follower, signal, async (attempt, answered) => {
     await catchUp(transport, follower, attempt);
     answered();
     follower.status("open");

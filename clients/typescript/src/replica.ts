@@ -2,7 +2,7 @@
 
 import { type ErrorParts, TasksError } from "./errors.js";
 import { FIELDS } from "./fields.js";
-import { passes } from "./persist.js";
+import { passes } from "./retry.js";
 import type { Tasks } from "./tasks.js";
 import type { Change, Fields, Operation, Result, Task } from "./types.js";
 import { jittered, pause } from "./wait.js";
@@ -60,7 +60,7 @@ export const errorOf = ({ status, code, detail }: Result) =>
   new TasksError({ status, code, detail } as ErrorParts);
 
 /** Does some work again until network and service are there. */
-export async function persistently<T>(work: () => Promise<T>): Promise<T> {
+export async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await work();

@@ -55,12 +55,12 @@ export function sender(tasks: Tasks, user: string, state: QueueState): () => Pro
     const entries = await state.change((all) => sealed(all, key, limit, Date.now()));
     const sent = entries.filter((entry) => entry.batch);
     if (sent.length === 0) return false;
-    await state.change(await answerTo(sent, sent[0]?.batch as string));
+    await state.change(await send(sent, sent[0]?.batch as string));
     return true;
   }
 
-  /** What the answer to a batch means for the entries. */
-  async function answerTo(sent: readonly Entry[], idempotencyKey: string): Promise<Change> {
+  /** Sends a batch; gives what the response means for the entries. */
+  async function send(sent: readonly Entry[], idempotencyKey: string): Promise<Change> {
     const operations = sent.map(({ operation }) => operation as Operation);
     try {
       // It is repeated by `sendAll`, which does not wait when the network comes back.

@@ -1,4 +1,4 @@
-/** Doing something until it has succeeded, through every network there is. */
+/** Repeats a step until it has succeeded, however the network comes and goes. */
 
 import { TasksError } from "./errors.js";
 import type { Follower } from "./subscribe.js";
@@ -20,7 +20,7 @@ const MOVES = ["online", "offline"];
  *   whether all is done.
  * @throws the signal's reason; a TasksError that does not pass; any other error of the step.
  */
-export async function persist(
+export async function retry(
   follower: Pick<Follower, "resync" | "status">,
   signal: AbortSignal,
   step: (signal: AbortSignal, answered: () => void) => Promise<boolean>,
