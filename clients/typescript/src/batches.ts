@@ -3,9 +3,9 @@
  *
  * A batch has at most one operation of each task, because the version that the next one needs is in
  * the result of the first. If a response was lost, the batch is sent again, and the result shows the
- * task as it is by then. So the texts decide whether the next operation knows what it changes: its `base` is the
- * task as the person saw it, with their earlier operations. If the service has the same, its version
- * will do. If not, somebody else has changed the task, and the operation is a conflict.
+ * task as it is by then. So the texts decide whether the next operation knows what it changes: its
+ * `base` is the task as the person saw it, with their earlier operations. If the service has the same
+ * texts, its version is sent. If not, somebody else has changed the task, and it is a conflict.
  */
 
 import {
