@@ -54,7 +54,7 @@ export interface Settled {
 /** The version of a task that is not known to exist: it matches none, so the 412 has the task. */
 const NO_VERSION = '""';
 
-/** What an operation gives a task, as the service stores it, so that a result can be compared with it. */
+/** What an operation gives a task, as the service stores it, so that results can be compared. */
 export function editsOf(from: Changes): Partial<Fields> {
   const given = FIELDS.filter((name) => from[name] !== undefined);
   const stored = (name: keyof Fields) =>
