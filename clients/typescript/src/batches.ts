@@ -22,7 +22,7 @@ import type { ErrorParts } from "./errors.js";
 import type { Result, Task } from "./types.js";
 
 /** The service takes 1 MiB. */
-const MOST_BYTES = 1_000_000;
+const MAX_BATCH_BYTES = 1_000_000;
 
 /** So long what has taken effect is kept, in milliseconds, until all tabs have seen it. */
 const KEPT = 5_000;
@@ -38,7 +38,7 @@ export function sealed(stored: Entries, batch: string, limit: number, now: numbe
     names.add(entry.name);
     if (waits(entry, now) > 0 || count === limit) return entry;
     bytes += new TextEncoder().encode(JSON.stringify(entry.operation)).length;
-    if (count > 0 && bytes > MOST_BYTES) return entry;
+    if (count > 0 && bytes > MAX_BATCH_BYTES) return entry;
     count += 1;
     return { ...entry, batch };
   });

@@ -38,7 +38,7 @@ export interface Call extends CallOptions {
 }
 
 /** A longer `Retry-After` is the caller's affair. */
-const LONGEST_PAUSE = 30_000;
+const MAX_PAUSE_MS = 30_000;
 
 const PASSING = [408, 429, 502, 503, 504];
 
@@ -178,6 +178,6 @@ async function bodyOf(response: Response, { member, progress }: Call): Promise<u
 /** Milliseconds until the next attempt; null for none. */
 function pauseAfter(error: TasksError, repetition: number): number | null {
   const asked = (error.retryAfter ?? 0) * 1000;
-  if (!isPassing(error) || asked > LONGEST_PAUSE) return null;
+  if (!isPassing(error) || asked > MAX_PAUSE_MS) return null;
   return asked + jittered(Math.min(500 * 2 ** repetition, 10_000));
 }
