@@ -1,6 +1,6 @@
 """PgBouncer in transaction mode, in front of a server of the tests.
 
-Debian's is 1.18, which does not keep prepared statements. One that does is told not to, unless a
+Debian 12 has 1.18, which does not keep prepared statements. One that does is told not to, unless a
 test wants it.
 """
 
