@@ -5,8 +5,8 @@
 --
 -- as the owner of the tables. PGOPTIONS='-c taskapi.partitions=64' makes as many instead of 32. Nobody
 -- reads or writes the tables meanwhile. Everything that belongs to a table is made anew under its
--- name: keys, indexes, checks, triggers, policies, row security and rights. What other programs have
--- made of it is dropped: their views of these tables, and foreign keys to them.
+-- name: keys, indexes, checks, triggers, policies, row security and rights on whole tables. What other
+-- programs have made is dropped: views of these tables, foreign keys to them, rights on single columns.
 --
 -- Then, unless the service sends its statements whole through a pooler, for its role:
 --
@@ -61,7 +61,10 @@ BEGIN
             SELECT 4, format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', own)
             FROM pg_class WHERE oid = own::regclass AND relrowsecurity
             UNION ALL
-            SELECT 5, format('GRANT %s ON %I TO %I', privilege_type, own, grantee::regrole)
+            SELECT 5, format(
+                'GRANT %s ON %I TO %s', privilege_type, own,
+                CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END
+            )
             FROM pg_class, aclexplode(relacl)
             WHERE oid = own::regclass AND grantee <> relowner
             UNION ALL
