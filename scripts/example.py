@@ -55,7 +55,7 @@ class Server:
     Args:
         name: of the server and of its file.
         command: what starts it.
-        variables: its environment variables, beside this environment without the service's settings.
+        variables: of its environment, beside those of this one without the service's settings.
         url: answers when it is ready.
     """
 
