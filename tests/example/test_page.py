@@ -1,11 +1,10 @@
 """What the page of examples/web can do, driven in Chromium against all that is behind it."""
 
-import time
 from typing import Any
 
 from selenium.webdriver import Keys
 
-from support.example import PASSWORD, TOKEN_SECONDS, Device, Example
+from support.example import PASSWORD, Example
 from support.tasks_page import TasksPage
 from support.waiting import eventually
 
@@ -90,7 +89,6 @@ def test_a_deletion_takes_effect_though_its_tab_is_closed(page: TasksPage) -> No
     page.shows()
     page.browser.refresh()
     page.says("Nothing here yet")
-    assert alice.titles() == ["Buy milk"]
     eventually(lambda: alice.titles() == [], "it is deleted")
 
 
@@ -201,7 +199,7 @@ def test_the_service_may_stop_and_start(page: TasksPage) -> None:
         page.says("You are offline.")
         page.add("Buy milk")
         page.says("1 change waits here and will be sent.")
-    page.click("Try now")
+    page.try_now()
     page.says("In step")
     eventually(lambda: alice.titles() == ["Buy milk"], "it is sent")
 
@@ -226,7 +224,7 @@ def test_everything_is_stopped_and_started_with_the_same_users_and_tasks(page: T
     alice = page.sign_up("Alice")
     page.add("Buy milk")
     eventually(lambda: alice.titles() == ["Buy milk"], "it is saved")
-    page.expected.append("ERR_CONNECTION_REFUSED|502 .Bad Gateway")
+    page.expected.append(r"net::ERR_|502 .Bad Gateway")
     page.example.restart()
     page.browser.refresh()
     page.shows("Buy milk")
@@ -254,18 +252,3 @@ def test_axe_finds_nothing_in_light_and_dark_and_on_a_phone(page: TasksPage) -> 
     page.edit("Plan Saturday's dinner")
     page.click("Account of Alice")
     assert page.axe() == [], "editor and account"
-
-
-def test_a_page_outlives_its_token(old_page: tuple[TasksPage, Device, float]) -> None:
-    """It was opened before the first of these tests, and nobody has touched it since."""
-    page, bob, opened = old_page
-    eventually(lambda: time.monotonic() > opened + TOKEN_SECONDS, "its first token has expired")
-    page.expected.append("ERR_CONNECTION_REFUSED|502 .Bad Gateway")  # of the tests before
-    if "You are offline." in page.text():
-        page.click("Try now")
-    bob.create({"title": "Buy milk"})
-    page.shows("Buy milk")
-    page.toggle("Buy milk")
-    eventually(lambda: bob.is_done("Buy milk"), "it is saved")
-    assert page.calls("/api/auth/token") > 1
-    page.leave()

@@ -139,6 +139,10 @@ class TasksPage:
         rows = self.browser.find_elements(By.CSS_SELECTOR, "[data-row]:has(.title)")
         return rows[self.titles().index(title)]
 
+    def try_now(self) -> None:
+        """Press the button of the banner, unless the page has found the service by itself."""
+        self.browser.execute_script("document.querySelector('.banner button')?.click()")
+
     def toggle(self, title: str) -> None:
         """Check a task, or uncheck it."""
         self.row(title).find_element(By.CSS_SELECTOR, "[type=checkbox]").click()

@@ -1,11 +1,11 @@
 import { useState } from "react";
-import { authClient } from "./clients.ts";
+import { authClient, problemOf } from "./clients.ts";
 import type { User } from "./TasksPage.tsx";
 
 interface AccountProps {
   readonly user: User;
   readonly pending: number;
-  readonly leave: (why: string) => Promise<void>;
+  readonly leave: (why: string) => Promise<string | null>;
 }
 
 /** Who is signed in, and the ways out. */
@@ -13,15 +13,14 @@ export function Account({ user, pending, leave }: AccountProps) {
   const [isSure, setIsSure] = useState(false);
   const [problem, setProblem] = useState("");
 
-  function signOut() {
-    const kept = pending > 0 ? ` What was not sent waits here until you sign in again.` : "";
-    void leave(`You are signed out.${kept}`);
+  async function signOut() {
+    const kept = pending > 0 ? " What was not sent waits here until you sign in again." : "";
+    setProblem((await leave(`You are signed out.${kept}`)) ?? "");
   }
 
   async function deleteAccount() {
-    const { error } = await authClient.deleteUser();
-    if (error) setProblem(error.message ?? "The server did not answer.");
-    else await leave("Your account and its tasks are deleted.");
+    const problem = await problemOf(authClient.deleteUser());
+    setProblem(problem ?? (await leave("Your account and its tasks are deleted.")) ?? "");
   }
 
   return (
@@ -40,7 +39,7 @@ export function Account({ user, pending, leave }: AccountProps) {
           <br />
           {user.email}
         </p>
-        <button type="button" className="quiet" onClick={signOut}>
+        <button type="button" className="quiet" onClick={() => void signOut()}>
           Sign out
         </button>
         {isSure ? (

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { authClient, tasks } from "./clients.ts";
+import { authClient, problemOf } from "./clients.ts";
 import { SignIn } from "./SignIn.tsx";
 import { TasksPage } from "./TasksPage.tsx";
 
@@ -12,10 +12,11 @@ export function App() {
   if (!asked) return null;
   if (data === null) return <SignIn reason={reason} />;
 
+  /** Ends the session; gives what has gone wrong, if something has. */
   async function leave(why: string) {
-    setReason(why);
-    tasks.forget();
-    await authClient.signOut();
+    const problem = await problemOf(authClient.signOut());
+    if (problem === null) setReason(why);
+    return problem;
   }
 
   return <TasksPage key={data.user.id} user={data.user} leave={leave} />;

@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "react";
-import { type Notice, type State, type TaskStore, UNDO } from "./store.ts";
+import type { Notice, State } from "./state.ts";
+import { type TaskStore, UNDO } from "./store.ts";
 
 interface FootProps {
   readonly store: TaskStore;
@@ -8,11 +9,12 @@ interface FootProps {
 
 /** The end of the list, which fetches more when it comes into view, and what is told there. */
 export function Foot({ store, state }: FootProps) {
-  const { found, failure, hasMore, notice, tasks, view } = state;
+  const { found, failure, hasMore, isLoading, notice, tasks, view } = state;
   const isEmpty = found !== null && !hasMore && tasks.length === 0;
   return (
     <>
       {isEmpty && <p className="empty">{emptyText(view)}</p>}
+      {isLoading && (hasMore || found === null) && <p className="more">Loading…</p>}
       {failure ? (
         <p className="failure" role="alert">
           {failure}{" "}
@@ -21,7 +23,7 @@ export function Foot({ store, state }: FootProps) {
           </button>
         </p>
       ) : (
-        hasMore && <Sentinel key={tasks.length} reached={() => void store.more()} />
+        hasMore && !isLoading && <Sentinel reached={() => void store.more()} />
       )}
       <p className="unseen" role="status">
         {view.q && found !== null && `${found} found for ${view.q}`}
@@ -56,11 +58,7 @@ function Sentinel({ reached }: { reached: () => void }) {
     if (end.current) observer.observe(end.current);
     return () => observer.disconnect();
   }, []);
-  return (
-    <div ref={end} className="more">
-      Loading more…
-    </div>
-  );
+  return <div ref={end} className="more" />;
 }
 
 /** A notice with what can be done about it. It goes by itself, but not while it has the focus. */

@@ -1,10 +1,11 @@
 import { type FormEvent, useId, useState } from "react";
-import { authClient } from "./clients.ts";
+import { authClient, problemOf } from "./clients.ts";
 import { Mark } from "./icons.tsx";
 
 /** Sign-up and sign-in. `reason`: why nobody is signed in any more. */
 export function SignIn({ reason }: { reason: string }) {
-  const [isNew, setIsNew] = useState(reason === "");
+  const [chosen, setChosen] = useState<boolean>();
+  const isNew = chosen ?? reason === "";
   const [isBusy, setIsBusy] = useState(false);
   const [problem, setProblem] = useState("");
 
@@ -14,11 +15,11 @@ export function SignIn({ reason }: { reason: string }) {
     const [name, email, password] = ["name", "email", "password"].map((it) => `${form.get(it)}`);
     const account = { email: email ?? "", password: password ?? "" };
     setIsBusy(true);
-    const { error } = isNew
-      ? await authClient.signUp.email({ ...account, name: name ?? "" })
-      : await authClient.signIn.email(account);
+    const call = isNew
+      ? authClient.signUp.email({ ...account, name: name ?? "" })
+      : authClient.signIn.email(account);
+    setProblem((await problemOf(call)) ?? "");
     setIsBusy(false);
-    setProblem(error ? (error.message ?? "The server did not answer. Try again.") : "");
   }
 
   return (
@@ -46,7 +47,7 @@ export function SignIn({ reason }: { reason: string }) {
       </form>
       <p>
         {isNew ? "You have an account?" : "You are new here?"}{" "}
-        <button type="button" className="link" onClick={() => setIsNew(!isNew)}>
+        <button type="button" className="link" onClick={() => setChosen(!isNew)}>
           {isNew ? "Sign in" : "Create one"}
         </button>
       </p>

@@ -5,7 +5,8 @@ import { ConflictDialog } from "./ConflictDialog.tsx";
 import { tasks } from "./clients.ts";
 import { Foot } from "./Foot.tsx";
 import { Mark } from "./icons.tsx";
-import { type State, TaskStore } from "./store.ts";
+import type { State } from "./state.ts";
+import { TaskStore } from "./store.ts";
 import { TaskRow } from "./TaskRow.tsx";
 import { Composer, Finder } from "./Tools.tsx";
 import { focusRow, useKeys } from "./useKeys.ts";
@@ -19,7 +20,7 @@ export interface User {
 
 interface PageProps {
   readonly user: User;
-  readonly leave: (why: string) => Promise<void>;
+  readonly leave: (why: string) => Promise<string | null>;
 }
 
 /** Everything of a user who is signed in; the store lives as long as it is shown. */

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { Lens, Plus } from "./icons.tsx";
-import type { State, TaskStore } from "./store.ts";
+import type { State } from "./state.ts";
+import type { TaskStore } from "./store.ts";
 import type { Filter } from "./view.ts";
 
 interface ComposerProps {

@@ -5,29 +5,11 @@
  * the queue lies over both what this browser has not sent yet.
  */
 
-import type { Change, Conflict, Fields, Status, Task, Tasks } from "@taskapi/client";
+import type { Change, Conflict, Fields, Status, Task, TaskPage, Tasks } from "@taskapi/client";
 import { TasksError } from "@taskapi/client";
 import { createQueue, type Known, type Queue, type Shown } from "@taskapi/client/queue";
+import { EMPTY, type Notice, type State } from "./state.ts";
 import { byAge, isIn, isLater, queryOf, type View } from "./view.ts";
-
-/** A sentence at the foot of the page, with something to do about it. */
-export interface Notice {
-  readonly text: string;
-  readonly action?: { readonly label: string; readonly run: () => void };
-}
-
-export interface State {
-  readonly view: View;
-  readonly tasks: readonly Shown[];
-  /** How many tasks the service has found; null while it is asked. */
-  readonly found: number | null;
-  readonly hasMore: boolean;
-  readonly failure: string | null;
-  readonly status: Status;
-  readonly pending: number;
-  readonly notice: Notice | null;
-  readonly conflict: Conflict | null;
-}
 
 const PAGE = 30;
 
@@ -55,17 +37,7 @@ export class TaskStore {
   /** What has come while a page was fetched, which may be older. */
   #meanwhile: Change[] | null = null;
   #loading: AbortController | null = null;
-  #state: State = {
-    view: { q: "", filter: "all" },
-    tasks: [],
-    found: null,
-    hasMore: false,
-    failure: null,
-    status: "connecting",
-    pending: 0,
-    notice: null,
-    conflict: null,
-  };
+  #state: State = EMPTY;
 
   /**
    * @param onEnd - the user is signed out, or does not exist any more.
@@ -92,7 +64,10 @@ export class TaskStore {
       signal: this.#ended.signal,
       onResync: () => this.load(),
       onChanges: (changes) => this.#apply(changes),
-      onStatus: (status) => this.#publish({ status }),
+      onStatus: (status) => {
+        this.#publish({ status });
+        if (status === "open" && this.#state.failure) void this.load();
+      },
       onError: onEnd,
     });
     void this.load();
@@ -105,14 +80,17 @@ export class TaskStore {
 
   readonly state = () => this.#state;
 
+  /** What was not sent waits in the queue for the next time. */
   close() {
     this.#ended.abort();
     this.#loading?.abort();
     this.#queue.close();
+    this.#tasks.forget(); // Whoever comes next gets a token of their own.
   }
 
   show(view: View) {
-    this.#publish({ view });
+    this.#cursor = null; // of the view before
+    this.#publish({ view, found: null });
     void this.load();
   }
 
@@ -132,23 +110,30 @@ export class TaskStore {
 
   async #fetch(cursor: string | null, limit: number, begin: () => void) {
     const loading = new AbortController();
-    this.#loading = loading;
-    this.#meanwhile = [];
+    const meanwhile: Change[] = [];
+    [this.#loading, this.#meanwhile] = [loading, meanwhile];
+    this.#publish({});
     try {
       const list = this.#tasks.list({ ...queryOf(this.#state.view), limit }, loading);
       const page = await list.page(cursor);
+      if (this.#loading !== loading) return;
+      [this.#loading, this.#meanwhile] = [null, null];
       begin();
-      this.#cursor = page.next_cursor;
-      const known = new Set(this.#loaded.map(({ id }) => id));
-      const more = page.tasks.filter(({ id }) => !known.has(id)).map((task) => this.#named(task));
-      this.#loaded = [...this.#loaded, ...more];
-      this.#apply(this.#meanwhile);
+      this.#append(page);
+      this.#apply(meanwhile);
       this.#publish({ found: page.total, failure: null });
     } catch (error) {
-      if (!loading.signal.aborted) this.#publish({ failure: messageOf(error) });
-    } finally {
-      if (this.#loading === loading) this.#loading = this.#meanwhile = null;
+      if (this.#loading !== loading) return;
+      [this.#loading, this.#meanwhile] = [null, null];
+      this.#publish({ failure: messageOf(error) });
     }
+  }
+
+  #append({ tasks, next_cursor }: TaskPage) {
+    const known = new Set(this.#loaded.map(({ id }) => id));
+    const more = tasks.filter(({ id }) => !known.has(id)).map((task) => this.#named(task));
+    this.#loaded = [...this.#loaded, ...more];
+    this.#cursor = next_cursor;
   }
 
   add(title: string) {
@@ -264,6 +249,7 @@ export class TaskStore {
       ...changed,
       tasks: shown.filter((task) => isIn(view, task)),
       hasMore: this.#cursor !== null,
+      isLoading: this.#loading !== null,
       pending: this.#queue.pending,
     };
     for (const listener of this.#listeners) listener();
