@@ -75,7 +75,7 @@ class Database:
 
     @property
     def dsn(self) -> str:
-        """Its address, for its owner."""
+        """Its URL, for its owner."""
         return f"postgresql://taskapi@/postgres?host={quote(str(self.sockets))}"
 
     def _lock_file(self) -> list[str]:

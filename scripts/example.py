@@ -55,16 +55,18 @@ class Server:
     Args:
         name: of the server and of its file.
         command: what starts it.
-        told: its environment variables, beside this environment without the service's settings.
+        variables: of its environment, beside those of this one without the service's settings.
         url: answers when it is ready.
     """
 
-    def __init__(self, name: str, command: list[str], told: dict[str, object], url: str) -> None:
+    def __init__(
+        self, name: str, command: list[str], variables: dict[str, object], url: str
+    ) -> None:
         self._name, self._command, self._url = name, command, url
         self._log = LOCAL_DIRECTORY / f"{name}.log"
         self._log.unlink(missing_ok=True)
         kept = {k: v for k, v in os.environ.items() if k.lower() not in Settings.model_fields}
-        self._environment = kept | {name: str(value) for name, value in told.items()}
+        self._environment = kept | {name: str(value) for name, value in variables.items()}
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -162,15 +164,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5173, help="the first to try")
     parser.add_argument("--data", type=Path, default=PAGE, help="where .taskapi is, or is made")
     parser.add_argument("--dev", action="store_true", help="Vite's own server, which reloads")
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     node()
     for folder in (ROOT / "clients" / "typescript", PAGE):
         install(folder)
-    os.chdir(told.data)
-    port, database = free_port(told.port), EmbeddedServer(LOCAL_DIRECTORY)
+    os.chdir(arguments.data)
+    port, database = free_port(arguments.port), EmbeddedServer(LOCAL_DIRECTORY)
     with exit_on_signals(), ExitStack() as last:
         last.callback(database.stop)
-        page, service = servers(port, database.start().dsn, dev=told.dev)
+        page, service = servers(port, database.start().dsn, dev=arguments.dev)
         url, data = f"http://127.0.0.1:{port}", LOCAL_DIRECTORY.absolute()
         run(page, service, BANNER.format(url=url, data=data))
 

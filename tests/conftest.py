@@ -40,6 +40,9 @@ settings.load_profile("suite")
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
     # `nohup make test`: programs inherit that a signal is ignored, and no handler.
     signal.signal(signal.SIGHUP, lambda *_: None)
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # `make test &` of a script: shells have what runs in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

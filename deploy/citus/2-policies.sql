@@ -3,9 +3,9 @@
 -- evaluates on the server that plans the statement, and applies policies on that with the rows, where
 -- every write would find nothing. So the policies go, and `taskapi grant` enables nothing without them.
 --
--- What is lost: that PostgreSQL itself withholds rows of others from a statement that forgot its owner.
--- And SQL of other programs moves no clock of its user any more, so whoever follows the changes feed is
--- not told what it changed: only the service may write to these tables.
+-- What is lost: PostgreSQL itself no longer withholds rows of others from a statement that lacks its
+-- condition on the owner. And SQL of other programs no longer moves its user's clock, so the changes feed
+-- does not have what it has changed: only the service may write to these tables.
 DO $$
 DECLARE
     each record;

@@ -77,7 +77,7 @@ def start(
     values = {"user_id": identity, "started_at": now, "changed_at": changed_at, **counted}
     first = select(*(value.label(name) for name, value in values.items())).where(owned(identity))
     clock = upsert(CLOCKS).from_select([*values], first).on_conflict_do_nothing()
-    # RETURNING for nobody here: without it, Citus reports what the INSERT violates as XX000.
+    # Nobody reads this RETURNING. Without it, Citus reports a violated constraint as XX000.
     started = clock.returning(CLOCKS.c.user_id).cte("clock")
     return compiled(select(users.known.label("known")).add_cte(started))
 

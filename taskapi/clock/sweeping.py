@@ -53,8 +53,8 @@ def _sweep(expired: Select[Any]) -> Statement:
     return compiled(select(func.count().label("swept")).select_from(swept).add_cte(told))
 
 
-# With their clocks, which are updated too: so no two replicas wait for each other, and none waits
-# for a user who is writing.
+# It locks the clocks too, because it updates them: so no two replicas wait for each other, and none
+# waits for a user who is writing.
 _SWEEP = _sweep(_expired.with_for_update(skip_locked=True))
 _UNLOCKED = _sweep(_expired)
 

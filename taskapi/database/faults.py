@@ -48,9 +48,6 @@ REFUSED = Fault("refused")
 # At once, because nothing has to pass: from now on statements are sent whole.
 NOT_PREPARED = Fault("not_prepared", backoff=0.0, rolled_back=True)
 SCHEMA = Fault("schema_outdated")
-PART = re.compile(r"\b([a-z_]+)_[0-9]+\b")
-"""A constraint of a partition or a shard: `tasks_pkey_7`."""
-
 IDS_BEHIND = Fault("ids_behind")
 """The sequence of an identity column gives out ids that rows have already: it stays behind in
 logical replication, and where rows were copied. Not retried, because it may be millions behind."""
@@ -61,6 +58,9 @@ LOST_STATEMENTS = (
     asyncpg.InvalidCachedStatementError,  # 0A000: the type of a column has changed since
 )
 """What a statement ends with that cannot be run by its name, before anything of it has run."""
+
+PART = re.compile(r"\b([a-z_]+)_[0-9]+\b")
+"""A constraint of a partition or a shard: `tasks_pkey_7`."""
 
 _BY_CLASS: tuple[tuple[type[BaseException], Fault], ...] = (
     (asyncpg.SerializationError, CONFLICT),
@@ -120,8 +120,7 @@ def table_behind(error: BaseException) -> str | None:
 def violated(error: BaseException) -> str:
     """The constraint that a statement violates, by the name that the migrations give it.
 
-    That of a partition or a shard has its number behind the name. Citus tells it in the message
-    alone.
+    A partition or a shard has its number behind the name. Citus has the name in the message alone.
     """
     told = getattr(error, "constraint_name", None) or str(error)
     part = PART.search(told)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from taskapi.database.sharding import distribution, division
+from taskapi.database.division import distribution, division
 from taskapi.database.statement import Statement, compiled
 from taskapi.database.tables import own_tables
 from taskapi.doctor.findings import Finding
@@ -13,12 +13,12 @@ APPLY = "apply the files of deploy/citus to the coordinator, in their order, as 
 
 
 def division_statement() -> Statement:
-    """The statement of `database.sharding.division`."""
+    """The statement of `database.division.division`."""
     return compiled(division())
 
 
 def distribution_statement() -> Statement:
-    """The statement of `database.sharding.distribution`."""
+    """The statement of `database.division.distribution`."""
     return compiled(distribution())
 
 
@@ -26,8 +26,8 @@ def division_finding(row: Any, citus: Any) -> Finding:
     """How our tables are divided.
 
     Args:
-        row: of `database.sharding.division`.
-        citus: of `database.sharding.distribution`; None without Citus.
+        row: of `database.division.division`.
+        citus: of `database.division.distribution`; None without Citus.
     """
     if citus is not None:
         return _distribution(row["citus"], citus)

@@ -15,8 +15,8 @@ from sqlalchemy import (
 )
 
 from taskapi.config import DatabaseSettings
+from taskapi.database.division import distribution, division
 from taskapi.database.schema import OWNER_POLICY
-from taskapi.database.sharding import distribution, division
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import CLASSES, ROLES, SCHEMAS, has_policy, own_tables, table_oid
 from taskapi.migrations.rights import Right, needed_rights

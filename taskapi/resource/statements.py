@@ -267,7 +267,7 @@ def _delete(resource: Resource) -> Write:
     if resource.tombstones is not None:
         stone = select(*clock.c, deleted.c.id).select_from(clock, deleted)
         buried = insert(resource.tombstones).from_select(TOMBSTONE, stone, include_defaults=False)
-        # RETURNING for nobody here: without it, Citus reports what the INSERT violates as XX000.
+        # Nobody reads this RETURNING. Without it, Citus reports a violated constraint as XX000.
         row = row.add_cte(buried.returning(buried.table.c.task_id).cte("buried"))
     return Write(compiled(row))
 

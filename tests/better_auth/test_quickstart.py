@@ -5,13 +5,12 @@ Next.js is not installed, because it has 400 MB. What the page uses of it is dec
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 from support.example import PAGE, needs
 from support.machine import ROOT
-from support.typescript_client import built
+from support.typescript_client import node
 from support.waiting import PATIENCE
 
 TEXT = (ROOT / "docs" / "better-auth.md").read_text()
@@ -22,7 +21,6 @@ NEXT = 'declare module "next/headers" { export function headers(): Promise<Heade
 
 def test_it_and_the_example_fit_better_auth_vite_and_the_client(tmp_path: Path) -> None:
     needs()
-    built()
     for name, code in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(code)
@@ -33,7 +31,7 @@ def test_it_and_the_example_fit_better_auth_vite_and_the_client(tmp_path: Path) 
     options = {"extends": str(PAGE / "tsconfig.json"), "include": files}
     (tmp_path / "tsconfig.json").write_text(json.dumps(options))
     done = subprocess.run(
-        [shutil.which("node") or "node", PAGE / "node_modules" / ".bin" / "tsc"],
+        [node(), PAGE / "node_modules" / ".bin" / "tsc"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -38,7 +38,6 @@ window.page = {
     copy: [...copy.values()].sort(),
     statuses,
     streams: requests.filter((name) => name === "events").length,
-    reads: requests.filter((name) => name === "changes").length,
   }),
   subscribe() {
     subscription = tasks.subscribe({

@@ -16,6 +16,7 @@ from support.service import as_service, prepare
 from support.typescript_client import PACKAGE, QUIET, built, install, run, tool
 from support.typescript_readme import FILES, TEXT
 from support.typescript_readme import PROGRAMS as EXAMPLES
+from support.waiting import PATIENCE
 from taskapi.database.url import DatabaseUrl
 
 TESTS = sorted(file.name for file in (PACKAGE / "test").glob("*.test.mjs"))
@@ -43,7 +44,8 @@ def test_it_does_what_its_tests_say(service: str, own: DatabaseUrl) -> None:
         "DATABASE_URL": own.dsn,
     }
     files = [built() / "test" / name for name in TESTS]
-    run("--test", f"--test-concurrency={len(files)}", *files, environment=environment)
+    command = ("--test", f"--test-concurrency={len(files)}", *files)
+    run(*command, environment=environment, within=PATIENCE * len(files))
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

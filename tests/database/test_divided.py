@@ -29,6 +29,7 @@ def divided(database: DatabaseUrl) -> Iterator[OwnDatabase]:
         prepare(own.address)
         own.run("INSERT INTO users (id) VALUES (1)")
         own.run("INSERT INTO tasks (title, user_id) VALUES ('From before', 1)")
+        own.run("GRANT SELECT ON tombstones TO PUBLIC")
         partition(own.address)
         yield own
 
@@ -47,6 +48,11 @@ def test_a_key_that_is_taken_on_a_shard_is_known_by_the_message() -> None:
     """Citus passes on no name of a constraint (13.2)."""
     text = 'duplicate key value violates unique constraint "kept_answers_pkey_102104"'
     assert violated(asyncpg.UniqueViolationError(text)) == "kept_answers_pkey"
+
+
+def test_rights_that_everybody_has_are_kept(divided: OwnDatabase) -> None:
+    may = "SELECT has_table_privilege('pg_monitor', $1::text, 'SELECT')"
+    assert [divided.run(may, name)[0][0] for name in ("tombstones", "tasks")] == [True, False]
 
 
 def test_a_plan_for_all_partitions_finds_what_is_there(divided: OwnDatabase) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -170,17 +171,28 @@ class Worker:
     def _safely(
         self, wanted: int, person: Person, method: str, path: str, **options: object
     ) -> httpx.Response:
-        """Send it, and once more where it failed: with its key, or being safe to repeat anyway."""
+        """Send it, and again where it failed: with its key, or being safe to repeat anyway.
+
+        With a pause before it, as clients make one: the balancer may have connections to a replica
+        of whose death it has not heard.
+        """
         answer = _send(person, method, path, **options)
-        if isinstance(answer, str) or answer.status_code >= 500:
-            said = answer if isinstance(answer, str) else f"{answer.status_code} {answer.text}"
-            self._work.failures.append(f"{method} {path}: {said}")
-            answer = _send(person, method, path, **options)
-            if method == "DELETE" and not isinstance(answer, str) and answer.status_code == 404:
-                return answer  # the first one took place
+        if _has_failed(answer):
+            self._work.failures.append(f"{method} {path}: {answer}")
+            for pause in (0.2, 0.4, 0.8):
+                time.sleep(pause)
+                answer = _send(person, method, path, **options)
+                if not _has_failed(answer):
+                    break
+            if method == "DELETE" and getattr(answer, "status_code", None) == 404:
+                wanted = 404  # the first one took place
         assert not isinstance(answer, str), answer
         assert answer.status_code == wanted, answer.text
         return answer
+
+
+def _has_failed(answer: httpx.Response | str) -> bool:
+    return isinstance(answer, str) or answer.status_code >= 500
 
 
 def _send(person: Person, method: str, path: str, **options: object) -> httpx.Response | str:

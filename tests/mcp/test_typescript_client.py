@@ -5,8 +5,7 @@ import subprocess
 from pathlib import Path
 
 from support.agent import LEGACY, MODERN
-from support.client_page import INSTALL, PACKAGES, node
-from support.machine import cannot
+from support.client_page import add_packages, node
 from support.people import Person
 from support.tools import TOOLS
 from support.waiting import PATIENCE
@@ -17,10 +16,7 @@ PROGRAM = Path(__file__).with_name("agent.mjs")
 def test_the_typescript_client_uses_the_tools_with_a_handshake_and_without(
     alice: Person, service: str, tmp_path: Path
 ) -> None:
-    installed = PACKAGES / "node_modules"
-    if not (installed / "@modelcontextprotocol").is_dir():
-        cannot(f"the official client is not installed: {INSTALL}")
-    (tmp_path / "node_modules").symlink_to(installed)
+    add_packages(tmp_path)
     (tmp_path / PROGRAM.name).write_text(PROGRAM.read_text())
     done = subprocess.run(
         [node(), PROGRAM.name, service, alice.token],

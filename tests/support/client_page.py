@@ -1,24 +1,13 @@
 """The JavaScript of docs/clients.md, which tests run as it stands on the page."""
 
-import re
 import shutil
 from pathlib import Path
 
 from support.machine import ROOT, cannot
+from support.page_programs import read_programs
 
 TEXT = (ROOT / "docs" / "clients.md").read_text()
-
-_LINES = r"(?:(?!```).*\n)*"
-_BLOCK = re.compile(
-    rf"^```js\n// (?P<name>\S+\.mjs)\n(?P<code>{_LINES})```\n"
-    rf"(?:\n```text\n(?P<printed>{_LINES})```\n)?",
-    re.MULTILINE,
-)
-"""A file, and what it prints where it is a program."""
-
-_BLOCKS = list(_BLOCK.finditer(TEXT))
-FILES = {block["name"]: block["code"] for block in _BLOCKS}
-PROGRAMS = {block["name"]: block["printed"] for block in _BLOCKS if block["printed"] is not None}
+FILES, PROGRAMS = read_programs(TEXT)
 
 PACKAGES = ROOT / "tests" / "clients" / "packages"
 INSTALL = "npm ci --prefix tests/clients/packages --no-audit --no-fund"

@@ -10,17 +10,17 @@ import httpx
 from support.people import token_for
 from support.waiting import PATIENCE
 
+FIRST = 10_000
+"""The id of the first person."""
 
-async def everybody_at_once(
-    service: str, *, people: int, turns: int, first: int = 10_000
-) -> Counter[int]:
+
+async def everybody_at_once(service: str, *, people: int, turns: int) -> Counter[int]:
     """The statuses of all answers, all of which were right.
 
     Args:
         service: its base address.
         people: how many.
         turns: how often each uses every operation.
-        first: the id of the first person.
     """
     statuses: Counter[int] = Counter()
     tls = ssl.create_default_context()  # which nobody uses, and each client would make for itself
@@ -29,7 +29,7 @@ async def everybody_at_once(
         for number in range(people):
             http = httpx.AsyncClient(base_url=service, timeout=PATIENCE, verify=tls)
             await stack.enter_async_context(http)
-            callers.append(_Caller(http, first + number, statuses))
+            callers.append(_Caller(http, FIRST + number, statuses))
         await asyncio.gather(*(caller.live(turns) for caller in callers))
     return statuses
 

@@ -3,7 +3,6 @@
 import os
 import queue
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,10 +18,10 @@ import httpx
 from support.machine import ROOT, cannot, free_ports
 from support.programs import environment, processes_of
 from support.service import client_of
+from support.typescript_client import built
 from support.waiting import PATIENCE
 
 PAGE = ROOT / "examples" / "web"
-CLIENT = ROOT / "clients" / "typescript"
 COMMAND = (sys.executable, "-m", "scripts.example")
 PASSWORD = "correct horse battery staple"
 
@@ -30,13 +29,13 @@ TOKEN_SECONDS = 80
 
 
 def needs() -> None:
-    """Skip where Node or the packages are missing, which the script would install by itself."""
-    if shutil.which("node") is None:
-        cannot("Node is not installed: the example is not started")
-    for folder in (CLIENT, PAGE):
-        if not (folder / "node_modules").is_dir():
-            name = folder.relative_to(ROOT)
-            cannot(f"The packages of the example are not installed: npm ci --prefix {name}")
+    """Skip where Node or the packages are missing, which the script would install by itself.
+
+    The client is built here, because the script would build it beside other test processes.
+    """
+    built()
+    if not (PAGE / "node_modules").is_dir():
+        cannot("The packages of the example are not installed: npm ci --prefix examples/web")
 
 
 class Example:

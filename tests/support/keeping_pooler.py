@@ -1,8 +1,8 @@
 """A transaction pooler that keeps prepared statements, as PgBouncer does from 1.21 on.
 
-No package that the suite installs has such a PgBouncer: Debian's is 1.18. This one speaks the same
-protocol between the service and a real server. The tests run on real ones too, where there are
-any: see `support.pgbouncer`.
+No package that the suite installs has such a PgBouncer: Debian 12 has 1.18. This one speaks the
+same protocol between the service and a real server. The tests run on real ones too, where there
+are any: see `support.pgbouncer`.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """PgBouncer in transaction mode, in front of a server of the tests.
 
-Debian's is 1.18, which does not keep prepared statements. One that does is told not to, unless a
+Debian 12 has 1.18, which does not keep prepared statements. One that does is told not to, unless a
 test wants it.
 """
 
@@ -68,7 +68,7 @@ class PgBouncer:
     """
 
     def __init__(self, server: Server, program: str | None = None) -> None:
-        program = program or debians()
+        program = program or installed()
         if program is None:
             cannot("pgbouncer is not installed: apt-get install pgbouncer")
         self.directory = Path(tempfile.mkdtemp(prefix="taskapi-pgbouncer-"))
@@ -143,8 +143,8 @@ class PgBouncer:
         file.chmod(0o644)
 
 
-def debians() -> str | None:
-    """The program of this machine, which a package has brought."""
+def installed() -> str | None:
+    """The program that a package of this machine has installed."""
     return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 
 
@@ -153,7 +153,7 @@ def keeping() -> list[str]:
 
     They are separated by colons. Where there is none, `support.keeping_pooler` has to do.
     """
-    named = [debians(), *os.environ.get("OTHER_PGBOUNCERS", "").split(":")]
+    named = [installed(), *os.environ.get("OTHER_PGBOUNCERS", "").split(":")]
     return [program for program in named if program and _version(program) >= KEEPS_SINCE]
 
 

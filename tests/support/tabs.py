@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 from selenium.webdriver import Chrome
 
 from support.browser import chromium, pages
-from support.machine import ROOT, cannot
+from support.machine import ROOT
 from support.people import Person
+from support.typescript_client import built
 from support.waiting import eventually
 
-CLIENT = ROOT / "clients" / "typescript" / "dist"
 RUN = "const [name, given, done] = arguments; Promise.resolve(page[name](...given)).then(done);"
 
 
@@ -115,10 +115,8 @@ class Browser:
 @contextmanager
 def origin(folder: Path) -> Iterator[int]:
     """Serve the page and the client's modules; gives the port."""
-    if not (CLIENT / "index.js").is_file():
-        cannot("The TypeScript client is not built: npm run build in clients/typescript")
     for name in ("tabs.html", "tabs.mjs"):
         (folder / name).symlink_to(ROOT / "tests" / "clients" / name)
-    (folder / "client").symlink_to(CLIENT)
+    (folder / "client").symlink_to(built() / "dist")
     with pages(folder) as port:
         yield port

@@ -28,7 +28,12 @@ def node() -> str:
 QUIET = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
 
 
-def run(*command: object, folder: Path = PACKAGE, environment: Mapping[str, str] = QUIET) -> str:
+def run(
+    *command: object,
+    folder: Path = PACKAGE,
+    environment: Mapping[str, str] = QUIET,
+    within: float = PATIENCE,
+) -> str:
     """Run a program of Node to its good end; gives what it prints."""
     done = subprocess.run(
         [node(), *map(str, command)],
@@ -36,7 +41,7 @@ def run(*command: object, folder: Path = PACKAGE, environment: Mapping[str, str]
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=within,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -45,17 +45,17 @@ export interface Credentials {
 /** A token is replaced so long before it expires, or at half of its life if that is later. */
 const EARLY = 60_000;
 
-interface Kept {
+interface Cached {
   readonly credentials: Promise<Credentials>;
   /** On `performance.now()`: until when new calls get it. */
   until: number;
 }
 
 /** Keeps a token as long as it is good. */
-export class Keeper {
+export class TokenCache {
   readonly #auth: Auth;
   readonly #timeout: number;
-  #kept: Kept | undefined;
+  #cached: Cached | undefined;
 
   /** @param timeout - milliseconds that the auth server may take. */
   constructor(auth: Auth, timeout: number) {
@@ -65,34 +65,34 @@ export class Keeper {
 
   /** The token for a call that starts now. */
   current(): Promise<Credentials> {
-    const kept = this.#kept;
-    return kept && performance.now() < kept.until ? kept.credentials : this.#fetch(false);
+    const cached = this.#cached;
+    return cached && performance.now() < cached.until ? cached.credentials : this.#fetch(false);
   }
 
   /** Another token than this one, which was refused or has expired. */
   async after(refused: Credentials): Promise<Credentials> {
-    const kept = this.#kept;
-    const known = await kept?.credentials.catch(() => refused);
+    const cached = this.#cached;
+    const known = await cached?.credentials.catch(() => refused);
     // Of several calls that were refused with the same token, the first one fetches another.
-    return known === refused && kept === this.#kept ? this.#fetch(true) : this.current();
+    return known === refused && cached === this.#cached ? this.#fetch(true) : this.current();
   }
 
   /** Forgets the token: the next call asks who is signed in. */
   forget(): void {
-    this.#kept = undefined;
+    this.#cached = undefined;
   }
 
   #fetch(refused: boolean): Promise<Credentials> {
     const begun = performance.now();
     const credentials = this.#read(refused);
-    const kept = { credentials, until: Number.POSITIVE_INFINITY };
-    this.#kept = kept;
+    const cached = { credentials, until: Number.POSITIVE_INFINITY };
+    this.#cached = cached;
     credentials.then(
       ({ lifetime }) => {
-        kept.until = begun + Math.max(lifetime - EARLY, lifetime / 2);
+        cached.until = begun + Math.max(lifetime - EARLY, lifetime / 2);
       },
       () => {
-        kept.until = 0;
+        cached.until = 0;
       },
     );
     return credentials;

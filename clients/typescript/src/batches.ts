@@ -1,11 +1,11 @@
 /**
- * Batches: what is sent next, and what its answer means. All of it is pure, like entries.ts.
+ * Batches: what is sent next, and what its response means. All of it is pure, like entries.ts.
  *
  * A batch has at most one operation of each task, because the version that the next one needs is in
- * the result of the first. An answer that was lost is asked for again, and then shows the task as it
- * is by then. So the texts decide whether the next operation knows what it changes: its `base` is the
- * task as the person saw it, with their earlier operations. If the service has the same, its version
- * will do. If not, somebody else has changed the task, and the operation is a conflict.
+ * the result of the first. If a response was lost, the batch is sent again, and the result shows the
+ * task as it is by then. So the texts decide whether the next operation knows what it changes: its
+ * `base` is the task as the person saw it, with their earlier operations. If the service has the same
+ * texts, its version is sent. If not, somebody else has changed the task, and it is a conflict.
  */
 
 import {
@@ -22,7 +22,7 @@ import type { ErrorParts } from "./errors.js";
 import type { Result, Task } from "./types.js";
 
 /** The service takes 1 MiB. */
-const MOST_BYTES = 1_000_000;
+const MAX_BATCH_BYTES = 1_000_000;
 
 /** So long what has taken effect is kept, in milliseconds, until all tabs have seen it. */
 const KEPT = 5_000;
@@ -38,7 +38,7 @@ export function sealed(stored: Entries, batch: string, limit: number, now: numbe
     names.add(entry.name);
     if (waits(entry, now) > 0 || count === limit) return entry;
     bytes += new TextEncoder().encode(JSON.stringify(entry.operation)).length;
-    if (count > 0 && bytes > MOST_BYTES) return entry;
+    if (count > 0 && bytes > MAX_BATCH_BYTES) return entry;
     count += 1;
     return { ...entry, batch };
   });

@@ -1,9 +1,8 @@
 /** A write that was not done, because the task had been changed meanwhile. */
 
 import { TasksError } from "./errors.js";
+import { FIELDS } from "./fields.js";
 import type { Changes, Fields, Task } from "./types.js";
-
-const NAMES = ["title", "description", "is_completed"] as const;
 
 /** The three sides of a conflict, and a way out. */
 export interface ConflictParts {
@@ -36,7 +35,7 @@ export class Conflict extends TasksError {
     this.base = base;
     this.theirs = theirs;
     this.mine = patched(base, changes);
-    const edited = NAMES.filter((name) => this.mine[name] !== base[name]);
+    const edited = FIELDS.filter((name) => this.mine[name] !== base[name]);
     this.#edits = Object.fromEntries(edited.map((name) => [name, this.mine[name]]));
     this.merged = patched(theirs, this.#edits);
     this.fields = edited.filter(

@@ -4,6 +4,7 @@
  */
 
 import { type ErrorParts, TasksError } from "./errors.js";
+import { FIELDS } from "./fields.js";
 import type { Changes, Fields, NewTask, Task } from "./types.js";
 
 /** An operation, exactly as it is sent. */
@@ -50,12 +51,10 @@ export interface Settled {
   readonly task: Task | null;
 }
 
-const FIELDS = ["title", "description", "is_completed"] as const;
-
-/** The version of a task that is not known to exist: it matches none, so the answer has the task. */
+/** The version of a task that is not known to exist: it matches none, so the 412 has the task. */
 const NO_VERSION = '""';
 
-/** What an operation gives a task, as the service stores it, so that its answer can be compared. */
+/** What an operation gives a task, as the service stores it, so that results can be compared. */
 export function editsOf(from: Changes): Partial<Fields> {
   const given = FIELDS.filter((name) => from[name] !== undefined);
   const stored = (name: keyof Fields) =>

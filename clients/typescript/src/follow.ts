@@ -2,7 +2,7 @@
 
 import { readChanges } from "./changes.js";
 import { networkError } from "./errors.js";
-import { persist } from "./persist.js";
+import { retry } from "./retry.js";
 import { NOW, pagesOf, StreamRefused } from "./stream.js";
 import type { Follower } from "./subscribe.js";
 import type { Transport } from "./transport.js";
@@ -10,7 +10,7 @@ import type { ChangePage } from "./types.js";
 import { jittered, pause } from "./wait.js";
 
 /** Seconds that a poll waits for something new. Many balancers end what is silent for 60. */
-const WAIT = 25;
+const WAIT_SECONDS = 25;
 
 /** Milliseconds between polls, where something in between takes the wish to wait away. */
 const BETWEEN_POLLS = 5_000;
@@ -34,7 +34,7 @@ export async function follow(
 ): Promise<void> {
   let short = 0;
   let pollUntil = 0;
-  await persist(follower, signal, async (attempt, answered) => {
+  await retry(follower, signal, async (attempt, answered) => {
     await catchUp(transport, follower, attempt);
     answered();
     follower.status("open");
@@ -104,7 +104,7 @@ async function poll(
   until: number,
 ): Promise<false> {
   for (let begun = performance.now(); begun < until; begun = performance.now()) {
-    const { changes } = await readPage(transport, follower, signal, WAIT);
+    const { changes } = await readPage(transport, follower, signal, WAIT_SECONDS);
     const isEarly = changes.length === 0 && performance.now() - begun < BETWEEN_POLLS;
     if (isEarly) await pause(jittered(BETWEEN_POLLS), signal);
   }

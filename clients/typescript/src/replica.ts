@@ -1,7 +1,8 @@
 /** Tasks as local-first libraries hold them, and how they are sent and fetched. */
 
 import { type ErrorParts, TasksError } from "./errors.js";
-import { passes } from "./persist.js";
+import { FIELDS } from "./fields.js";
+import { passes } from "./retry.js";
 import type { Tasks } from "./tasks.js";
 import type { Change, Fields, Operation, Result, Task } from "./types.js";
 import { jittered, pause } from "./wait.js";
@@ -25,8 +26,6 @@ export interface ReplicaSettings {
 
 /** So many of the longest tasks fit into the 1 MiB of a batch. */
 const OPERATIONS = 30;
-
-const FIELDS = ["title", "description", "is_completed"] as const;
 
 /** Those of an object's members that clients may write. */
 export const fieldsOf = (from: Partial<Fields>): Partial<Fields> =>
@@ -61,7 +60,7 @@ export const errorOf = ({ status, code, detail }: Result) =>
   new TasksError({ status, code, detail } as ErrorParts);
 
 /** Does some work again until network and service are there. */
-export async function persistently<T>(work: () => Promise<T>): Promise<T> {
+export async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await work();

@@ -9,10 +9,10 @@ import { ofOne, randomKey, type Tasks } from "./tasks.js";
 import type { Operation } from "./types.js";
 import { jittered } from "./wait.js";
 
-const MOST_OPERATIONS = 100;
+const MAX_OPERATIONS = 100;
 
 /** Milliseconds between two attempts, at most. */
-const LONGEST_PAUSE = 60_000;
+const MAX_PAUSE_MS = 60_000;
 
 /** Errors of what was sent. Any other passes, or is to be put right by a person. */
 const isRefusal = ({ status, code }: TasksError) =>
@@ -21,7 +21,7 @@ const isRefusal = ({ status, code }: TasksError) =>
 /** Gives the function that sends what waits, and resolves when there is no more to be done now. */
 export function sender(tasks: Tasks, user: string, state: QueueState): () => Promise<void> {
   const { name, signal } = state;
-  let limit = MOST_OPERATIONS;
+  let limit = MAX_OPERATIONS;
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   signal.addEventListener("abort", () => clearTimeout(timer));
@@ -43,7 +43,7 @@ export function sender(tasks: Tasks, user: string, state: QueueState): () => Pro
     } catch (error) {
       if (signal.aborted || !(error instanceof TasksError)) throw error;
       state.note(error);
-      const pause = Math.min(1000 * 2 ** failures, LONGEST_PAUSE);
+      const pause = Math.min(1000 * 2 ** failures, MAX_PAUSE_MS);
       failures += 1;
       wake((error.retryAfter ?? 0) * 1000 + jittered(pause));
     }
@@ -55,18 +55,18 @@ export function sender(tasks: Tasks, user: string, state: QueueState): () => Pro
     const entries = await state.change((all) => sealed(all, key, limit, Date.now()));
     const sent = entries.filter((entry) => entry.batch);
     if (sent.length === 0) return false;
-    await state.change(await answerTo(sent, sent[0]?.batch as string));
+    await state.change(await send(sent, sent[0]?.batch as string));
     return true;
   }
 
-  /** What the answer to a batch means for the entries. */
-  async function answerTo(sent: readonly Entry[], idempotencyKey: string): Promise<Change> {
+  /** Sends a batch; gives what the response means for the entries. */
+  async function send(sent: readonly Entry[], idempotencyKey: string): Promise<Change> {
     const operations = sent.map(({ operation }) => operation as Operation);
     try {
       // It is repeated by `sendAll`, which does not wait when the network comes back.
       const options = { atomic: false, idempotencyKey, user, signal, maxRetries: 0 };
       const results = await tasks.batch(operations, options);
-      limit = Math.min(2 * limit, MOST_OPERATIONS);
+      limit = Math.min(2 * limit, MAX_OPERATIONS);
       return (entries) => answered(entries, idempotencyKey, results, Date.now());
     } catch (error) {
       if (!(error instanceof TasksError && isRefusal(error))) throw error;

@@ -1,7 +1,7 @@
 /** One stream of changes for all tabs of an origin: a browser has six connections for HTTP/1.1. */
 
 import { catchUp, follow } from "./follow.js";
-import { persist } from "./persist.js";
+import { retry } from "./retry.js";
 import type { Follower, Status } from "./subscribe.js";
 import { connect, exclusively, locks } from "./tabs.js";
 import type { Transport } from "./transport.js";
@@ -63,7 +63,7 @@ async function together(
 
   /** Takes the pages of another tab. */
   const accompany = (ended: AbortSignal) =>
-    persist(follower, ended, async (attempt) => {
+    retry(follower, ended, async (attempt) => {
       for (let isBehind = true; ; ) {
         if (isBehind) {
           inbox = [];

@@ -1,6 +1,6 @@
 /** Changes as they happen, for as long as somebody wants them. */
 
-import { persist } from "./persist.js";
+import { retry } from "./retry.js";
 import { share } from "./share.js";
 import { NOW } from "./stream.js";
 import type { Transport } from "./transport.js";
@@ -54,26 +54,32 @@ export interface Follower {
 /** Calls back with all changes there are, and then with each new one. */
 export function subscribe(transport: Transport, options: SubscribeOptions): Subscription {
   const ending = new Deadline(options.signal);
-  const done = run(transport, new Copy(options), ending.signal).finally(() => ending.release());
+  const done = run(transport, new Subscriber(options), ending.signal).finally(() =>
+    ending.release(),
+  );
   return { close: () => ending.abort(), done };
 }
 
-async function run(transport: Transport, copy: Copy, signal: AbortSignal): Promise<void> {
+async function run(
+  transport: Transport,
+  subscriber: Subscriber,
+  signal: AbortSignal,
+): Promise<void> {
   try {
-    await persist(copy, signal, async (attempt) => {
-      copy.user = await transport.user({ signal: attempt });
+    await retry(subscriber, signal, async (attempt) => {
+      subscriber.user = await transport.user({ signal: attempt });
       return true;
     });
-    await share(transport, copy, signal);
+    await share(transport, subscriber, signal);
   } catch (error) {
-    if (!signal.aborted) copy.fail(error);
+    if (!signal.aborted) subscriber.fail(error);
   } finally {
-    copy.status("closed");
+    subscriber.status("closed");
   }
 }
 
-/** The application, as the follower of its user's changes. */
-class Copy implements Follower {
+/** The callbacks of an application, as a follower. */
+class Subscriber implements Follower {
   user = "";
   since: string | null;
   readonly silence: number;

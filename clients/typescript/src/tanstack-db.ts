@@ -6,10 +6,10 @@ import {
   fieldsOf,
   named,
   nameOf,
-  persistently,
   push,
   type ReplicaSettings,
   type Row,
+  retried,
   rowOf,
 } from "./replica.js";
 import type { Operation, Result, Task } from "./types.js";
@@ -75,7 +75,7 @@ export function tasksOptions(settings: TanstackSettings) {
 
   async function send(mutations: readonly Mutation[]): Promise<void> {
     const wanted = mutations.map((each) => operations[each.type](each) as Operation);
-    const results = await persistently(() => push(settings, wanted));
+    const results = await retried(() => push(settings, wanted));
     const nameAt = (index: number) => mutations[index]?.key as string;
     const isGone = ({ status }: Result, index: number) =>
       status === 204 || status === 410 || (status === 404 && mutations[index]?.type === "delete");

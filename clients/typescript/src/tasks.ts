@@ -52,7 +52,7 @@ export class Tasks {
 
   /** To be called at sign-out: otherwise the next user's calls are sent with the last one's token. */
   forget(): void {
-    this.#transport.keeper.forget();
+    this.#transport.tokens.forget();
   }
 
   /** The tasks that a query matches, fetched page by page while they are read. */

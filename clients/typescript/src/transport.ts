@@ -1,6 +1,6 @@
 /** Requests: with a token, repeated where that is safe, and errors of one kind. */
 
-import { type Auth, type Credentials, Keeper } from "./auth.js";
+import { type Auth, type Credentials, TokenCache } from "./auth.js";
 import { has, parsed, textOf } from "./body.js";
 import { errorOf, foreignResponse, networkError, signedOut, TasksError } from "./errors.js";
 import type { CallOptions } from "./types.js";
@@ -38,7 +38,7 @@ export interface Call extends CallOptions {
 }
 
 /** A longer `Retry-After` is the caller's affair. */
-const LONGEST_PAUSE = 30_000;
+const MAX_PAUSE_MS = 30_000;
 
 const PASSING = [408, 429, 502, 503, 504];
 
@@ -48,14 +48,14 @@ export const isPassing = ({ status, code }: TasksError) =>
 
 export class Transport {
   readonly url: string;
-  readonly keeper: Keeper;
+  readonly tokens: TokenCache;
   readonly #fetch: typeof fetch;
   readonly #maxRetries: number;
   readonly #timeout: number;
 
   constructor({ url, auth, fetch, maxRetries = 4, timeout = 30_000 }: Settings) {
     this.url = url.replace(/\/+$/, "");
-    this.keeper = new Keeper(auth, timeout);
+    this.tokens = new TokenCache(auth, timeout);
     this.#fetch = fetch ?? ((...request) => globalThis.fetch(...request));
     this.#maxRetries = maxRetries;
     this.#timeout = timeout;
@@ -63,7 +63,7 @@ export class Transport {
 
   /** Whose token it is that calls are sent with. */
   async user({ signal }: CallOptions = {}): Promise<string> {
-    return (await unlessAborted(signal, this.keeper.current())).user;
+    return (await unlessAborted(signal, this.tokens.current())).user;
   }
 
   /**
@@ -115,11 +115,11 @@ export class Transport {
    * @throws TasksError; or the signal's reason.
    */
   async open(call: Call): Promise<Response> {
-    const credentials = await unlessAborted(call.signal, this.keeper.current());
+    const credentials = await unlessAborted(call.signal, this.tokens.current());
     const response = await this.#fetchWith(credentials, call);
     if (response.status !== 401) return good(response);
     await response.body?.cancel();
-    const other = await unlessAborted(call.signal, this.keeper.after(credentials));
+    const other = await unlessAborted(call.signal, this.tokens.after(credentials));
     return good(await this.#fetchWith(other, call));
   }
 
@@ -178,6 +178,6 @@ async function bodyOf(response: Response, { member, progress }: Call): Promise<u
 /** Milliseconds until the next attempt; null for none. */
 function pauseAfter(error: TasksError, repetition: number): number | null {
   const asked = (error.retryAfter ?? 0) * 1000;
-  if (!isPassing(error) || asked > LONGEST_PAUSE) return null;
+  if (!isPassing(error) || asked > MAX_PAUSE_MS) return null;
   return asked + jittered(Math.min(500 * 2 ** repetition, 10_000));
 }

@@ -8,7 +8,7 @@ type Schemas = components["schemas"];
 export type Task = Schemas["Task"];
 
 /** What a person writes of a task. */
-export type Fields = Pick<Task, "title" | "description" | "is_completed">;
+export type Fields = Pick<Task, keyof Changes>;
 
 /** What a create takes. */
 export type NewTask = Schemas["TaskCreate"];

@@ -1,13 +1,13 @@
-/** Doing something until it has succeeded, through every network there is. */
+/** Repeats a step until it has succeeded, however the network comes and goes. */
 
 import { TasksError } from "./errors.js";
 import type { Follower } from "./subscribe.js";
 import { isPassing } from "./transport.js";
 import { Deadline, jittered, pause } from "./wait.js";
 
-const SHORTEST_PAUSE = 1_000;
-const LONGEST_PAUSE = 30_000;
-const LONGEST_RETRY_AFTER = 300_000;
+const MIN_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 30_000;
+const MAX_RETRY_AFTER_MS = 300_000;
 
 /** The network has come, or has gone: what is under way is better begun anew. */
 const MOVES = ["online", "offline"];
@@ -20,7 +20,7 @@ const MOVES = ["online", "offline"];
  *   whether all is done.
  * @throws the signal's reason; a TasksError that does not pass; any other error of the step.
  */
-export async function persist(
+export async function retry(
   follower: Pick<Follower, "resync" | "status">,
   signal: AbortSignal,
   step: (signal: AbortSignal, answered: () => void) => Promise<boolean>,
@@ -46,7 +46,7 @@ export async function persist(
 }
 
 function pauseAfter(failures: number): number {
-  return jittered(Math.min(SHORTEST_PAUSE * 2 ** failures, LONGEST_PAUSE));
+  return jittered(Math.min(MIN_PAUSE_MS * 2 ** failures, MAX_PAUSE_MS));
 }
 
 /** What to do after an error; gives the pause after it. */
@@ -59,7 +59,7 @@ async function recover(
   if (error.code === "resync_required") await follower.resync();
   else if (!passes(error)) throw error;
   else if (error.status !== 429) follower.status("offline");
-  const asked = Math.min((error.retryAfter ?? 0) * 1000, LONGEST_RETRY_AFTER);
+  const asked = Math.min((error.retryAfter ?? 0) * 1000, MAX_RETRY_AFTER_MS);
   return error.code === "resync_required" ? 0 : Math.max(asked, pauseAfter(failures));
 }
 
