@@ -109,6 +109,7 @@ def test_a_search_finds_in_titles_and_notes(page: TasksPage) -> None:
 def test_a_filter_shows_what_is_open_and_what_is_done(page: TasksPage) -> None:
     alice = page.sign_up("Alice")
     alice.create({"title": "Buy milk"}, {"title": "Call Bob"})
+    page.shows("Call Bob", "Buy milk")
     page.toggle("Buy milk")
     page.find("fieldset label:nth-of-type(2)").click()
     page.shows("Call Bob")
@@ -163,8 +164,8 @@ def test_what_is_done_offline_waits_and_is_sent(page: TasksPage) -> None:
     with page.offline():
         page.says("You are offline.")
         page.add("Call Bob")
-        page.toggle("Buy milk")
         page.shows("Call Bob", "Buy milk")
+        page.toggle("Buy milk")
         page.says("2 changes wait here and will be sent.")
         page.picture("offline")
         assert len(page.browser.find_elements("css selector", ".waiting")) == 2

@@ -92,9 +92,11 @@ class Example:
         """Stop the service by a line, as the banner says, and start it by another one."""
         self._press_enter()
         self._told("The service is stopped")
-        yield
-        self._press_enter()
-        self._told("The service runs again")
+        try:
+            yield
+        finally:
+            self._press_enter()
+            self._told("The service runs again")
 
     def _press_enter(self) -> None:
         assert self._process.stdin is not None

@@ -16,6 +16,11 @@ AXE = PAGE / "node_modules" / "axe-core" / "axe.min.js"
 
 TITLES = "return [...document.querySelectorAll('[data-row] .title')].map((e) => e.textContent)"
 
+ROW = """
+const titles = [...document.querySelectorAll("[data-row] .title")];
+return titles.find((each) => each.textContent === arguments[0])?.closest("[data-row]") ?? null;
+"""
+
 CALLS = """
 return performance.getEntriesByType("resource").filter((e) => e.name.includes(arguments[0])).length;
 """
@@ -134,10 +139,16 @@ class TasksPage:
         self.fill(task=f"{title}\n")
 
     def row(self, title: str) -> WebElement:
-        """The row of a task."""
-        eventually(lambda: title in self.titles(), f"{title!r} is listed")
-        rows = self.browser.find_elements(By.CSS_SELECTOR, "[data-row]:has(.title)")
-        return rows[self.titles().index(title)]
+        """The row of a task, when it is listed."""
+        eventually(lambda: self._row(title), f"{title!r} is listed")
+        row = self._row(title)
+        assert row is not None
+        return row
+
+    def _row(self, title: str) -> WebElement | None:
+        """Found in one step, because rows may come in between two."""
+        found: WebElement | None = self.browser.execute_script(ROW, title)
+        return found
 
     def try_now(self) -> None:
         """Press the button of the banner, unless the page has found the service by itself."""
@@ -160,8 +171,10 @@ class TasksPage:
         """Without a network, as the browser sees it."""
         self.expected.append(r"net::ERR_INTERNET_DISCONNECTED")
         self._network(offline=True)
-        yield
-        self._network(offline=False)
+        try:
+            yield
+        finally:
+            self._network(offline=False)
 
     def _network(self, *, offline: bool) -> None:
         conditions = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
