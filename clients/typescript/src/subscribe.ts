@@ -25,6 +25,8 @@ export interface SubscribeOptions {
   /** Why it has ended: the account is deleted, nobody is signed in, or `onChanges` has failed. */
   onError?(error: unknown): unknown;
   readonly signal?: AbortSignal | undefined;
+  /** Whose changes; of whoever is signed in if left out. Another one's token is `signed_out`. */
+  readonly user?: string | undefined;
   /** Milliseconds after which a connection without a byte is given up; 45,000 if left out. */
   readonly silence?: number | undefined;
 }
@@ -61,7 +63,7 @@ export function subscribe(transport: Transport, options: SubscribeOptions): Subs
 async function run(transport: Transport, copy: Copy, signal: AbortSignal): Promise<void> {
   try {
     await persist(copy, signal, async (attempt) => {
-      copy.user = await transport.user({ signal: attempt });
+      copy.user ||= await transport.user({ signal: attempt });
       return true;
     });
     await share(transport, copy, signal);
@@ -74,7 +76,7 @@ async function run(transport: Transport, copy: Copy, signal: AbortSignal): Promi
 
 /** The application, as the follower of its user's changes. */
 class Copy implements Follower {
-  user = "";
+  user: string;
   since: string | null;
   readonly silence: number;
   readonly #options: SubscribeOptions;
@@ -82,6 +84,7 @@ class Copy implements Follower {
 
   constructor(options: SubscribeOptions) {
     this.#options = options;
+    this.user = options.user ?? "";
     this.since = options.since ?? null;
     this.silence = options.silence ?? 45_000;
     this.status("connecting");
