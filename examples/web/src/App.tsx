@@ -1,11 +1,11 @@
 import { useState } from "react";
-import { authClient, tasks } from "./clients.ts";
+import { authClient } from "./clients.ts";
 import { SignIn } from "./SignIn.tsx";
 import { TasksPage } from "./TasksPage.tsx";
 
 /** Whoever is signed in sees their tasks, and anybody else a form. */
 export function App() {
-  const { data, isPending } = authClient.useSession();
+  const { data, isPending, refetch } = authClient.useSession();
   const [asked, setAsked] = useState(false);
   const [reason, setReason] = useState("");
   if (!isPending && !asked) setAsked(true);
@@ -14,9 +14,14 @@ export function App() {
 
   async function leave(why: string) {
     setReason(why);
-    tasks.forget();
     await authClient.signOut();
   }
 
-  return <TasksPage key={data.user.id} user={data.user} leave={leave} />;
+  /** The session has ended, or in another tab somebody else has signed in, who stays so. */
+  function look() {
+    setReason("You were signed out.");
+    void refetch();
+  }
+
+  return <TasksPage key={data.user.id} user={data.user} leave={leave} look={look} />;
 }
