@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Conflict } from "../dist/index.js";
-import { deviceOf, holding, offline, shown, tasksOf, titlesOf, withMilk } from "./support/devices.mjs";
+import {
+  deviceOf,
+  holding,
+  offline,
+  shown,
+  tasksOf,
+  titlesOf,
+  withMilk,
+} from "./support/devices.mjs";
 import { clientOf, errorOf, eventually } from "./support/people.mjs";
 import { lose, pass, refuse } from "./support/proxy.mjs";
 
