@@ -30,6 +30,9 @@ PAGE = ROOT / "examples" / "web"
 START_SECONDS = 60
 """In which a server has started, on a slow machine too."""
 
+_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+"""Without the proxy of `http_proxy`, which does not know this machine's servers."""
+
 BANNER = """
 taskapi example
   URL       {url}
@@ -43,7 +46,7 @@ service and starts it again, which shows the page without it. Ctrl-C ends all; t
 def free_port(first: int) -> int:
     """The first port from there on to which nobody listens."""
     for port in range(first, first + 100):
-        with suppress(OSError):
+        with suppress(OSError, OverflowError):  # ports end at 65535
             socket.create_server(("127.0.0.1", port)).close()
             return port
     sys.exit(f"The ports {first} to {first + 99} are taken: --port names another.")
@@ -92,7 +95,7 @@ class Server:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end and process.poll() is None:
             with suppress(OSError):
-                urllib.request.urlopen(self._url).close()  # noqa: S310 - http, and of this machine
+                _open(self._url).close()
                 return
             time.sleep(0.05)
         sys.exit(f"{self._log.read_text()}\nThe {self._name} has not started.")

@@ -30,6 +30,7 @@ def install(folder: Path) -> None:
         installed.touch()
     sources = [file for file in folder.glob("*") if file.is_file()]
     sources += [*folder.glob("src/**/*")]
+    sources += [*folder.glob("node_modules/@taskapi/client/dist/*")]  # which the page has in it
     if _newest(*folder.glob("dist/**/*")) < _newest(*sources):
         npm(folder, "run", "build")
 

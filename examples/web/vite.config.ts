@@ -8,7 +8,7 @@ function betterAuth(): Plugin {
     const { authHandler } = await import("./server/auth.ts");
     const handle = await authHandler();
     middlewares.use((request, response, next) => {
-      if (request.url?.startsWith("/api/auth/")) void handle(request, response);
+      if (request.url?.startsWith("/api/auth/")) handle(request, response).catch(next);
       else next();
     });
   };

@@ -39,6 +39,26 @@ window.page = {
     statuses,
     streams: requests.filter((name) => name === "events").length,
   }),
+  /** Closes the queue while a dialog is open, and opens it again: then it asks again. */
+  async askTwice(task, changes) {
+    queue.close();
+    const ask = () => {
+      let opened;
+      const asked = new Promise((resolve) => {
+        const onConflict = ({ mine }) => {
+          resolve(mine.title);
+          return new Promise(() => {}); // nobody answers
+        };
+        opened = createQueue(tasks, { user, onConflict, onRefused: resolve });
+      });
+      return { asked, queue: opened };
+    };
+    const first = ask();
+    await first.queue.update(task, changes);
+    await first.asked;
+    first.queue.close();
+    return ask().asked;
+  },
   subscribe() {
     subscription = tasks.subscribe({
       onChanges(changes) {

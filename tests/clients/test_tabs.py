@@ -152,6 +152,13 @@ def test_a_conflict_is_reported_in_one_tab(alice: Person, tab: Callable[[], Tab]
     eventually(lambda: told() == [["Buy soy milk", "Buy oat milk"]], "it is reported")
 
 
+def test_a_dialog_that_its_page_has_left_comes_again(alice: Person, tab: Callable[[], Tab]) -> None:
+    """Somebody signs out while it is open, and in again, in a page that stays."""
+    milk = alice.create("Buy milk")
+    alice.patch(f"/{milk['id']}", json={"title": "Buy oat milk"})
+    assert tab().run("askTwice", milk, {"title": "Buy soy milk"}) == "Buy soy milk"
+
+
 def test_a_full_disk_is_an_error(alice: Person, chrome: Browser, network: Network) -> None:
     """For an origin that no other test uses, because Chromium remembers how much room there is."""
     page = chrome.origin.replace("localhost", "127.0.0.1")

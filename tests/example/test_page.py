@@ -4,7 +4,7 @@ from typing import Any
 
 from selenium.webdriver import Keys
 
-from support.example import PASSWORD, Example
+from support.example import PASSWORD, Device, Example
 from support.tasks_page import TasksPage
 from support.waiting import eventually
 
@@ -104,6 +104,63 @@ def test_a_search_finds_in_titles_and_notes(page: TasksPage) -> None:
     page.says("Nothing found for “CRÈMExyz”.")
     page.press(Keys.ESCAPE)
     page.shows("Dinner", "Call Bob", "Crème brûlée", "Buy milk")
+
+
+def test_a_search_shows_what_the_service_finds(page: TasksPage) -> None:
+    alice = page.sign_up("Alice")
+    alice.create({"title": "Die Straße fegen"})
+    page.shows("Die Straße fegen")
+    page.press("/", "STRASSE")
+    page.says("1 found for STRASSE")
+    page.shows("Die Straße fegen")
+
+
+def test_an_edit_outlives_what_another_device_does_and_changes_nothing_else(
+    page: TasksPage,
+) -> None:
+    """The list does not tell the key of a task, and the change does."""
+    alice = page.sign_up("Alice")
+    alice.create({"key": "milk", "title": "Buy milk", "description": "One\r\nTwo"})
+    page.browser.refresh()
+    page.edit("Buy milk")
+    page.press(Keys.END, " today")
+    alice.change("Buy milk", is_completed=True)
+    page.says("has just changed on another device")
+    page.chord(Keys.CONTROL, Keys.ENTER)
+    eventually(lambda: alice.titles() == ["Buy milk today"], "it is saved")
+    assert alice.description("Buy milk today") == "One\r\nTwo"
+
+
+def test_the_focus_stays_in_the_page_when_its_row_goes(page: TasksPage) -> None:
+    page.sign_up("Alice")
+    page.add("Buy milk")
+    page.shows("Buy milk")
+    page.press(Keys.ESCAPE, Keys.ARROW_DOWN, Keys.DELETE)
+    page.shows()
+    assert page.browser.switch_to.active_element.tag_name == "h1"
+
+
+def test_another_user_who_signs_in_in_a_tab_is_the_user_of_all(page: TasksPage) -> None:
+    bob = Device(page.example, "Bob", "bob@example.com")
+    bob.create({"title": "Call Alice"})
+    page.sign_up("Alice")
+    page.add("Buy milk")
+    page.shows("Buy milk")
+    first = page.browser.current_window_handle
+    page.browser.switch_to.new_window("tab")
+    page.browser.get(page.example.url)
+    page.click("Account of Alice")
+    page.click("Sign out")
+    page.says("You are signed out.")
+    page.expected.append("401 .Unauthorized")  # of the other tab's token
+    page.fill(email="bob@example.com", password=PASSWORD)
+    page.click("Sign in", kind="submit")
+    page.shows("Call Alice")
+    page.browser.close()
+    page.browser.switch_to.window(first)
+    page.shows("Call Alice")
+    page.add("Buy tea")
+    eventually(lambda: bob.titles() == ["Buy tea", "Call Alice"], "it is Bob's")
 
 
 def test_a_filter_shows_what_is_open_and_what_is_done(page: TasksPage) -> None:

@@ -2,9 +2,12 @@
 
 import os
 import subprocess
+from http import HTTPStatus
 from pathlib import Path
 
-from support.example import COMMAND
+import httpx
+
+from support.example import COMMAND, Example
 from support.machine import ROOT
 
 OLD_NODE = """#!/bin/sh
@@ -24,6 +27,13 @@ def started_with(path: Path) -> str:
     )
     assert (done.returncode, done.stdout) == (1, "")
     return done.stderr
+
+
+def test_a_request_that_better_auth_cannot_take_ends_nothing(example: Example) -> None:
+    """TRACE has no `Request`, which Better Auth makes of everything."""
+    with httpx.Client(base_url=example.url) as http:
+        assert http.request("TRACE", "/api/auth/ok").status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+        assert http.get("/api/auth/ok").is_success
 
 
 def test_a_machine_without_node_is_told_what_is_missing(tmp_path: Path) -> None:

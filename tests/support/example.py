@@ -181,6 +181,10 @@ class Device:
         """Whether the task with this title is completed."""
         return bool(self._task(title)["is_completed"])
 
+    def description(self, title: str) -> str:
+        """Of the task with this title."""
+        return str(self._task(title)["description"])
+
     def _task(self, title: str) -> dict[str, Any]:
         [task] = [task for task in self._call("GET")["tasks"] if task["title"] == title]
         return dict(task)

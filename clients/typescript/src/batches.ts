@@ -113,7 +113,12 @@ function failed(entries: Entries, sent: Entry, failure: ErrorParts, now: number)
   const removal = gone.find((each) => each.operation.op === "delete");
   operation = Object.assign({}, operation, ...gone.map((each) => editsOf(each.operation)));
   operation = removal?.operation ?? operation;
-  const isDone = operation.op === "update" && current && isSame(editsOf(operation), current);
+  const edits = editsOf(operation);
+  const isDone =
+    operation.op === "update" &&
+    current &&
+    // Both did the same; or the person has taken back what they did, and wants nothing of theirs.
+    (isSame(edits, current) || (entry.base && isSame(edits, entry.base)));
   return isDone || (removal && status !== 412)
     ? replaced(done({ ...entry, operation }, isDone ? current : null, now))
     : replaced({ ...entry, operation, failure });

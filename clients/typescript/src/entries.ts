@@ -54,11 +54,14 @@ export interface Settled {
 /** The version of a task that is not known to exist: it matches none, so the 412 has the task. */
 const NO_VERSION = '""';
 
+/** What the service trims of a title. JavaScript's `trim` leaves U+0085, and takes U+FEFF. */
+const ENDS = /^\p{White_Space}+|\p{White_Space}+$/gu;
+
 /** What an operation gives a task, as the service stores it, so that results can be compared. */
 export function editsOf(from: Changes): Partial<Fields> {
   const given = FIELDS.filter((name) => from[name] !== undefined);
   const stored = (name: keyof Fields) =>
-    name === "title" ? from.title?.trim() : (from[name] ?? "");
+    name === "title" ? from.title?.replace(ENDS, "") : (from[name] ?? "");
   return Object.fromEntries(given.map((name) => [name, stored(name)]));
 }
 

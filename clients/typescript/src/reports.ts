@@ -6,6 +6,7 @@ import { type ErrorParts, TasksError } from "./errors.js";
 import type { QueueState } from "./state.js";
 import { inTurn, visible } from "./tabs.js";
 import type { Changes, Task } from "./types.js";
+import { unlessAborted } from "./wait.js";
 
 /** An operation that was not done, and why. */
 export interface Refused {
@@ -42,7 +43,8 @@ export function reportFailures(state: QueueState, handlers: Handlers, queue: Sav
       entry = failure(await state.read());
       if (entry === undefined || signal.aborted) return;
       const { id } = entry;
-      await tell(entry, entry.failure as ErrorParts);
+      // A queue that is closed gives the lock to the next one, whatever its dialog waits for.
+      await unlessAborted(signal, Promise.resolve(tell(entry, entry.failure as ErrorParts)));
       await state.change((entries) => entries.filter((each) => each.id !== id));
     }
   }

@@ -25,6 +25,8 @@ export interface SubscribeOptions {
   /** Why it has ended: the account is deleted, nobody is signed in, or `onChanges` has failed. */
   onError?(error: unknown): unknown;
   readonly signal?: AbortSignal | undefined;
+  /** Whose changes; of whoever is signed in if left out. Another one's token is `signed_out`. */
+  readonly user?: string | undefined;
   /** Milliseconds after which a connection without a byte is given up; 45,000 if left out. */
   readonly silence?: number | undefined;
 }
@@ -67,7 +69,7 @@ async function run(
 ): Promise<void> {
   try {
     await retry(subscriber, signal, async (attempt) => {
-      subscriber.user = await transport.user({ signal: attempt });
+      subscriber.user ||= await transport.user({ signal: attempt });
       return true;
     });
     await share(transport, subscriber, signal);
@@ -80,7 +82,7 @@ async function run(
 
 /** The callbacks of an application, as a follower. */
 class Subscriber implements Follower {
-  user = "";
+  user: string;
   since: string | null;
   readonly silence: number;
   readonly #options: SubscribeOptions;
@@ -88,6 +90,7 @@ class Subscriber implements Follower {
 
   constructor(options: SubscribeOptions) {
     this.#options = options;
+    this.user = options.user ?? "";
     this.since = options.since ?? null;
     this.silence = options.silence ?? 45_000;
     this.status("connecting");

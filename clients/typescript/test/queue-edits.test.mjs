@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Conflict } from "../dist/index.js";
-import { deviceOf, holding, shown, tasksOf, titlesOf, withMilk } from "./support/devices.mjs";
+import {
+  deviceOf,
+  holding,
+  offline,
+  shown,
+  tasksOf,
+  titlesOf,
+  withMilk,
+} from "./support/devices.mjs";
 import { clientOf, errorOf, eventually } from "./support/people.mjs";
 import { lose, pass, refuse } from "./support/proxy.mjs";
 
@@ -26,6 +34,26 @@ describe("edits in a queue", { concurrency: true }, () => {
       assert.deepEqual([conflicts.length, queue.pending], [0, 0]);
     });
   }
+
+  test("own edits in a row are no conflict where the service trims more than JavaScript", async (t) => {
+    const { queue, milk, conflicts, other } = await withMilk(t);
+    await queue.flush();
+    for (const title of ["Buy soy milk\u0085", "\u0085 Buy oat milk\u3000"]) {
+      await queue.update(milk, { title }); // it is on its way when the next one comes
+    }
+    await queue.flush();
+    assert.deepEqual([(await other.get(milk.id)).title, conflicts.length], ["Buy oat milk", 0]);
+  });
+
+  test("what was done and taken back is in no conflict", async (t) => {
+    const { queue, milk, other, conflicts, online } = await withMilk(t, offline);
+    await queue.complete(milk);
+    await queue.complete(milk, false);
+    await other.complete(milk.id);
+    await online();
+    assert.deepEqual([queue.pending, conflicts.length], [0, 0]);
+    assert.equal((await other.get(milk.id)).is_completed, true);
+  });
 
   test("an own edit that was settled while a form was open is no conflict", async (t) => {
     const { queue, milk, other, conflicts } = await withMilk(t);

@@ -308,6 +308,14 @@ describe("a subscription", { concurrency: true }, () => {
     }
   });
 
+  test("of a user tells nothing to another one", async (t) => {
+    const { start } = await subscribed(t, { user: newUser() });
+    const copy = start();
+    await copy.done;
+    assert.equal(copy.errors[0].code, "signed_out");
+    assert.deepEqual([copy.tasks.size, copy.since], [0, null]);
+  });
+
   test("ends when the application fails, and says why", async (t) => {
     const { direct, tasks } = await subscribed(t);
     await direct.create({ title: "x" });

@@ -5,7 +5,7 @@ import { TasksPage } from "./TasksPage.tsx";
 
 /** Whoever is signed in sees their tasks, and anybody else a form. */
 export function App() {
-  const { data, isPending } = authClient.useSession();
+  const { data, isPending, refetch } = authClient.useSession();
   const [asked, setAsked] = useState(false);
   const [reason, setReason] = useState("");
   if (!isPending && !asked) setAsked(true);
@@ -19,5 +19,11 @@ export function App() {
     return problem;
   }
 
-  return <TasksPage key={data.user.id} user={data.user} leave={leave} />;
+  /** The session has ended, or in another tab somebody else has signed in, who stays so. */
+  function look() {
+    setReason("You were signed out.");
+    void refetch();
+  }
+
+  return <TasksPage key={data.user.id} user={data.user} leave={leave} look={look} />;
 }

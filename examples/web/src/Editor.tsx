@@ -8,6 +8,10 @@ interface EditorProps {
   readonly leave: () => void;
 }
 
+/** Texts as fields show them: a line of text has no line ends, and several have one kind. */
+const inLine = (text: string) => text.replace(/[\r\n]/g, "").trim();
+const inLines = (text: string) => text.replace(/\r\n?/g, "\n");
+
 /** Edits what the task was when the edit began, whatever comes in meanwhile. */
 export function Editor({ base: given, save, leave }: EditorProps) {
   const [base] = useState(given);
@@ -16,10 +20,10 @@ export function Editor({ base: given, save, leave }: EditorProps) {
   function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const [title, description] = [`${form.get("title")}`.trim(), `${form.get("description")}`];
+    const [title, description] = [inLine(`${form.get("title")}`), `${form.get("description")}`];
     const fields = {
-      ...(title === base.title ? {} : { title }),
-      ...(description === base.description ? {} : { description }),
+      ...(title === inLine(base.title) ? {} : { title }),
+      ...(description === inLines(base.description) ? {} : { description }),
     };
     if (Object.keys(fields).length > 0) void save(base, fields);
     leave();

@@ -1,9 +1,9 @@
 import type { Shown } from "@taskapi/client/queue";
-import { useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 import { Editor } from "./Editor.tsx";
 import { Bin, Clock } from "./icons.tsx";
 import type { TaskStore } from "./store.ts";
-import { focusRow } from "./useKeys.ts";
+import { leaveRow } from "./useKeys.ts";
 
 interface RowProps {
   readonly row: string;
@@ -22,10 +22,10 @@ export function TaskRow({ row, task, store, isEdited, edit }: RowProps) {
     requestAnimationFrame(() => item.current?.querySelector<HTMLElement>(".title-button")?.focus());
   }
 
-  function remove() {
-    focusRow(item.current, item.current?.matches(":last-child") ? -1 : 1);
-    void store.remove(task);
-  }
+  useLayoutEffect(() => {
+    const row = item.current;
+    return () => leaveRow(row); // it still stands there
+  }, []);
 
   return (
     <li ref={item} data-row={row} className={task.is_completed ? "done" : undefined}>
@@ -54,7 +54,7 @@ export function TaskRow({ row, task, store, isEdited, edit }: RowProps) {
           type="button"
           className="remove"
           aria-label={`Delete: ${task.title}`}
-          onClick={remove}
+          onClick={() => void store.remove(task)}
         >
           <Bin />
         </button>

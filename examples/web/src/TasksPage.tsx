@@ -23,16 +23,23 @@ interface PageProps {
   readonly leave: (why: string) => Promise<string | null>;
 }
 
+/** `look`: at who is signed in, because it is not this user any more. */
+type TasksPageProps = PageProps & { readonly look: () => void };
+
 /** Everything of a user who is signed in; the store lives as long as it is shown. */
-export function TasksPage({ user, leave }: PageProps) {
+export function TasksPage({ user, leave, look }: TasksPageProps) {
   const [store, setStore] = useState<TaskStore>();
   useEffect(() => {
     const made = new TaskStore(tasks, user.id, (error) => {
       const isGone = error instanceof TasksError && error.code === "user_not_found";
-      void leave(isGone ? "This account was deleted." : "You were signed out.");
+      if (isGone) void leave("This account was deleted.");
+      else look();
     });
     setStore(made);
-    return () => made.close();
+    return () => {
+      made.close();
+      tasks.forget(); // or the next user's calls would be sent with this one's token
+    };
   }, [user.id]);
   return store && <Content store={store} user={user} leave={leave} />;
 }
@@ -47,9 +54,7 @@ function Content({ store, user, leave }: PageProps & { store: TaskStore }) {
 
   function remove(row: HTMLElement | null) {
     const task = shown(row);
-    if (!task) return;
-    focusRow(row, row?.matches("li:last-child") ? -1 : 1);
-    void store.remove(task);
+    if (task) void store.remove(task);
   }
 
   function toggle(row: HTMLElement | null) {
@@ -83,7 +88,7 @@ function Content({ store, user, leave }: PageProps & { store: TaskStore }) {
       </header>
       <Connection state={state} />
       <main>
-        <h1>{longDay(new Date())}</h1>
+        <h1 tabIndex={-1}>{longDay(new Date())}</h1>
         <Composer add={(title) => void store.add(title)} ref={composer} />
         <Finder store={store} state={state} ref={search} />
         {byDay(state.tasks).map(([day, ofDay]) => (

@@ -26,6 +26,7 @@ export const UNDO = 6000;
 
 export class TaskStore {
   readonly #tasks: Tasks;
+  readonly #user: string;
   readonly #queue: Queue;
   readonly #ended = new AbortController();
   readonly #listeners = new Set<() => void>();
@@ -44,6 +45,7 @@ export class TaskStore {
    */
   constructor(tasks: Tasks, user: string, onEnd: (error: unknown) => void) {
     this.#tasks = tasks;
+    this.#user = user;
     this.#queue = createQueue(tasks, {
       user,
       onSettled: ({ operation, task }) => {
@@ -61,6 +63,7 @@ export class TaskStore {
     });
     tasks.subscribe({
       since: "now",
+      user,
       signal: this.#ended.signal,
       onResync: () => this.load(),
       onChanges: (changes) => this.#apply(changes),
@@ -114,7 +117,9 @@ export class TaskStore {
     [this.#loading, this.#meanwhile] = [loading, meanwhile];
     this.#publish({});
     try {
-      const list = this.#tasks.list({ ...queryOf(this.#state.view), limit }, loading);
+      const { signal } = loading;
+      const options = { signal, user: this.#user };
+      const list = this.#tasks.list({ ...queryOf(this.#state.view), limit }, options);
       const page = await list.page(cursor);
       if (this.#loading !== loading) return;
       [this.#loading, this.#meanwhile] = [null, null];

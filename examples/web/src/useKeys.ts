@@ -27,6 +27,15 @@ export function useKeys(keys: Keys) {
   }, []);
 }
 
+/** Takes the focus out of a row that goes: to another one, or else to the heading. */
+export function leaveRow(row: HTMLElement | null) {
+  if (!row?.contains(document.activeElement)) return;
+  const rows = [...document.querySelectorAll<HTMLElement>("[data-row]")];
+  const at = rows.indexOf(row);
+  const next = (rows[at + 1] ?? rows[at - 1])?.querySelector<HTMLElement>(".title-button");
+  (next ?? document.querySelector("h1"))?.focus();
+}
+
 /** Moves the focus to the row before or behind one; without one, to the first. */
 export function focusRow(row: HTMLElement | null, step: 1 | -1) {
   const rows = [...document.querySelectorAll<HTMLElement>("[data-row]")];

@@ -24,7 +24,9 @@ export function isIn({ q, filter }: View, task: Task): boolean {
   return (wanted === null || task.is_completed === wanted) && text.includes(folded(q.trim()));
 }
 
-const folded = (text: string) => text.normalize("NFC").toLowerCase();
+/** As the service folds: `ß` is `SS`, which lower case alone does not know. */
+const folded = (text: string) =>
+  text.normalize("NFD").toLowerCase().toUpperCase().normalize("NFC");
 
 /** Newest first, as the service lists. Of two times in UTC, the later one is the greater text. */
 export function byAge(one: Task, other: Task): number {
@@ -39,8 +41,14 @@ export const isLater = (one: Task, other: Task) =>
 /** Without its `Z`, a time with fewer digits of a second is the smaller text too. */
 const instant = (time: string) => time.slice(0, -1);
 
-/** A name for a task's row that stays when the task gets its id. */
-export const rowOf = ({ id, key }: Shown) => key ?? String(id);
+const ROWS = new Map<number, string>();
+
+/** A name for a task's row that stays when the task gets its id, or its key becomes known. */
+export function rowOf({ id, key }: Shown): string {
+  const row = ROWS.get(id) ?? key ?? String(id);
+  if (id > 0) ROWS.set(id, row);
+  return row;
+}
 
 /** A day's tasks under its name, newest day first. */
 export function byDay(tasks: readonly Shown[]): [string, Shown[]][] {
