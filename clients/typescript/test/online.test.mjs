@@ -1,6 +1,6 @@
 // A browser says that the network is back: `online`, an event of the page.
 import assert from "node:assert/strict";
-import { after, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { clientOf, service } from "./support/people.mjs";
 import { hang, html, startProxy } from "./support/proxy.mjs";
 
@@ -11,15 +11,16 @@ globalThis.removeEventListener = page.removeEventListener.bind(page);
 const PAUSE = 29;
 const FAULTS = { "a pause": html(503, { "Retry-After": `${PAUSE}` }), "an attempt": hang };
 
-describe("the network that comes back", { concurrency: true }, () => {
-  // Not too often, because it ends an attempt that goes well, too.
-  const coming = setInterval(() => page.dispatchEvent(new Event("online")), 1500);
-  after(() => clearInterval(coming));
-
+describe("the network that comes back", () => {
   for (const [name, fault] of Object.entries(FAULTS)) {
     test(`ends ${name}`, async (t) => {
       const proxy = await startProxy(service, t);
       proxy.faults = [fault];
+      // No more of it once there is a second attempt, because it ends one that goes well, too.
+      const coming = setInterval(() => {
+        if (proxy.seen.length === 1) page.dispatchEvent(new Event("online"));
+      }, 1000);
+      t.after(() => clearInterval(coming));
       await clientOf({ url: proxy.url }).create({ title: name });
       const [first, second] = proxy.seen;
       assert.ok(second.at - first.at < PAUSE * 1000);
