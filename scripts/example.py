@@ -168,12 +168,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=PAGE, help="where .taskapi is, or is made")
     parser.add_argument("--dev", action="store_true", help="Vite's own server, which reloads")
     arguments = parser.parse_args()
-    node()
-    for folder in (ROOT / "clients" / "typescript", PAGE):
-        install(folder)
-    os.chdir(arguments.data)
-    port, database = free_port(arguments.port), EmbeddedServer(LOCAL_DIRECTORY)
     with exit_on_signals(), ExitStack() as last:
+        node()
+        for folder in (ROOT / "clients" / "typescript", PAGE):
+            install(folder)
+        os.chdir(arguments.data)
+        port, database = free_port(arguments.port), EmbeddedServer(LOCAL_DIRECTORY)
         last.callback(database.stop)
         page, service = servers(port, database.start().dsn, dev=arguments.dev)
         url, data = f"http://127.0.0.1:{port}", LOCAL_DIRECTORY.absolute()

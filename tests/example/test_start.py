@@ -1,4 +1,4 @@
-"""`make example` on machines that lack something."""
+"""What `make example` starts, and how it ends on machines that lack something."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from support.example import COMMAND, Example
+from support.example import COMMAND, PASSWORD, Example
 from support.machine import ROOT
 
 OLD_NODE = """#!/bin/sh
@@ -34,6 +34,15 @@ def test_a_request_that_better_auth_cannot_take_ends_nothing(example: Example) -
     with httpx.Client(base_url=example.url) as http:
         assert http.request("TRACE", "/api/auth/ok").status_code == HTTPStatus.INTERNAL_SERVER_ERROR
         assert http.get("/api/auth/ok").is_success
+
+
+def test_the_page_may_be_opened_by_the_name_of_this_machine(example: Example) -> None:
+    alice = {"name": "Alice", "email": "alice@localhost.example", "password": PASSWORD}
+    origin = example.url.replace("127.0.0.1", "localhost")
+    response = example.client().post(
+        "/api/auth/sign-up/email", json=alice, headers={"Origin": origin}
+    )
+    assert response.is_success, response.text
 
 
 def test_a_machine_without_node_is_told_what_is_missing(tmp_path: Path) -> None:

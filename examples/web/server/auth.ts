@@ -18,6 +18,8 @@ const auth = betterAuth({
   user: { deleteUser: { enabled: true } },
   advanced: { cookiePrefix: "taskapi-example" },
   telemetry: { enabled: false },
+  // Better Auth refuses requests of pages that another URL has led to.
+  trustedOrigins: [(process.env.BETTER_AUTH_URL ?? "").replace("127.0.0.1", "localhost")],
   plugins: [
     jwt({
       jwt: {

@@ -197,6 +197,7 @@ export class TaskStore {
   async #onConflict(conflict: Conflict) {
     const { base, mine, merged, theirs, fields } = conflict;
     this.#put(theirs);
+    this.#publish({});
     const isRemoval = NAMES.every((name) => mine[name] === base[name]);
     if (isRemoval) {
       const action = { label: "Delete anyway", run: () => void conflict.overwrite() };
@@ -218,6 +219,7 @@ export class TaskStore {
       if (task) this.#put(task);
       else this.#drop({ id });
     }
+    this.#publish({}); // once for all of them, because it goes through the whole list
   }
 
   /** Takes in the latest version of a task, where it is one of those that are loaded, or newer. */
@@ -229,7 +231,6 @@ export class TaskStore {
     const isNear = known || this.#cursor === null || !last || byAge(task, last) < 0;
     const isShown = isNear && isIn(this.#state.view, task);
     this.#loaded = isShown ? [...others, this.#named(task)].sort(byAge) : others;
-    this.#publish({});
   }
 
   #named(task: Task): Known {
@@ -239,7 +240,6 @@ export class TaskStore {
   #drop(removed: { readonly id?: number; readonly key?: string | null }) {
     const isRemoved = ({ id, key }: Known) => id === removed.id || (key && key === removed.key);
     this.#loaded = this.#loaded.filter((task) => !isRemoved(task));
-    this.#publish({});
   }
 
   #notify(notice: Notice) {
