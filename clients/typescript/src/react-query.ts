@@ -91,9 +91,10 @@ export function keepInStep(
     async onChanges(changes: readonly Change[]) {
       const news = new Map(changes.map((each) => [each.id, each.task]));
       // At once, and then what lists alone know: where a task belongs, and how many there are.
+      // The same version may have an edit over it that is being sent, which stays.
       patch(client, (task) => {
         const now = news.get(task.id);
-        return now === undefined || (now && now.updated_at < task.updated_at) ? task : now;
+        return now === undefined || (now && now.updated_at <= task.updated_at) ? task : now;
       });
       await read();
     },
