@@ -59,6 +59,15 @@ def distribution() -> Select[Any]:
     )
 
 
+def is_distributed(citus: Any) -> bool:
+    """Whether Citus has the rows, and so would apply policies where nobody has declared the owner.
+
+    Args:
+        citus: the row of `distribution`; None without Citus.
+    """
+    return citus is not None and len(citus["distributed"]) == len(own_tables())
+
+
 def _is_whole(name: str) -> ColumnElement[bool]:
     tables = CLASSES.c
     return exists(tables.oid).where(tables.oid == table_oid(name), tables.relkind == Constant("r"))

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from taskapi.config import Settings
+from taskapi.database.division import is_distributed
 from taskapi.database.executor import Executor
 from taskapi.database.faults import classify_connecting
 from taskapi.database.hosts import Hosts
@@ -19,7 +20,6 @@ from taskapi.doctor.division import (
     distribution_statement,
     division_finding,
     division_statement,
-    is_distributed,
 )
 from taskapi.doctor.findings import Finding
 from taskapi.doctor.identity import IDENTITY, ROW_SECURITY_ON, identity

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from taskapi.database.division import distribution, division
+from taskapi.database.division import distribution, division, is_distributed
 from taskapi.database.statement import Statement, compiled
 from taskapi.database.tables import own_tables
 from taskapi.doctor.findings import Finding
@@ -50,8 +50,3 @@ def _distribution(version: str, citus: Any) -> Finding:
         text = f"{where}, which has no table of the schema's revision"
         return Finding(SUBJECT, text, good=False, remedy=APPLY)
     return Finding(SUBJECT, f"{where}; distributed by user")
-
-
-def is_distributed(citus: Any) -> bool:
-    """Whether Citus has the rows, where no policy can be in force."""
-    return citus is not None and len(citus["distributed"]) == len(own_tables())

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from taskapi.config import DatabaseSettings
-from taskapi.database.division import distribution, division
+from taskapi.database.division import distribution, division, is_distributed
 from taskapi.database.schema import OWNER_POLICY
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.database.tables import CLASSES, ROLES, SCHEMAS, has_policy, own_tables, table_oid
@@ -113,12 +113,11 @@ def is_secured(name: str) -> ColumnElement[bool]:
     return secured.scalar_subquery()
 
 
-def is_distributed(connection: Connection) -> bool:
-    """Whether Citus has the rows: it applies policies where nobody has declared the owner."""
+def has_distributed_tables(connection: Connection) -> bool:
+    """Whether Citus has the rows of our tables."""
     if connection.execute(division()).one().citus is None:
         return False
-    distributed = connection.execute(distribution()).one().distributed
-    return len(distributed) == len(own_tables())
+    return is_distributed(connection.execute(distribution()).mappings().one())
 
 
 def readiness_of(settings: DatabaseSettings, role: str) -> Statement:

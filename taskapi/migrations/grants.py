@@ -16,8 +16,8 @@ from taskapi.database.url import DatabaseUrl
 from taskapi.migrations.catalog import (
     Role,
     TableState,
+    has_distributed_tables,
     has_rights,
-    is_distributed,
     read_granted_roles,
     read_role,
     read_tables,
@@ -122,7 +122,7 @@ def _grant(
     yield _run(connection, VERSION_TABLE, _rights_on_version(name))
     if users[0].is_callers:
         yield _run(connection, settings.users_table, _rights_on_users(settings, name))
-    if is_distributed(connection):
+    if has_distributed_tables(connection):
         yield "row security: not enabled, because Citus has the rows (docs/scale.md)"
     elif secure:
         yield _secure(connection, own, settings.user_id_type)
