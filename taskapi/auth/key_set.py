@@ -20,7 +20,6 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from taskapi.auth.keys import VerificationKey
-from taskapi.auth.token import Token
 from taskapi.errors import InvalidToken, KeysUnavailable
 from taskapi.observability import metrics
 from taskapi.strict_json import decode
@@ -92,20 +91,23 @@ class KeySet:
         self._fetched_at = -math.inf
         self._failed_at = -math.inf
 
-    async def verify(self, token: Token) -> None:
-        """Check a token's signature with the key that it names.
+    async def key(self, key_id: str | None) -> VerificationKey:
+        """The key that a token names: the same object until another fetch has succeeded.
+
+        Args:
+            key_id: `kid` of the token's header.
 
         Raises:
-            InvalidToken: the auth server, asked since this call, has no such key; or the signature
-                is wrong.
+            InvalidToken: the token names none, or the auth server, asked since this call, has no
+                such key.
             KeysUnavailable: it could not be asked about this key, or not at all for `MAX_AGE`.
         """
-        if token.key_id is None:
+        if key_id is None:
             raise InvalidToken("The token names no key (kid).", "key")
-        key = await self._key(token.key_id)
+        key = await self._find(key_id)
         if key is None:
             raise InvalidToken("The token's key is not known to the auth server.", "key")
-        key.verify(token)
+        return key
 
     async def known(self) -> Mapping[str, VerificationKey]:
         """The keys by their ids, fetched first if they never were.
@@ -130,7 +132,7 @@ class KeySet:
             self._fetching.cancel()
         await self._http.aclose()
 
-    async def _key(self, key_id: str) -> VerificationKey | None:
+    async def _find(self, key_id: str) -> VerificationKey | None:
         came = time.monotonic()
         if key_id in self._keys and came - self._fetched_at > REFRESH_AGE:
             fetching = self.refresh()

@@ -1,5 +1,6 @@
 """From a token to its user: syntax, then signature, then the claims of its kind."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
@@ -10,6 +11,7 @@ from taskapi.auth.access_token import AccessTokenPolicy
 from taskapi.auth.claims import ClaimsPolicy, User
 from taskapi.auth.key_set import ALGORITHMS, KeySet
 from taskapi.auth.keys import SECRET_ALGORITHM, VerificationKey, shared_secret
+from taskapi.auth.proofs import Proof, Proofs
 from taskapi.auth.secret import secret_of
 from taskapi.auth.token import Token
 from taskapi.config import Settings
@@ -20,7 +22,7 @@ KEY_SET_ALGORITHMS = {name for names in ALGORITHMS.values() for name in names}
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Verifies tokens, each one anew: no result is kept.
+    """Verifies tokens, and remembers what each has proven.
 
     A key is chosen by the algorithm of the token alone. Secret and key set never stand in for each
     other, so nobody can use a public key as the secret.
@@ -31,12 +33,14 @@ class Verifier:
         key_set: verifies every other algorithm, where the auth server publishes keys.
         access: what the claims of an OAuth access token must be, by the path of the protected
             resource that it is sent to; empty where none is accepted.
+        proofs: of tokens that were verified before.
     """
 
     policy: ClaimsPolicy
     secret: VerificationKey | None = None
     key_set: KeySet | None = None
     access: Mapping[str, AccessTokenPolicy] = field(default_factory=dict)
+    proofs: Proofs = field(default_factory=Proofs)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -64,15 +68,34 @@ class Verifier:
             InvalidToken: the token proves nothing; the detail says why.
             KeysUnavailable: the auth server's keys are needed and cannot be fetched.
         """
+        proof = self.proofs.of(compact, resource)
+        if proof is not None and await self._still_holds(proof):
+            return proof.user
         token = tokens.parse(compact)
         policy = self._policy_for(token, resource)
-        if token.algorithm == SECRET_ALGORITHM and self.secret is not None:
-            self.secret.verify(token)
-        elif token.algorithm in KEY_SET_ALGORITHMS and self.key_set is not None:
-            await self.key_set.verify(token)
-        else:
-            raise InvalidToken("The token's algorithm is not accepted here.", "algorithm")
-        return policy.user_of(token.claims)
+        key = await self._key(token.algorithm, token.key_id)
+        key.verify(token)
+        user = policy.user_of(token.claims)
+        self.proofs.keep(compact, resource, Proof(token.algorithm, token.key_id, key, user))
+        return user
+
+    async def _still_holds(self, proof: Proof) -> bool:
+        """Whether the token has not expired, and its key is neither withdrawn nor replaced."""
+        is_valid = time.time() < proof.user.expires_at
+        return is_valid and await self._key(proof.algorithm, proof.key_id) is proof.key
+
+    async def _key(self, algorithm: str, key_id: str | None) -> VerificationKey:
+        """The key for tokens with this header.
+
+        Raises:
+            InvalidToken: there is none.
+            KeysUnavailable: the auth server's keys are needed and cannot be fetched.
+        """
+        if algorithm == SECRET_ALGORITHM and self.secret is not None:
+            return self.secret
+        if algorithm in KEY_SET_ALGORITHMS and self.key_set is not None:
+            return await self.key_set.key(key_id)
+        raise InvalidToken("The token's algorithm is not accepted here.", "algorithm")
 
     def _policy_for(self, token: Token, resource: str) -> ClaimsPolicy | AccessTokenPolicy:
         """The policy of a token's kind, so that no kind passes as the other (RFC 8725, 3.12).
