@@ -4,6 +4,7 @@ from starlette.types import Scope
 
 from taskapi.auth.claims import User
 from taskapi.auth.verifier import Verifier
+from taskapi.edge.fields import Fields
 from taskapi.errors import InvalidToken, NotAuthenticated
 from taskapi.observability import metrics
 
@@ -31,7 +32,7 @@ async def authenticate(scope: Scope, verifier: Verifier, resource: str) -> User:
 
 def _bearer_token(scope: Scope) -> bytes:
     """The token of the one `Authorization` header (RFC 6750, 2.1)."""
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    values = Fields.of(scope).lines(b"authorization")
     if not values:
         raise NotAuthenticated
     if len(values) > 1:

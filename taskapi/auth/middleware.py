@@ -9,7 +9,7 @@ which scope it needs, and refuses a token without it before it reads the body.
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskapi.auth.authentication import authenticate
-from taskapi.auth.authorization import ProtectedResource, resource_of, served
+from taskapi.auth.authorization import resource_of, served
 from taskapi.auth.metadata import metadata_url
 from taskapi.auth.refusals import RefusalLimit
 from taskapi.auth.verifier import Verifier
@@ -34,23 +34,18 @@ class AuthMiddleware:
         self._refusals = RefusalLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        resource = None
-        if scope["type"] == "http":
-            resource = resource_of(scope["path"], self._resources)
+        resource = resource_of(scope["path"], self._resources)
         if resource is None:
             await self._app(scope, receive, send)
             return
         try:
-            await self._admit(scope, resource)
+            # Stored before the rule is applied, because the log names whoever is refused.
+            user = await authenticate(scope, self._verifier, resource.path)
+            scope["state"]["user"] = user
+            resource.rule(user, scope["path"])
             await self._app(scope, receive, send)
         except Challenged as refusal:  # of this layer, or of a route whose scope is missing
             refusal.resource_metadata = metadata_url(self._settings, resource)
             if isinstance(refusal, NotAuthenticated | InvalidToken):
                 self._refusals.count(scope, refusal)
             raise
-
-    async def _admit(self, scope: Scope, resource: ProtectedResource) -> None:
-        # Stored before the rule is applied, because the log names whoever is refused.
-        user = await authenticate(scope, self._verifier, resource.path)
-        scope["state"]["user"] = user
-        resource.rule(user, scope["path"])

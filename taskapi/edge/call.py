@@ -9,8 +9,10 @@ from fastapi.security.base import SecurityBase
 from pydantic import BaseModel
 
 from taskapi.edge.body import BoundedRequest
+from taskapi.edge.fields import Fields
 
-Reader = Callable[[BoundedRequest, str], Any]
+Reader = Callable[[BoundedRequest], Any]
+"""What a client has sent for one parameter; None where that is nothing."""
 
 
 class Call:
@@ -31,7 +33,9 @@ class Call:
         """The endpoint's arguments; with entries in `errors`, where the request breaks a rule."""
         results: list[Any] = []
         for dependency in self._dependencies:
-            results.append(await dependency.run(request, results, errors))
+            values = dependency.arguments(request, results, errors)
+            # Not called if the request has broken a rule.
+            results.append(None if errors else await dependency.call(**values))
         return self._endpoint.arguments(request, results, errors)
 
     async def on(self, arguments: dict[str, Any]) -> Any:
@@ -77,11 +81,6 @@ class Step:
         self._none = {name: None for name, position in inputs.items() if position is None}
         self._inputs = [(name, at) for name, at in inputs.items() if at is not None]
 
-    async def run(self, request: BoundedRequest, results: list[Any], errors: list[Any]) -> Any:
-        """The callable's result; it is not called if the request has broken a rule."""
-        values = self.arguments(request, results, errors)
-        return None if errors else await self.call(**values)
-
     def arguments(
         self, request: BoundedRequest, results: list[Any], errors: list[Any]
     ) -> dict[str, Any]:
@@ -99,7 +98,7 @@ class Step:
 class Parameter:
     """One parameter: where in a request it is, and what type it must have."""
 
-    __slots__ = ("_default", "_field", "_loc", "_read", "_required", "name")
+    __slots__ = ("_default", "_field", "_is_text", "_loc", "_read", "_required", "name")
 
     def __init__(self, field: ModelField, kind: str, read: Reader) -> None:
         self.name = field.name
@@ -107,35 +106,54 @@ class Parameter:
         self._read = read
         self._required = field.field_info.is_required()
         self._default = field.get_default()
+        self._is_text = field.field_info.annotation is str and not field.field_info.metadata
         self._loc = (kind,) if kind == "body" or is_model(field) else (kind, field.alias)
 
     def of(self, request: BoundedRequest, errors: list[Any]) -> Any:
         """Its value in this request; None, and entries in `errors`, where it breaks a rule."""
-        sent = self._read(request, self._field.alias)
+        sent = self._read(request)
         if sent is None:
             if self._required:
                 errors.append({"loc": self._loc, "type": "missing", "msg": "Field required"})
                 return None
             return self._default
+        if self._is_text:  # as it is in a path and in a header
+            return sent
         value, broken = self._field.validate(sent, loc=self._loc)
         errors.extend(broken)
         return value
 
 
 def _parameters(dependant: Dependant) -> list[Parameter]:
-    readers: list[tuple[str, list[ModelField], Reader]] = [
-        ("path", dependant.path_params, lambda request, name: request.path_params.get(name)),
-        ("query", dependant.query_params, lambda request, _: request.query),
-        ("header", dependant.header_params, _header),
-        ("body", dependant.body_params, lambda request, _: request.value),
+    return [
+        *(Parameter(field, "path", _path_reader(field.alias)) for field in dependant.path_params),
+        *(Parameter(field, "query", _query) for field in dependant.query_params),
+        *(Parameter(it, "header", _header_reader(it.alias)) for it in dependant.header_params),
+        *(Parameter(field, "body", _body) for field in dependant.body_params),
     ]
-    return [Parameter(field, kind, read) for kind, fields, read in readers for field in fields]
 
 
-def _header(request: BoundedRequest, name: str) -> str | None:
-    """All lines of a header as one, which means the same (RFC 9110, 5.3)."""
-    lines = request.headers.getlist(name)
-    return ", ".join(lines) if lines else None
+def _path_reader(name: str) -> Reader:
+    return lambda request: request.scope["path_params"].get(name)
+
+
+def _query(request: BoundedRequest) -> dict[str, str]:
+    return request.query
+
+
+def _header_reader(name: str) -> Reader:
+    """Reads all lines of a header as one, which means the same (RFC 9110, 5.3)."""
+    field_name = name.lower().encode()
+
+    def header(request: BoundedRequest) -> str | None:
+        lines = Fields.of(request.scope).lines(field_name)
+        return b", ".join(lines).decode("latin-1") if lines else None
+
+    return header
+
+
+def _body(request: BoundedRequest) -> dict[str, Any] | None:
+    return request.value
 
 
 def is_model(field: ModelField) -> bool:

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from starlette.types import Scope
 
 from taskapi.config_types import Networks
+from taskapi.edge.fields import Fields
 
 Address = IPv4Address | IPv6Address
 
@@ -38,7 +39,7 @@ def client_address(scope: Scope) -> str | None:
     address = _address(peer[0])
     if address is None:
         return None
-    lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    lines = Fields.of(scope).lines(b"x-forwarded-for")
     # Split at the right end only: the client may have sent thousands of commas.
     for element in reversed(b",".join(lines).rsplit(b",", MAX_PROXIES)):
         if not _is_in(address, trusted):

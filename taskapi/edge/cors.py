@@ -10,8 +10,9 @@ from http import HTTPStatus
 
 import structlog
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from taskapi.edge.fields import Fields
 from taskapi.edge.problem import Problem, problem_response
 from taskapi.origins import AllowedOrigins, check_origin
 
@@ -86,28 +87,21 @@ class CorsMiddleware:
         self._common: Headers = (VARY,) if origins else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+        fields = Fields.of(scope)
+        origin = fields.only(b"origin")
+        if origin is not None and _is_preflight(scope, fields):
+            await self._preflight(origin, scope, fields)(scope, receive, send)
             return
-        origin = _only(scope, b"origin")
-        if origin is not None and _is_preflight(scope):
-            await self._preflight(origin, scope)(scope, receive, send)
-            return
-        headers = self._common
+        headers: list[tuple[bytes, bytes]] = scope["state"]["response_headers"]
+        headers += self._common
         if origin is not None and self._origins.allow(origin):
-            headers = (*headers, *_granted(origin), EXPOSED)
+            headers += (*_granted(origin), EXPOSED)
+        await self._app(scope, receive, send)
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *headers]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if headers else send)
-
-    def _preflight(self, origin: bytes, scope: Scope) -> Response:
+    def _preflight(self, origin: bytes, scope: Scope, fields: Fields) -> Response:
         if self._origins.allow(origin):
             response = Response(status_code=HTTPStatus.NO_CONTENT)
-            response.raw_headers += [*_granted(origin), *_all_that_is_asked(scope)]
+            response.raw_headers += [*_granted(origin), *_all_that_is_asked(fields)]
         else:
             scope["state"]["refusal"] = "origin"
             self._refused.tell(origin)
@@ -149,15 +143,9 @@ class RefusedOrigins:
         return f"if you trust its pages, set CORS_ORIGINS={value}{local}"
 
 
-def _only(scope: Scope, wanted: bytes) -> bytes | None:
-    """The value of a header that was sent once: browsers send these no other way."""
-    values = [value for name, value in scope["headers"] if name == wanted]
-    return values[0] if len(values) == 1 else None
-
-
-def _is_preflight(scope: Scope) -> bool:
+def _is_preflight(scope: Scope, fields: Fields) -> bool:
     asked = scope["method"] == "OPTIONS"
-    return asked and _only(scope, b"access-control-request-method") is not None
+    return asked and fields.only(b"access-control-request-method") is not None
 
 
 def _granted(origin: bytes) -> Headers:
@@ -168,15 +156,15 @@ def _granted(origin: bytes) -> Headers:
     )
 
 
-def _all_that_is_asked(scope: Scope) -> Headers:
+def _all_that_is_asked(fields: Fields) -> Headers:
     """Any headers, because the origin is trusted, and nobody has a list of what tools add."""
     headers = [
         (b"access-control-allow-methods", METHODS),
         (b"access-control-max-age", b"%d" % MAX_AGE_SECONDS),
     ]
-    asked = _only(scope, b"access-control-request-headers")
+    asked = fields.only(b"access-control-request-headers")
     if asked and ASKED_HEADERS.fullmatch(asked):
         headers.append((b"access-control-allow-headers", asked))
-    if _only(scope, b"access-control-request-private-network") == b"true":
+    if fields.only(b"access-control-request-private-network") == b"true":
         headers.append((b"access-control-allow-private-network", b"true"))
     return headers

@@ -57,9 +57,6 @@ class DeadlineMiddleware:
         self._is_scheduled = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         request = ActiveRequest(scope, receive)
         self._active.add(request)
         if not self._is_scheduled:

@@ -1,17 +1,15 @@
 """The layer in which every exception becomes a response."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 
 import structlog
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskapi.edge.body import ACCEPT_PATCH
 from taskapi.edge.problem import error_response
-from taskapi.edge.route import allowed_methods
 from taskapi.errors import ApiError, Draining, TooManyRequests, Unavailable
 from taskapi.observability import metrics
 
@@ -19,8 +17,6 @@ log = structlog.get_logger("taskapi")
 
 CLIENT_DISCONNECTED = 499
 """Never sent: nginx's status, for the log and the metrics, of a client that disconnected."""
-
-CLOSE = (b"connection", b"close")
 
 PATCH_IS_EXPLAINED = {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
 """With the types that it takes (RFC 5789, 2.2 and 3.1)."""
@@ -31,33 +27,19 @@ class ErrorMiddleware:
 
     Args:
         app: the layers within.
-        is_draining: whether the process is about to stop. Responses then close their connection.
     """
 
-    def __init__(self, app: ASGIApp, is_draining: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        begun = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            if message["type"] == "http.response.start" and self._is_draining():
-                message["headers"] = [*message["headers"], CLOSE]
-            await send(message)
-
         try:
-            await self._app(scope, receive, send_and_note)
+            await self._app(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - all end here, and bugs are logged
-            if begun:
+            if "status" in scope["state"]:
                 await _end_response(error, scope, send)
             else:
-                await _respond(error, scope, receive, send_and_note)
+                await _respond(error, scope, receive, send)
 
 
 async def _end_response(error: Exception, scope: Scope, send: Send) -> None:
@@ -77,10 +59,7 @@ async def _respond(error: Exception, scope: Scope, receive: Receive, send: Send)
         return
     _record(error, scope)
     response = error_response(error, scope)
-    methods = [scope["method"]]
-    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        methods = allowed_methods(scope)
-        response.headers["Allow"] = ", ".join(methods)
+    methods = response.headers.get("Allow", scope["method"])
     if response.status_code in PATCH_IS_EXPLAINED and "PATCH" in methods:
         response.headers["Accept-Patch"] = ACCEPT_PATCH
     await response(scope, receive, send)

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskapi.edge.client_address import client_address
+from taskapi.edge.fields import Fields
 from taskapi.observability import metrics, tracing
 from taskapi.observability.tracing import Caller
 
@@ -30,61 +31,70 @@ _IDS = Random()  # noqa: S311 - no secret. Its own, as a seed of the shared one 
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 NO_FIELDS: dict[str, str] = {}
+NOBODY: dict[str, str | None] = {"user": None}
+UNMATCHED = "unmatched"
 PRIVATE = ("/api/", "/mcp")
 """What no cache may store: whatever `auth.authorization` protects."""
 
 NO_STORE = (b"cache-control", b"no-store")
 NO_LIMIT: tuple[tuple[bytes, bytes], ...] = ()
+CLOSING = ((b"connection", b"close"),)
 
 
 class RequestLogMiddleware:
-    """Gives a request its id and a response its common headers; logs and counts both at the end."""
+    """Gives a request its id and a response its common headers; logs and counts both at the end.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Inner layers leave headers for the response in the state of the request, as `response_headers`,
+    and find there its status, as `status`, once it has begun. So only one layer looks at messages.
+
+    Args:
+        app: the layers within.
+        is_draining: whether the process is about to stop. Responses then close their connection.
+    """
+
+    def __init__(self, app: ASGIApp, is_draining: Callable[[], bool] = bool) -> None:
         self._app = app
+        self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
         started = time.perf_counter()
-        request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
-        caller = _caller(scope)
+        state = scope.setdefault("state", {})
+        fields = Fields.of(scope)
+        request_id = state["request_id"] = _request_id(fields)
+        caller = _caller(fields)
         span = None if tracing.spans is None else tracing.spans.request(caller)
         if span is not None:
-            scope["state"]["trace"] = span.ids
+            state["trace"] = span.ids
         elif caller is not None:
-            scope["state"]["trace"] = {"trace_id": caller.trace_id}
-        common_headers = [(b"x-request-id", request_id.encode()), NOSNIFF]
+            state["trace"] = {"trace_id": caller.trace_id}
+        headers = state["response_headers"] = [(b"x-request-id", request_id.encode()), NOSNIFF]
         if scope["path"].startswith(PRIVATE):
-            common_headers.append(NO_STORE)
-        status = 0
+            headers.append(NO_STORE)
 
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
+        def send_with_headers(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                status = message["status"]
-                limit = scope["state"].get("rate_limit", NO_LIMIT)  # left there by `rates`
-                message["headers"] = [*message["headers"], *common_headers, *limit]
-            await send(message)
+                state["status"] = message["status"]
+                limit = state.get("rate_limit", NO_LIMIT)  # left there by `rates`
+                closing = CLOSING if self._is_draining() else ()
+                message["headers"] = [*message["headers"], *headers, *limit, *closing]
+            return send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         finally:
-            _record(scope, status, time.perf_counter() - started, span)
+            _record(scope, time.perf_counter() - started, span)
 
 
-def _request_id(scope: Scope) -> str:
-    values = [value for name, value in scope["headers"] if name == b"x-request-id"]
-    if len(values) == 1 and REQUEST_ID.fullmatch(values[0]):
-        return bytes(values[0]).decode()
+def _request_id(fields: Fields) -> str:
+    sent = fields.only(b"x-request-id")
+    if sent is not None and REQUEST_ID.fullmatch(sent):
+        return sent.decode()
     return f"{_IDS.getrandbits(128):032x}"
 
 
-def _caller(scope: Scope) -> Caller | None:
-    values = [value for name, value in scope["headers"] if name == b"traceparent"]
-    return tracing.caller_of(values[0]) if len(values) == 1 else None
+def _caller(fields: Fields) -> Caller | None:
+    sent = fields.only(b"traceparent")
+    return None if sent is None else tracing.caller_of(sent)
 
 
 @cache
@@ -96,36 +106,47 @@ def _counters(method: str, route: str, status: int) -> tuple[Callable[[], None],
     )
 
 
-def _sender(state: dict[str, Any]) -> dict[str, str | None]:
-    """The user of the request, and the program that sent it for them, if one did."""
-    user = state.get("user")
-    if user is None or user.client_id is None:
-        return {"user": user and user.subject}
-    return {"user": user.subject, "client_id": user.client_id}
-
-
-def _record(
-    scope: MutableMapping[str, Any], status: int, seconds: float, span: "RequestSpan | None"
-) -> None:
-    method = scope["method"] if scope["method"] in METHODS else "other"
-    route = getattr(scope.get("route"), "path", "unmatched")
+def _record(scope: MutableMapping[str, Any], seconds: float, span: "RequestSpan | None") -> None:
     state = scope["state"]
-    waited = "deadline" in scope or getattr(scope.get("route"), "streams", False)
-    count, observe = _counters(method, route, status)
+    method, status = scope["method"], state.get("status", 0)
+    if method not in METHODS:
+        method = "other"
+    route = scope.get("route")
+    path = UNMATCHED if route is None else route.path
+    waited = "deadline" in scope or (route is not None and route.streams)
+    count, observe = _counters(method, path, status)
     count()
     if not waited:  # for how long a client listens says nothing about the service
         observe(seconds)
-    log.info(
-        "request",
-        request_id=state["request_id"],
-        method=method,
-        route=route,
-        status=status,
-        **({"open_s": round(seconds, 2)} if waited else {"ms": round(seconds * 1000, 2)}),
-        address=client_address(scope),
-        **_sender(state),
-        **({"reason": state["refusal"]} if "refusal" in state else NO_FIELDS),
-        **state.get("trace", NO_FIELDS),
+    _log(
+        {
+            "request_id": state["request_id"],
+            "method": method,
+            "route": path,
+            "status": status,
+            **({"open_s": round(seconds, 2)} if waited else {"ms": round(seconds * 1000, 2)}),
+            "address": client_address(scope),
+            **_sender(state.get("user")),
+            **({"reason": state["refusal"]} if "refusal" in state else NO_FIELDS),
+            **state.get("trace", NO_FIELDS),
+        }
     )
     if span is not None:
-        span.end(state["request_id"], method, route, status)
+        span.end(state["request_id"], method, path, status)
+
+
+def _sender(user: Any) -> dict[str, str | None]:
+    """The user of the request, and the program that sent it for them, if one did.
+
+    Args:
+        user: `auth.claims.User`, which this room stands below, or None.
+    """
+    if user is None:
+        return NOBODY
+    if user.client_id is None:
+        return {"user": user.subject}
+    return {"user": user.subject, "client_id": user.client_id}
+
+
+def _log(fields: dict[str, Any]) -> None:
+    log.info("request", **fields)

@@ -15,9 +15,7 @@ from fastapi import Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
-from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from taskapi.edge.body import BodyReader, BoundedRequest, json_object, raw_stream
@@ -73,7 +71,8 @@ class Route(APIRoute):
     Args:
         path: with parameters as `{name}`.
         endpoint: the coroutine function that responds.
-        method: also answered: HEAD, wherever GET is.
+        method: also answered: HEAD, wherever GET is (RFC 9110, 9.3.2), and the server omits the
+            content. FastAPI would document HEAD as an operation of its own.
         charged: a request is counted in its user's rate before its body is read. False where the
             endpoint counts it (`charge`), because only the body says whether it counts.
         deadline: seconds for a request, its body included. Without it, `REQUEST_TIMEOUT` or, if
@@ -137,23 +136,8 @@ class Route(APIRoute):
         self._call = Call(self.dependant)
         self._query_names = _query_names(self.dependant)
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether this route serves the path, and the method too.
-
-        HEAD is answered wherever GET is (RFC 9110, 9.3.2); the server omits the content. FastAPI
-        does not know of it, because it would document HEAD as an operation of its own.
-        """
-        # Not match: the pattern ends with `$`, which also matches in front of a last line break.
-        found = self.path_regex.fullmatch(scope["path"])
-        if found is None:
-            return Match.NONE, {}
-        child = {"endpoint": self.endpoint, "path_params": found.groupdict(), "route": self}
-        answered = scope["method"] in self.answered_methods
-        return Match.FULL if answered else Match.PARTIAL, child
-
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in self.answered_methods:
-            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED)
+        """Respond to a request whose path and method are this route's."""
         if self._error_body is not None:
             scope["state"][ERROR_BODY] = self._error_body
         if self.requires is not None and self.requires not in scope["state"]["user"].scopes:
@@ -218,12 +202,3 @@ def _query_names(dependant: Dependant) -> set[str]:
         for field in part.query_params
         for name, info in getattr(field.field_info.annotation, "model_fields", {}).items()
     }
-
-
-def allowed_methods(scope: Scope) -> list[str]:
-    """Of all routes with this path; the framework names only those of the first one."""
-    methods: set[str] = set()
-    for route in scope["app"].routes:
-        if route.matches(scope)[0] is Match.PARTIAL:
-            methods |= route.answered_methods
-    return sorted(methods)

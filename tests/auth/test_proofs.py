@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
@@ -34,8 +35,8 @@ def verified() -> Iterator[list[str]]:
     """The keys that have checked a signature, in turn: of this thread, so in one loop with it."""
     seen: list[str] = []
 
-    def watch(frame: object, event: str, _: object) -> None:
-        if event == "call" and getattr(frame, "f_code") is VerificationKey.verify.__code__:
+    def watch(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is VerificationKey.verify.__code__:
             seen.append("verified")
 
     sys.setprofile(watch)

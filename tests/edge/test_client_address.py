@@ -19,7 +19,9 @@ def address(peer: str | None, *lines: bytes, proxies: str = PROXIES) -> str | No
     app = SimpleNamespace(settings=Settings.model_validate({"trusted_proxies": proxies}))
     headers = [(b"host", b"x"), *((b"x-forwarded-for", line) for line in lines)]
     client = None if peer is None else (peer, 1234)
-    return client_address({"type": "http", "app": app, "client": client, "headers": headers})
+    return client_address(
+        {"type": "http", "app": app, "client": client, "headers": headers, "state": {}}
+    )
 
 
 @pytest.mark.parametrize(

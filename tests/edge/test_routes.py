@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pytest
 from fastapi import (
@@ -34,6 +34,7 @@ from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.edge.body import json_object, raw_stream
 from taskapi.edge.route import Route
+from taskapi.edge.route_table import RouteTable
 from taskapi.edge.router import Router, refuse_foreign_routes
 
 Json = dict[str, Any]
@@ -340,7 +341,7 @@ def sent(
         status = message.get("status", status)
         content += message.get("body", b"")
 
-    asyncio.run(app.router(scope, receive, send))
+    asyncio.run(RouteTable(cast("list[Route]", app.routes))(scope, receive, send))
     return status, content
 
 
