@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskapi.edge.client_address import client_address
 from taskapi.edge.fields import Fields
-from taskapi.observability import metrics, tracing
+from taskapi.observability import logs, metrics, tracing
 from taskapi.observability.tracing import Caller
 
 if TYPE_CHECKING:
@@ -149,4 +149,8 @@ def _sender(user: Any) -> dict[str, str | None]:
 
 
 def _log(fields: dict[str, Any]) -> None:
-    log.info("request", **fields)
+    lines = logs.request_lines
+    if lines is None:
+        log.info("request", **fields)
+    else:
+        lines.write_soon(logs.request_line(fields))

