@@ -4,6 +4,7 @@ At the bound, idle connections are closed for new ones. A process that reaches i
 instead drops new connections, and nothing says so.
 """
 
+import asyncio
 import heapq
 import resource
 from collections.abc import Callable
@@ -30,6 +31,9 @@ RESERVED_FILES = 48 + RESERVED_CONNECTIONS
 CLOSED_AT_ONCE = 16
 """One in so many of the connections, because finding the idle ones takes a look at all."""
 
+EXPIRY_SECONDS = 0.5
+"""Between two looks at which connections have been idle for too long."""
+
 FULL = "taskapi.full"
 """An extension of the ASGI scope: whether every connection is open and in use."""
 
@@ -43,6 +47,9 @@ class ClientConnection(Protocol):
 
     def close_idle(self) -> None:
         """Close it at once."""
+
+    def expire(self) -> None:
+        """Close it, because that time has come."""
 
 
 def is_full(scope: Scope) -> bool:
@@ -91,7 +98,8 @@ class Connections:
     def __init__(self, most: int) -> None:
         self._most = most
         self._open: dict[ClientConnection, None] = {}
-        self._reserved = 0
+        self._above: dict[ClientConnection, None] = {}
+        self._is_scheduled = False
         self._told = False
 
     def is_full(self) -> bool:
@@ -110,25 +118,45 @@ class Connections:
             metrics.CLIENT_CONNECTIONS_CUT.labels("full").inc()
             return False
         self._open[connection] = None
+        self._expire_later()
         self._show()
         return True
 
-    def reserve(self) -> bool:
-        """Take one of the places above the bound, to be passed to `unreserve`."""
-        free = self._reserved < RESERVED_CONNECTIONS
-        self._reserved += free
-        return free
-
-    def unreserve(self) -> None:
-        """Give one of these places back."""
-        self._reserved -= 1
+    def reserve(self, connection: ClientConnection) -> bool:
+        """Take one of the places above the bound, likewise; False if there is none."""
+        if len(self._above) >= RESERVED_CONNECTIONS:
+            return False
+        self._above[connection] = None
+        self._expire_later()
+        return True
 
     def remove(self, connection: ClientConnection) -> None:
         """Forget a connection; a second time changes nothing."""
+        self._above.pop(connection, None)
         self._open.pop(connection, None)
         if len(self._open) < self._most // 2:
             self._told = False
         self._show()
+
+    def _expire_later(self) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_later(EXPIRY_SECONDS, self._expire)
+
+    def _expire(self) -> None:
+        """Close those whose time has come.
+
+        One timer does so for all: one for each, set and cancelled with each request, takes 3
+        microseconds of it.
+        """
+        self._is_scheduled = False
+        now = asyncio.get_running_loop().time()
+        for connection in (*self._open, *self._above):
+            until = connection.idle_until
+            if until is not None and until <= now:
+                connection.expire()
+        if self._open or self._above:
+            self._expire_later()
 
     def _idle(self) -> list[tuple[float, ClientConnection]]:
         return [(until, each) for each in self._open if (until := each.idle_until) is not None]

@@ -49,7 +49,9 @@ class LingeringTransport(asyncio.Transport):
         self._is_client_sending = is_client_sending
         self.lingering = False
         self._reset_timer: asyncio.TimerHandle | None = None
-        self.write = transport.write  # type: ignore[method-assign]  # saves a call for each response
+        # These save a call for each response.
+        self.write = transport.write  # type: ignore[method-assign]
+        self.writelines = transport.writelines  # type: ignore[method-assign]
 
     def is_closing(self) -> bool:
         return self.lingering or self._transport.is_closing()

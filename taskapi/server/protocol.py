@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from urllib.parse import unquote
 
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,6 +29,7 @@ from taskapi.errors import (
 from taskapi.observability import metrics
 from taskapi.origins import AllowedOrigins
 from taskapi.server.connections import FULL, Connections
+from taskapi.server.exchange import Exchange
 from taskapi.server.framing import (
     HEAD_TOO_LARGE,
     MAX_HEAD_BYTES,
@@ -76,6 +78,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._extensions: dict[str, Any] = {}
         self._when_taken: list[Callable[[], None]] = []
         self._timeout = self._head_timeout = timeout
+        self._idle_until: float | None = None
         self._send_timeout = SEND_TIMEOUTS * timeout
         self._send_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -104,7 +107,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _has_place(self) -> bool:
         if self._all.admit(self):
             return True
-        self._is_reserved = self._all.reserve()
+        self._is_reserved = self._all.reserve(self)
         self._head_timeout = self.timeout_keep_alive = RESERVED_SECONDS
         return self._is_reserved
 
@@ -116,8 +119,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._lingering.cancel_reset()
         self._extensions.clear()  # which hold this connection
         self._all.remove(self)
-        if self._is_reserved:
-            self._all.unreserve()
         self._tell_taken()
         super().connection_lost(exc)
 
@@ -126,7 +127,7 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused or self._lingering.lingering:
             return
-        self._unset_keepalive_if_required()
+        self._idle_until = None
         self._unread_bytes += len(data)
         self._feeding = True
         try:
@@ -160,7 +161,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = self._in_message = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value.rstrip(b" \t"))  # no part of it (RFC 9110, 5.5)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value.rstrip(b" \t")))  # no part of it (RFC 9110, 5.5)
 
     def on_headers_complete(self) -> None:
         check_head(self.parser.get_http_version(), self.url, self.headers)
@@ -168,13 +172,45 @@ class HttpProtocol(HttpToolsProtocol):
             raise MalformedRequest("Too many requests at once on one connection.")
         if self._is_reserved and self.url not in RESERVED_PATHS:
             self.app = self._overloaded
-        super().on_headers_complete()
+        self._begin_exchange()
         if self._stopping or self._is_reserved:
             self.cycle.keep_alive = False
         self.headers = []  # The parser adds trailers, which must not become headers.
         self._in_head = False
         self._unread_bytes = 0
         self._cancel_head_timer()
+
+    def _begin_exchange(self) -> None:
+        """What uvicorn does at the end of a head, but with `Exchange`, and without WebSockets."""
+        version = self.parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        self.scope |= {
+            "method": self.parser.get_method().decode("ascii"),
+            "http_version": version,
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": url.path,
+            "query_string": url.query or b"",
+        }
+        before = self.cycle
+        self.cycle = Exchange(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)
@@ -189,7 +225,14 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_message = False
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_until = self.loop.time() + self.timeout_keep_alive
         if self._in_message and self._is_idle():
             self._await_request()
 
@@ -205,19 +248,19 @@ class HttpProtocol(HttpToolsProtocol):
         """
         if not self._in_message:
             self._cancel_head_timer()
-            self._unset_keepalive_if_required()
             seconds = STOP_SECONDS if self._stopping else self.timeout_keep_alive
-            self.timeout_keep_alive_task = self.loop.call_later(
-                seconds, self.timeout_keep_alive_handler
-            )
+            self._idle_until = self.loop.time() + seconds
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(self._head_timeout, self._on_head_timeout)
 
     @property
     def idle_until(self) -> float | None:
         """When it is closed anyway, by the loop's time; None while it serves a request."""
-        timer = self.timeout_keep_alive_task
-        return None if timer is None else timer.when()
+        return self._idle_until
+
+    def expire(self) -> None:
+        """Close, because the time of `idle_until` has come."""
+        self.timeout_keep_alive_handler()
 
     def close_idle(self) -> None:
         """Close at once."""
@@ -276,7 +319,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Replace the malformed request by one without its content, which cannot be trusted."""
         self.on_message_begin()
         self.url = b"/"
-        super().on_headers_complete()
+        self._begin_exchange()
         self.scope["method"] = ""
         self.cycle.keep_alive = False
 
