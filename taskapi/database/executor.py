@@ -174,9 +174,15 @@ class Executor:
         while True:
             attempt = Attempt()
             try:
-                async with self.pool.connection() as connection:
-                    attempt.connection = connection
-                    return await use(connection, attempt)
+                connection = attempt.connection = self.pool.take() or await self.pool.acquire()
+                try:
+                    result = await use(connection, attempt)
+                except BaseException as error:
+                    await self.pool.take_back(connection, error)
+                    raise
+                else:
+                    self.pool.release(connection)
+                    return result
             except Exception as error:
                 fault = attempt.fault_of(error)
                 if fault is None:

@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from types import TracebackType
+from time import monotonic
 
 import asyncpg
 
@@ -13,6 +12,7 @@ from taskapi.database import faults
 from taskapi.database.connection import Connection
 from taskapi.errors import ApiError, Overloaded
 from taskapi.observability import metrics
+from taskapi.slots import Slots
 
 MAX_WAITING_PER_CONNECTION = 50
 """Requests that may wait for each connection. At 2,000 statements a second and connection, the
@@ -55,8 +55,7 @@ class ConnectionPool:
         self._connect = connect
         self._size = size
         self._acquire_timeout = acquire_timeout
-        self._slots = asyncio.Semaphore(size)
-        self._waiting = 0
+        self._slots = Slots(size)
         # The most recently used goes first, so that superfluous ones grow old and are closed.
         self._idle: deque[Connection] = deque()
         self._opened_since = -EXPIRY_SECONDS
@@ -72,7 +71,7 @@ class ConnectionPool:
     @property
     def in_use(self) -> int:
         """Connections that run a statement, are being opened, or are being closed."""
-        return self._size - self._slots._value  # noqa: SLF001 - asyncio tells only whether it is 0
+        return self._slots.taken
 
     @property
     def open(self) -> int:
@@ -82,17 +81,24 @@ class ConnectionPool:
     @property
     def waiting(self) -> int:
         """Requests that wait for a connection."""
-        return self._waiting
+        return self._slots.waiting
 
-    def connection(self) -> "Lease":
-        """A connection for an `async with` block.
+    def take(self) -> Connection | None:
+        """A connection that can be used at once; None where only `acquire` gives one.
 
-        Entering it raises what `acquire` raises.
+        Nearly every statement gets its connection here, by a plain function call.
         """
-        return Lease(self)
+        if not self._idle or not self._slots.take():
+            return None
+        connection = self._idle.pop()
+        if not connection.closed and monotonic() - connection.idle_since <= TRUSTED_SECONDS:
+            return connection
+        self._idle.append(connection)
+        self._slots.give_back()
+        return None
 
     async def acquire(self) -> Connection:
-        """Take a connection, to be passed to `release` or `discard` afterwards.
+        """Take a connection, to be passed to `release` or `take_back` afterwards.
 
         Raises:
             Overloaded: none came free in time, or too many requests wait already.
@@ -102,7 +108,7 @@ class ConnectionPool:
         try:
             return await self._take_idle() or await self._open()
         except BaseException:
-            self._slots.release()
+            self._slots.give_back()
             raise
 
     def release(self, connection: Connection) -> None:
@@ -110,9 +116,18 @@ class ConnectionPool:
         if connection.opened_at < self._opened_since:
             connection.abort()
         elif not connection.closed:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = monotonic()
             self._idle.append(connection)
-        self._slots.release()
+        self._slots.give_back()
+
+    async def take_back(self, connection: Connection, error: BaseException) -> None:
+        """Return a connection whose use has ended with this error."""
+        if faults.ends_others(error):
+            self.expire(connection)
+        if _is_usable_after(error):
+            self.release(connection)
+        else:
+            await self.discard(connection)
 
     async def discard(self, connection: Connection) -> None:
         """Return a connection in an unknown state, and wait a moment until it is closed.
@@ -133,7 +148,7 @@ class ConnectionPool:
         just been done: a server that stays read-only serves reads, on connections that are not
         opened anew for each refused write.
         """
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         if ended.opened_at < self._opened_since or now - self._opened_since < EXPIRY_SECONDS:
             return
         self._opened_since = now
@@ -143,7 +158,7 @@ class ConnectionPool:
 
     def close_idle(self) -> None:
         """Close the connections that have been idle for too long."""
-        oldest = asyncio.get_running_loop().time() - MAX_IDLE_SECONDS
+        oldest = monotonic() - MAX_IDLE_SECONDS
         while self._idle and self._idle[0].idle_since < oldest:
             self._idle.popleft().abort()
 
@@ -152,28 +167,25 @@ class ConnectionPool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SHUTDOWN_SECONDS):
                 for _ in range(self._size):
-                    await self._slots.acquire()
+                    await self._slots.wait()
         await asyncio.gather(*(connection.close() for connection in self._idle))
         self._idle.clear()
 
     async def _acquire_slot(self) -> None:
-        if not self._slots.locked():
-            await self._slots.acquire()
+        if self._slots.take():
             return
-        if self._waiting >= MAX_WAITING_PER_CONNECTION * self._size:
+        if self._slots.waiting >= MAX_WAITING_PER_CONNECTION * self._size:
             metrics.NO_CONNECTION.labels("queue_full").inc()
             raise Overloaded
-        self._waiting += 1
-        began = time.perf_counter()
+        began = monotonic()
         try:
             async with asyncio.timeout(self._acquire_timeout):
-                await self._slots.acquire()
+                await self._slots.wait()
         except TimeoutError:
             metrics.NO_CONNECTION.labels("timed_out").inc()
             raise Overloaded from None
         finally:
-            self._waiting -= 1
-            metrics.WAIT_SECONDS.observe(time.perf_counter() - began)
+            metrics.WAIT_SECONDS.observe(monotonic() - began)
 
     async def _take_idle(self) -> Connection | None:
         while self._idle:
@@ -181,7 +193,7 @@ class ConnectionPool:
             if connection.closed:
                 self._reached = False  # by the server, which may be away
                 continue
-            idle = asyncio.get_running_loop().time() - connection.idle_since
+            idle = monotonic() - connection.idle_since
             if idle <= TRUSTED_SECONDS or await connection.responds():
                 return connection
             self.expire(connection)  # whatever forgot this one
@@ -215,31 +227,7 @@ class ConnectionPool:
         try:
             await connection.close()
         finally:
-            self._slots.release()
-
-
-class Lease:
-    """One use of a connection. A class, because a generator costs three microseconds more."""
-
-    __slots__ = ("_connection", "_pool")
-
-    def __init__(self, pool: ConnectionPool) -> None:
-        self._pool = pool
-
-    async def __aenter__(self) -> Connection:
-        self._connection = await self._pool.acquire()
-        return self._connection
-
-    async def __aexit__(
-        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
-    ) -> None:
-        connection, pool = self._connection, self._pool
-        if error is not None and faults.ends_others(error):
-            pool.expire(connection)
-        if error is None or _is_usable_after(error):
-            pool.release(connection)
-        else:
-            await pool.discard(connection)
+            self._slots.give_back()
 
 
 def _is_usable_after(error: BaseException) -> bool:

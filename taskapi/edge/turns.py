@@ -1,10 +1,10 @@
 """Turns: how many requests of one user are worked on at once, so that the others are served too."""
 
 import asyncio
-from collections import deque
 from types import TracebackType
 
 from taskapi.errors import ConcurrencyLimited
+from taskapi.slots import Slots
 
 MAX_WAITING = 200
 """Requests of one user that may wait. A hundred clients with one token, all at once, fit twice."""
@@ -20,21 +20,15 @@ class Turns:
         seconds: that a request waits for one.
 
     Attributes:
-        taken: turns, by user.
-        queues: of each user who has taken all turns, so that nobody overtakes those who wait.
+        users: who have taken a turn, with their turns.
+        waiting: requests of all users that wait.
     """
 
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit = limit
         self._seconds = seconds
-        self.taken: dict[str, int] = {}
-        self.queues: dict[str, deque[asyncio.Future[None]]] = {}
-        self._waiting = 0
-
-    @property
-    def waiting(self) -> int:
-        """Requests of all users that wait."""
-        return self._waiting
+        self.users: dict[str, Slots] = {}
+        self.waiting = 0
 
     def of(self, user: str) -> "Turn":
         """A turn of this user for an `async with` block.
@@ -49,48 +43,34 @@ class Turns:
         Raises:
             ConcurrencyLimited: too many requests of the user wait, or none came in time.
         """
-        taken = self.taken.get(user, 0)
-        if taken < self.limit:
-            self.taken[user] = taken + 1
-        else:
-            await self._wait(user)
+        turns = self.users.get(user)
+        if turns is None:
+            turns = self.users[user] = Slots(self.limit)
+        if not turns.take():
+            await self._wait(user, turns)
 
     def give_back(self, user: str) -> None:
         """Hand a turn to the user's request that has waited longest, or free it."""
-        for turn in self.queues.get(user, ()):
-            if not turn.done():
-                turn.set_result(None)
-                return
-        taken = self.taken.pop(user) - 1
-        if taken:
-            self.taken[user] = taken
+        turns = self.users[user]
+        turns.give_back()
+        self._forget_idle(user, turns)
 
-    async def _wait(self, user: str) -> None:
-        queue = self.queues.setdefault(user, deque())
-        if len(queue) >= MAX_WAITING:
+    async def _wait(self, user: str, turns: Slots) -> None:
+        if turns.waiting >= MAX_WAITING:
             raise ConcurrencyLimited(self.limit, "queue_full")
-        turn = asyncio.get_running_loop().create_future()
-        queue.append(turn)
-        self._waiting += 1
+        self.waiting += 1
         try:
             async with asyncio.timeout(self._seconds):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():  # it came just when this request was ended
-                self.give_back(user)
-            if isinstance(error, TimeoutError):
-                raise ConcurrencyLimited(self.limit, "timed_out") from None
-            raise
+                await turns.wait()
+        except TimeoutError:
+            raise ConcurrencyLimited(self.limit, "timed_out") from None
         finally:
-            self._waiting -= 1
-            self._leave(user, queue, turn)
+            self.waiting -= 1
+            self._forget_idle(user, turns)  # of a request that was ended just as its turn came
 
-    def _leave(
-        self, user: str, queue: deque[asyncio.Future[None]], turn: asyncio.Future[None]
-    ) -> None:
-        queue.remove(turn)
-        if not queue:
-            del self.queues[user]
+    def _forget_idle(self, user: str, turns: Slots) -> None:
+        if not turns.taken:
+            del self.users[user]
 
 
 class Turn:

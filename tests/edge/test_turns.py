@@ -56,9 +56,9 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def held(turns: Turns) -> tuple[int, int, int]:
-    """What is left of users: entries, queues, and requests that wait."""
-    return len(turns.taken), len(turns.queues), turns.waiting
+def held(turns: Turns) -> tuple[int, int]:
+    """What is left of users: entries, and requests that wait."""
+    return len(turns.users), turns.waiting
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -82,7 +82,7 @@ def test_requests_of_one_user_wait_in_their_order_and_those_of_others_do_not() -
         assert requests.started == ["a", "b", "B", "c", "d"]
         assert await requests.all_ended() == [None] * 6
         assert requests.started[-1] == "e"
-        assert held(requests.turns) == (0, 0, 0)
+        assert held(requests.turns) == (0, 0)
 
     run(test())
 
@@ -96,9 +96,9 @@ def test_who_waits_too_long_is_refused_and_leaves_the_queue() -> None:
             with pytest.raises(ConcurrencyLimited) as refused:
                 await late
             assert refused.value.reason == "timed_out"
-        assert held(requests.turns) == (1, 0, 0)
+        assert held(requests.turns) == (1, 0)
         await requests.all_ended()
-        assert held(requests.turns) == (0, 0, 0)
+        assert held(requests.turns) == (0, 0)
 
     run(test())
 
@@ -117,7 +117,7 @@ def test_the_queue_of_a_user_is_bounded_and_only_theirs() -> None:
         assert (refused.reason, refused.headers["Retry-After"]) == ("queue_full", "1")
         ended = await requests.all_ended()
         assert [each for each in ended if each is not None] == [refused]
-        assert held(requests.turns) == (0, 0, 0)
+        assert held(requests.turns) == (0, 0)
 
     run(test())
 
@@ -134,7 +134,7 @@ def test_a_turn_handed_to_a_request_that_is_cancelled_in_the_same_moment_goes_on
         await settled()
         assert requests.started == ["a", "c"]
         await requests.all_ended()
-        assert held(requests.turns) == (0, 0, 0)
+        assert held(requests.turns) == (0, 0)
 
     run(test())
 
@@ -170,14 +170,13 @@ def test_no_turn_is_ever_lost(steps: list[tuple[str, str, int]], limit: int) -> 
         _nobody_waits_in_vain(requests)
         ended = await requests.all_ended()
         assert all(e is None or isinstance(e, asyncio.CancelledError) for e in ended)
-        assert held(requests.turns) == (0, 0, 0)
+        assert held(requests.turns) == (0, 0)
 
     run(test())
 
 
 def _nobody_waits_in_vain(requests: Requests) -> None:
     turns = requests.turns
-    for user, queue in turns.queues.items():
-        assert queue
-        assert requests.working[user] == turns.limit
-    assert {user: n for user, n in requests.working.items() if n} == turns.taken
+    for user, of_user in turns.users.items():
+        assert requests.working[user] == (turns.limit if of_user.waiting else of_user.taken)
+    assert {user for user, count in requests.working.items() if count} == turns.users.keys()
