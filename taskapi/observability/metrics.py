@@ -1,7 +1,7 @@
 """Metrics, for Prometheus. No label has a value that a client can invent.
 
-A single worker keeps them in memory. Several keep theirs in files of one directory, which are added
-up by the worker that is asked: prometheus_client's multiprocess mode, chosen when it is imported.
+Each worker counts in memory. Several also write their figures, once a second, into files of one
+directory, which are added up by the worker that is asked: prometheus_client's multiprocess mode.
 """
 
 import os
@@ -25,15 +25,26 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from taskapi.observability import figures
+
 DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable in which prometheus_client looks for that directory."""
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only a folder of our own in it, mode 0700
-"""Preferred, because the files are written with every request and need not outlive the service."""
+"""Preferred, because the files are written all the time and need not outlive the service."""
 
 SAMPLE_SECONDS = 1.0
-"""Between two samples that a worker takes of itself, for the others to show."""
+"""Between two samples that a worker takes of itself, for the others to show.
 
+One that is killed loses what it has counted since the last."""
+
+
+def is_shared() -> bool:
+    """Whether this process is one of several workers."""
+    return DIRECTORY in os.environ
+
+
+figures.keep_in_memory(shared=is_shared())
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series, and only repeat when the process started
 
 REQUESTS = Counter("taskapi_requests", "Requests, by their response", ["method", "route", "status"])
@@ -155,11 +166,6 @@ class ProcessMetrics:
                 self._seen = sample.value
             else:
                 self._gauges[sample.name].set(sample.value)
-
-
-def is_shared() -> bool:
-    """Whether this process is one of several workers."""
-    return DIRECTORY in os.environ
 
 
 def exposition() -> bytes:

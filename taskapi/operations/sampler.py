@@ -12,7 +12,7 @@ from taskapi.database.faults import Fault
 from taskapi.edge.memory import ResponseMemory
 from taskapi.edge.turns import Turns
 from taskapi.errors import Limit, Refusal, Unavailable
-from taskapi.observability import metrics
+from taskapi.observability import figures, metrics
 
 
 class Sampler:
@@ -29,7 +29,7 @@ class Sampler:
         _create_counters()
 
     def sample(self) -> None:
-        """Set every gauge to its present value."""
+        """Set every gauge to its present value, and write what the other workers are to show."""
         metrics.CONNECTIONS_MAX.set(self._pool.size)
         metrics.CONNECTIONS_OPEN.set(self._pool.open)
         metrics.CONNECTIONS_IN_USE.set(self._pool.in_use)
@@ -38,12 +38,19 @@ class Sampler:
         metrics.RESPONSE_BYTES.set(self._memory.held)
         if self._process is not None:
             self._process.sample()
+        figures.write_all()
 
     async def keep_sampling(self) -> None:
-        """Sample every second until cancelled, because any worker may be asked for all of them."""
-        while metrics.is_shared():
+        """Sample every second, because any worker may be asked for all of them.
+
+        When it is cancelled, at the end, it takes a last sample: counters outlive their worker.
+        """
+        try:
+            while metrics.is_shared():
+                self.sample()
+                await asyncio.sleep(metrics.SAMPLE_SECONDS)
+        finally:
             self.sample()
-            await asyncio.sleep(metrics.SAMPLE_SECONDS)
 
 
 def _create_counters() -> None:

@@ -2,5 +2,6 @@
 
 `process` runs uvicorn with `protocol` (one connection), which uses `framing` (what a head may be)
 and `lingering` (how a connection ends). `listener` is the socket, `drain` the first step of a stop,
-`startup` reports why a start failed.
+`startup` reports why a start failed. Several workers accept connections with `accepting`, evenly by
+the numbers of `shares`.
 """

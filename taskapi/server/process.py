@@ -20,6 +20,8 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 import taskapi
 from taskapi.config import Settings
 from taskapi.observability import metrics
+from taskapi.server import shares
+from taskapi.server.accepting import WorkerLoop
 from taskapi.server.connections import Connections, max_connections
 from taskapi.server.drain import DRAIN_SECONDS, HANDLED
 from taskapi.server.listener import BACKLOG, CLOSING_SECONDS, drop_new_connections
@@ -33,6 +35,9 @@ POLL_SECONDS = 0.05
 WORKER_HEALTHCHECK_SECONDS = 60
 """A worker that does not respond to its supervisor for so long is replaced. It does not while it
 starts, and on a busy machine that takes longer than uvicorn's 5 seconds: none would ever serve."""
+
+WORKER_LOOP = f"{WorkerLoop.__module__}:{WorkerLoop.__qualname__}"
+"""As uvicorn takes it."""
 
 
 @contextmanager
@@ -148,13 +153,14 @@ def run(settings: Settings, listener: socket.socket, *, reload: bool) -> None:
         backlog=BACKLOG,
         timeout_worker_healthcheck=WORKER_HEALTHCHECK_SECONDS,
         timeout_graceful_shutdown=int(settings.request_timeout) + GRACE_SECONDS,
-        **uvicorn_options(settings),
+        **uvicorn_options(settings) | ({"loop": WORKER_LOOP} if settings.workers > 1 else {}),
     )
     server = Server(config)
     if reload:
         ChangeReload(config, target=server.run, sockets=[listener]).run()
     elif settings.workers > 1:
         with metrics.shared_by_workers():
+            shares.create(settings.workers)
             supervisor = Workers(config, sockets=[listener])
             supervisor.run()
         if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):

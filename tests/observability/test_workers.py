@@ -1,108 +1,38 @@
 """Figures of several workers: whichever of them is asked, it tells of all."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 
-from support.metrics import Series, figures, value
+from support.fleet import WORKERS, Fleet, fleet_on
+from support.metrics import figures, value
 from support.people import SECRET
-from support.programs import ADDRESS, READY, Service, members_of, started
+from support.programs import ADDRESS, READY, started
 from support.service import as_service, client_of
-from support.waiting import PATIENCE, eventually
+from support.waiting import eventually
 from taskapi.database.url import DatabaseUrl
 from taskapi.observability.metrics import DIRECTORY
-
-WORKERS = 2
 
 NOVEMBER_2023 = 1_700_000_000
 
 
-class Fleet:
-    """A service with several workers, and its clients, each of which asks once."""
-
-    def __init__(self, service: Service, address: str) -> None:
-        self._service = service
-        self._address = address
-
-    def get(self, path: str) -> httpx.Response:
-        """Ask whichever worker takes a new connection."""
-        return httpx.get(self._address + path, timeout=PATIENCE)
-
-    def figures(self) -> Series:
-        """What one of the workers says."""
-        with client_of(self._address) as http:
-            return figures(http)
-
-    @property
-    def workers(self) -> list[int]:
-        """Their process ids."""
-        return sorted(pid for pid in members_of(self._service) if "spawn_main" in _command(pid))
-
-    @property
-    def directory(self) -> Path:
-        """Where the figures are."""
-        variables = _read(self.workers[0], "environ").split("\0")
-        [directory] = [text for text in variables if text.startswith(DIRECTORY)]
-        return Path(directory.partition("=")[2])
-
-    @contextmanager
-    def only(self, worker: int) -> Iterator[None]:
-        """Have one worker take all connections: the others stand still."""
-        others = [pid for pid in self.workers if pid != worker]
-        try:
-            for pid in others:
-                os.kill(pid, signal.SIGSTOP)
-            yield
-        finally:
-            for pid in others:
-                os.kill(pid, signal.SIGCONT)
-
-    def end(self) -> int:
-        """Have it stop; gives the exit status."""
-        return self._service.end()
-
-    def livez(self) -> float:
-        """How many requests to `/livez` were counted."""
-        return value(self.figures(), "taskapi_requests_total", route="/livez")
-
-
-def _command(pid: int) -> str:
-    return _read(pid, "cmdline")
-
-
-def _read(pid: int, file: str) -> str:
-    try:
-        return Path(f"/proc/{pid}/{file}").read_text(errors="replace")
-    except OSError:  # it has ended meanwhile
-        return ""
-
-
 @pytest.fixture(scope="module")
 def fleet(database: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Several workers, each of which has started."""
-    folder = tmp_path_factory.mktemp("fleet")
-    settings = {
-        "DATABASE_URL": as_service(database).dsn,
-        "BETTER_AUTH_SECRET": SECRET,
-        "API_HOST": "127.0.0.1",
-        "WORKERS": WORKERS,
-        "DATABASE_POOL_SIZE": 2 * WORKERS,
-    }
-    command = ("taskapi", "serve", "--port", 0)
-    with started(*command, folder=folder, settings=settings) as service:
-        address = service.wait_for(ADDRESS)["url"]
-        for _ in range(WORKERS):
-            service.wait_for(READY)
-        yield Fleet(service, address)
+    with fleet_on(database, tmp_path_factory.mktemp("fleet")) as it:
+        yield it
 
 
 def count(fleet: Fleet) -> None:
-    """Ask for `/livez`, and wait until the worker has counted that, which follows the response."""
+    """Ask for `/livez`, and wait until the worker has counted that, which follows the response.
+
+    The worker that is asked writes its own figures first, so they are in its files then.
+    """
     before = fleet.livez()
     fleet.get("/livez")
     eventually(lambda: fleet.livez() > before, "the request is counted")
@@ -149,7 +79,7 @@ def test_a_file_in_which_a_worker_has_not_written_yet_is_passed_over(fleet: Flee
 def test_what_a_killed_worker_counted_stays_and_what_it_held_does_not(fleet: Fleet) -> None:
     victim = fleet.workers[0]
     with fleet.only(victim):
-        fleet.get("/livez")
+        count(fleet)
     counted = fleet.livez()
     os.kill(victim, signal.SIGKILL)
     eventually(
@@ -159,6 +89,63 @@ def test_what_a_killed_worker_counted_stays_and_what_it_held_does_not(fleet: Fle
     eventually(lambda: value(fleet.figures(), "taskapi_workers") == WORKERS, "it is replaced")
     assert fleet.livez() == counted
     assert value(fleet.figures(), "taskapi_database_connections_max") == 2 * WORKERS
+
+
+SERVE_WITHOUT_SAMPLES = """
+from taskapi.cli import main
+from taskapi.observability import metrics
+
+metrics.SAMPLE_SECONDS = 1_000_000
+main()
+"""
+
+COUNTED = re.compile('"route": "/livez"')
+"""The line of the log, which follows the count."""
+
+
+def test_counting_writes_to_no_file_and_the_end_of_a_worker_does(
+    database: DatabaseUrl, tmp_path: Path
+) -> None:
+    directory = tmp_path / "metrics"
+    directory.mkdir()
+    settings = {
+        "DATABASE_URL": as_service(database).dsn,
+        "BETTER_AUTH_SECRET": SECRET,
+        "API_HOST": "127.0.0.1",
+        DIRECTORY: directory,  # as one of several workers, of another process manager
+    }
+    command = ("python", "-c", SERVE_WITHOUT_SAMPLES, "serve", "--port", 0)
+    with (
+        started(*command, folder=tmp_path, settings=settings) as service,
+        client_of(service.wait_for(ADDRESS)["url"]) as http,
+    ):
+        service.wait_for(READY)
+
+        def count_one() -> None:
+            assert http.get("/livez").status_code == 200
+            service.wait_for(COUNTED)
+
+        count_one()  # which makes the series
+        assert value(figures(http), "taskapi_requests_total", route="/livez") == 1
+        before = contents(directory)
+        for _ in range(5):
+            count_one()
+        assert contents(directory) == before
+        assert in_files(directory) == 1
+        assert service.end(signal.SIGTERM) == 0
+    assert in_files(directory) == 6
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in directory.glob("*.db")}
+
+
+def in_files(directory: Path) -> float:
+    """How many requests to `/livez` the files tell of."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]  # so prometheus_client has it
+    asked = {"method": "GET", "route": "/livez", "status": "200"}
+    return registry.get_sample_value("taskapi_requests_total", asked) or 0
 
 
 def test_nothing_is_left_behind(fleet: Fleet) -> None:
