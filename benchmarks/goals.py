@@ -49,8 +49,9 @@ class Goal:
     figures: Mapping[str, Figure]
 
 
-def figure(name: str, peer: str, operation: Operation, connections: int = 32) -> Figure:
-    """A figure of the samples."""
+def figure(name: str, peer: str, operation: Operation, connections: int | None = None) -> Figure:
+    """A figure of the samples; of the operation's own number of connections by default."""
+    connections = connections or operation.connections
     asked = {"peer": peer, "operation": operation.name, "connections": connections}
     return lambda run: run.figures(name, **asked)
 

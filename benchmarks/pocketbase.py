@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 import httpx
@@ -83,8 +84,7 @@ class PocketBase(Peer):
                 {},
             )
             for body in operation.bodies
-            for user in users
-            for task_id in self._task_ids(user, new=operation.consumes)
+            for user, task_id in self._targets(users, new=operation.consumes)
         ]
 
     def fill(self) -> None:
@@ -118,6 +118,11 @@ class PocketBase(Peer):
         task = (TITLES[0], DESCRIPTION, *[_moment(datetime.now(UTC))] * 2)
         owners = (_id(users[number % len(users)]) for number in range(count))
         self._write(INSERT, [(f"new{n:012d}", *task, owner) for n, owner in enumerate(owners)])
+
+    def _targets(self, users: range, *, new: bool) -> list[tuple[int, str]]:
+        """One of each user after the other, as taskapi gets them."""
+        of_each = [[(user, task) for task in self._task_ids(user, new=new)] for user in users]
+        return [each for row in zip_longest(*of_each) for each in row if each]
 
     def _task_ids(self, user: int, *, new: bool) -> list[str]:
         """Some tasks of a user: of the filled ones, or of the new ones."""
