@@ -8,7 +8,7 @@ import typer
 
 from benchmarks import against, comparison, growth, pooler, report, transfer
 from benchmarks.load import Schedule
-from benchmarks.operations import ASKING, COMMON, DELETE, KNOWN_1000, ONE, OURS, Operation
+from benchmarks.operations import COMMON, DELETE, ONE, OURS, Operation
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result
 
@@ -30,13 +30,13 @@ def peers(
     """Measure taskapi and its peers in turn."""
     plan = comparison.Plan(rounds, Schedule(seconds))
     if quick:
-        plan = comparison.Plan(1, Schedule(), ours=(KNOWN_1000,), warm_up=False)
+        plan = comparison.QUICK
     if smoke:
-        plan = comparison.Plan(1, CHECKED, (ONE,), (), ASKING, warm_up=False, starts=1)
+        plan = comparison.SMOKE
     result = comparison.compare(plan)
     if not (quick or smoke):
         result.save("peers")
-    typer.echo(f"{report.peers_table(result)}\n\n{report.goals(peers=result)}")
+    typer.echo(report.told(result))
     _fail_on_errors(result)
 
 

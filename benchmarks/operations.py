@@ -21,6 +21,7 @@ UNIQUE = "{a unique number}"
 READER_OF_1000 = Users(1, 1, 1000)
 READER_OF_100 = Users(2, 2, 100)
 WRITERS = Users(3, 50, 20)  # many, because the writes of one user may wait for each other
+ONE_WRITER = Users(3, 3, 20)
 POLLERS_OF_100 = Users(51, 66, 100)  # many, because a user has few turns at once
 POLLERS_OF_1000 = Users(67, 82, 1000)
 ASKING = (READER_OF_1000, READER_OF_100, WRITERS, POLLERS_OF_100, POLLERS_OF_1000)
@@ -145,7 +146,7 @@ FIND_20 = replace(
     bodies=(FIND,),
     headers=BY_AGENT,
 )
-OURS = (*POLLS, ONCE, BATCH, IMPORT, SEARCH, LIST_20, FIND_20)
+OURS = (ONCE, BATCH, IMPORT, SEARCH, LIST_20, FIND_20, *POLLS)
 """What only taskapi can do."""
 
 

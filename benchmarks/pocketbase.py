@@ -3,7 +3,7 @@
 import secrets
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -80,7 +80,7 @@ class PocketBase(Peer):
                 operation.method,
                 "/api/collections/tasks/records" + operation.path.replace("{id}", task_id),
                 self._tokens[user],
-                {**body, "user": _id(user)} if body and operation.method == "POST" else body,
+                _owned(body, user) if operation.method == "POST" else body,
                 {},
             )
             for body in operation.bodies
@@ -180,6 +180,11 @@ def _collection(users: str) -> Body:
         ],
         **rules,
     }
+
+
+def _owned(body: Body, user: int) -> Body:
+    """A new task names its owner."""
+    return {**body, "user": _id(user)} if isinstance(body, Mapping) else body
 
 
 def _id(number: int) -> str:
