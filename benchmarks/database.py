@@ -162,8 +162,8 @@ class Database:
         # writes waited for each other, which was a tenth of PostgreSQL's CPU for them.
         found = self.run(
             "SELECT user_id, id FROM tasks WHERE user_id BETWEEN $1 AND $2 AND id > $3"
-            " ORDER BY row_number() OVER (PARTITION BY user_id ORDER BY hashint8(id)), user_id"
-            " LIMIT $4",
+            " ORDER BY row_number() OVER (PARTITION BY user_id ORDER BY hashint8(id)),"
+            " hashint8(user_id) LIMIT $4",
             values=(users.first, users.last, since, limit),
         )
         return [Task(*row) for row in found]
