@@ -107,6 +107,12 @@ BENCHMARKS = PYTHONPATH="$(CURDIR):$(CURDIR)/tests" benchmarks/.venv/bin/python 
 bench: benchmarks/.venv/ready ## Measure this service and its peers; `make bench OPTIONS=--quick` in two minutes
 	@$(BENCHMARKS) peers $(OPTIONS)
 
+REVISION ?= HEAD~1
+
+.PHONY: bench-against
+bench-against: benchmarks/.venv/ready ## Measure this checkout beside another revision: `REVISION=HEAD~1`
+	@$(BENCHMARKS) against $(REVISION) $(OPTIONS)
+
 .PHONY: bench-growth
 bench-growth: benchmarks/.venv/ready ## Measure how costs grow with the table and with a user's tasks
 	@$(BENCHMARKS) growth $(OPTIONS)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks peers`, `growth`, `transfer`, `pooler` and `report`."""
+"""`python -m benchmarks peers`, `against`, `growth`, `transfer`, `pooler` and `report`."""
 
 import signal
 import sys
@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from benchmarks import comparison, growth, pooler, report, transfer
+from benchmarks import against, comparison, growth, pooler, report, transfer
 from benchmarks.load import Schedule
-from benchmarks.operations import ASKING, DELETE, KNOWN_1000, ONE
+from benchmarks.operations import COMMON, DELETE, ONE, OURS, Operation
 from benchmarks.processes import BenchmarkError
 from benchmarks.results import Result
 
@@ -30,14 +30,37 @@ def peers(
     """Measure taskapi and its peers in turn."""
     plan = comparison.Plan(rounds, Schedule(seconds))
     if quick:
-        plan = comparison.Plan(1, Schedule(), ours=(KNOWN_1000,), warm_up=False)
+        plan = comparison.QUICK
     if smoke:
-        plan = comparison.Plan(1, CHECKED, (ONE,), (), ASKING, warm_up=False, starts=1)
+        plan = comparison.SMOKE
     result = comparison.compare(plan)
     if not (quick or smoke):
         result.save("peers")
-    typer.echo(f"{report.peers_table(result)}\n\n{report.goals(peers=result)}")
+    typer.echo(report.told(result))
     _fail_on_errors(result)
+
+
+@cli.command("against")
+def beside(
+    revision: Annotated[str, typer.Argument(help="The other revision of this checkout.")],
+    rounds: Rounds = 10,
+    seconds: Seconds = 1,
+    workers: Annotated[int, typer.Option(help="Of each service.", min=1, max=2)] = 1,
+    operation: Annotated[list[str] | None, typer.Option(help="Instead of the usual ones.")] = None,
+) -> None:
+    """Measure this checkout and another revision of it in turn."""
+    operations = [_named(name) for name in operation or ()] or against.OPERATIONS
+    plan = against.Plan(rounds, Schedule(seconds), workers, operations)
+    run = against.compare(plan, revision)
+    against.show(run)
+    _fail_on_errors(run)
+
+
+def _named(name: str) -> Operation:
+    named = {each.name: each for each in (*COMMON, *OURS)}
+    if name not in named:
+        raise BenchmarkError(f"There is no operation {name!r}: {', '.join(named)}")
+    return named[name]
 
 
 @cli.command("growth")

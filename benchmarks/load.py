@@ -21,14 +21,15 @@ class Schedule:
 
     Attributes:
         seconds: for how long.
-        connections: at once; each waits for a response before it sends the next request.
+        connections: at once; each waits for a response before it sends the next request. None
+            for as many as the operation has.
         rate: requests per second over all connections; None for as many as possible.
         verify: whether status and number of tasks of each response are checked, which costs the
             generator CPU. Otherwise only statuses from 400 on are errors.
     """
 
     seconds: int = 1
-    connections: int = 32
+    connections: int | None = None
     rate: float | None = None
     verify: bool = False
 
@@ -62,9 +63,10 @@ def wrk() -> str:
 
 def replay(requests: Sequence[bytes], port: int, schedule: Schedule, operation: Operation) -> Load:
     """Send the requests of an operation to a port, again and again."""
-    command = [wrk(), "--threads=1", f"--connections={schedule.connections}", "--timeout=10s"]
+    connections = schedule.connections or operation.connections
+    command = [wrk(), "--threads=1", f"--connections={connections}", "--timeout=10s"]
     command += [f"--duration={schedule.seconds}s", f"--script={SCRIPT}"]
-    pause = 1000 * schedule.connections / schedule.rate if schedule.rate else 0
+    pause = 1000 * connections / schedule.rate if schedule.rate else 0
     with tempfile.NamedTemporaryFile() as file:
         file.writelines(request + b"\0" for request in requests)
         file.flush()

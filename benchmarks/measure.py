@@ -24,7 +24,7 @@ def measure(peer: Peer, operation: Operation, number: int, schedule: Schedule) -
     return Sample(
         peer=peer.name,
         operation=operation.name,
-        connections=schedule.connections,
+        connections=schedule.connections or operation.connections,
         round=number,
         requests=load.requests,
         rate=load.requests / load.seconds,

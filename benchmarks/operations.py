@@ -15,17 +15,20 @@ from benchmarks.database import DESCRIPTION, TITLES, Task, Users
 SECRET = secrets.token_urlsafe(32)
 """Signs the tokens of this run: BETTER_AUTH_SECRET of each server."""
 
-UNIQUE = "{unique}"
-"""In a request: replaced by another number each time it is sent."""
+UNIQUE = "{a unique number}"
+"""In a request: replaced by another number of as many digits each time it is sent."""
 
 READER_OF_1000 = Users(1, 1, 1000)
 READER_OF_100 = Users(2, 2, 100)
 WRITERS = Users(3, 50, 20)  # many, because the writes of one user may wait for each other
-ASKING = (READER_OF_1000, READER_OF_100, WRITERS)
-STRANGERS = Users(51, 150, 1000)
+ONE_WRITER = Users(3, 3, 20)
+POLLERS_OF_100 = Users(51, 66, 100)  # many, because a user has few turns at once
+POLLERS_OF_1000 = Users(67, 82, 1000)
+ASKING = (READER_OF_1000, READER_OF_100, WRITERS, POLLERS_OF_100, POLLERS_OF_1000)
+STRANGERS = Users(83, 165, 1000)
 """They only fill the table."""
 
-Body = Mapping[str, object] | None
+Body = Mapping[str, object] | str | None
 Headers = Mapping[str, str]
 
 
@@ -36,10 +39,13 @@ class Operation:
     Attributes:
         name: in tables.
         method: of the request.
-        path: behind the path of the tasks; `{id}` is the task's.
-        bodies: sent as JSON, one after the other.
-        headers: in addition to the token; `{etag}` is that of the response to the plain request.
+        path: behind the path of the tasks; `{id}` is the task's, `{since}` the token behind the
+            user's last change.
+        bodies: sent as JSON, or as they are, one after the other.
+        headers: in addition to the token; `{etag}` is that of the user's list.
         users: who send it.
+        one_each: whether each user sends one request again and again, and not one for each task.
+        connections: at once, where the schedule names no number.
         consumes: whether each request needs a task of its own, which is gone afterwards.
         status: of the right response.
         tasks: the number of tasks in it.
@@ -52,10 +58,17 @@ class Operation:
     bodies: Sequence[Body] = (None,)
     headers: Headers = field(default_factory=dict)
     users: Users = WRITERS
+    one_each: bool = False
+    connections: int = 32
     consumes: bool = False
     status: int = 200
     tasks: int = 1
     endpoint: str = "/api/{owner}/tasks"
+
+    @property
+    def remembers(self) -> bool:
+        """Whether its requests name something that the user got before."""
+        return "{since}" in self.path or "{etag}" in self.headers.values()
 
 
 NEW = {"title": TITLES[0], "description": DESCRIPTION}
@@ -70,12 +83,38 @@ DELETE = Operation("delete", "DELETE", "/{id}", consumes=True, status=204, tasks
 COMMON = (ONE, LIST_100, LIST_1000, CREATE, UPDATE, TOGGLE, DELETE)
 """What every peer can do."""
 
-KNOWN: Headers = {"If-None-Match": "{etag}"}
-KNOWN_100 = replace(LIST_100, name="list of 100, unchanged", headers=KNOWN, status=304, tasks=0)
-KNOWN_1000 = replace(LIST_1000, name="list of 1000, unchanged", headers=KNOWN, status=304, tasks=0)
+KNOWN_100 = Operation(
+    "list of 100, unchanged",
+    headers={"If-None-Match": "{etag}"},
+    users=POLLERS_OF_100,
+    one_each=True,
+    status=304,
+    tasks=0,
+)
+KNOWN_1000 = replace(KNOWN_100, name="list of 1000, unchanged", users=POLLERS_OF_1000)
+NO_CHANGES = Operation(
+    "changes, nothing new",
+    path="/changes?since={since}",
+    users=POLLERS_OF_1000,
+    one_each=True,
+    tasks=0,
+)
+POLLS = (KNOWN_100, KNOWN_1000, NO_CHANGES)
 ONCE = replace(CREATE, name="create, with a key", headers={"Idempotency-Key": f"key-{UNIQUE}"})
 TEN = {"operations": [{"op": "create"} | NEW] * 10}
 BATCH = Operation("batch of 10 creates", "POST", "/batch", (TEN,), tasks=10)
+FILE = "".join(
+    json.dumps(NEW | {"title": f"{TITLES[0]} {line} {UNIQUE}"}) + "\n" for line in range(10)
+)
+IMPORT = Operation(
+    "import of 10 tasks",
+    "POST",
+    "/import?format=jsonl",
+    (FILE,),
+    connections=4,  # a worker takes no more imports at once
+    one_each=True,  # nor two of one user
+    tasks=0,
+)
 SEARCH = Operation("search in 1000", path="?q=nowhere", users=READER_OF_1000, tasks=0)
 LIST_20 = Operation("list of 20", path="?limit=20", users=READER_OF_1000, tasks=20)
 
@@ -107,7 +146,7 @@ FIND_20 = replace(
     bodies=(FIND,),
     headers=BY_AGENT,
 )
-OURS = (KNOWN_100, KNOWN_1000, ONCE, BATCH, SEARCH, LIST_20, FIND_20)
+OURS = (ONCE, BATCH, IMPORT, SEARCH, LIST_20, FIND_20, *POLLS)
 """What only taskapi can do."""
 
 
@@ -118,13 +157,16 @@ def token(user: int) -> str:
     return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(SECRET))
 
 
-def requests(operation: Operation, tasks: Iterable[Task], etag: str = "") -> list[bytes]:
+def requests(
+    operation: Operation, tasks: Iterable[Task], etag: str = "", since: str = ""
+) -> list[bytes]:
     """The requests of an operation about tasks, as taskapi takes them."""
     headers = {name: value.replace("{etag}", etag) for name, value in operation.headers.items()}
+    path = (operation.endpoint + operation.path).replace("{since}", since)
     return [
         request(
             operation.method,
-            (operation.endpoint + operation.path).format(owner=task.owner, id=task.id),
+            path.format(owner=task.owner, id=task.id),
             token(task.owner),
             body,
             headers,
@@ -136,7 +178,8 @@ def requests(operation: Operation, tasks: Iterable[Task], etag: str = "") -> lis
 
 def request(method: str, path: str, bearer: str, body: Body, headers: Headers) -> bytes:
     """One HTTP/1.1 request of a client that keeps its connection."""
-    content = b"" if body is None else json.dumps(body).encode()
+    text = body if isinstance(body, str) else "" if body is None else json.dumps(body)
+    content = text.encode()
     fields = {"Host": "127.0.0.1", "Authorization": f"Bearer {bearer}", **headers}
     if content:
         fields |= {"Content-Type": "application/json", "Content-Length": str(len(content))}

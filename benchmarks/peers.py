@@ -1,14 +1,15 @@
 """The servers that are compared, and how each is started."""
 
 import http.client
+import json
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.database import Database
+from benchmarks.database import Database, Task
 from benchmarks.operations import READER_OF_100, SECRET, UNIQUE, Operation, requests, token
 from benchmarks.processes import BenchmarkError, Server
 
@@ -49,16 +50,27 @@ class Peer:
     def requests(self, operation: Operation, new: int) -> list[bytes]:
         """Restore the tasks, and give requests: as many as `new`, where each consumes a task."""
         tasks = self.database.targets(operation.users, new if operation.consumes else 0)
-        etag = ""
-        if "{etag}" in operation.headers.values():
-            plain = requests(replace(operation, headers={}), tasks[:1])
-            etag = self.send(plain[0])[0].headers["ETag"]
-        return requests(operation, tasks, etag)
+        if operation.one_each:
+            tasks = list({task.owner: task for task in tasks}.values())
+        if not operation.remembers:
+            return requests(operation, tasks)
+        return [each for task in tasks for each in requests(operation, [task], *self._got(task))]
+
+    def _got(self, task: Task) -> tuple[str, str]:
+        """What its owner has when everything has been read: the list's tag, the feed's token."""
+        listed, _ = self.send(requests(Operation("list"), [task])[0])
+        page = {"next": "", "has_more": True}
+        while page["has_more"]:
+            since = f"?since={page['next']}" if page["next"] else ""
+            changes = Operation("changes", path=f"/changes{since}")
+            page = json.loads(self.send(requests(changes, [task])[0])[1])
+        return listed.headers["ETag"], str(page["next"])
 
     def send(self, request: bytes) -> tuple[http.client.HTTPResponse, bytes]:
         """The response to a request on a connection of its own, and its body."""
         with socket.create_connection(("127.0.0.1", self.server.port)) as connection:
-            connection.sendall(request.replace(UNIQUE.encode(), b"checked"))
+            number = str(time.time_ns())[: len(UNIQUE)]
+            connection.sendall(request.replace(UNIQUE.encode(), number.encode()))
             response = http.client.HTTPResponse(connection)
             response.begin()
             return response, response.read()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pygal
 from pygal.style import Style
 
-from benchmarks.goals import figure, rates
+from benchmarks.goal import figure, rates
 from benchmarks.growth import KINDS, LIST, POINTS, table_name
 from benchmarks.operations import COMMON
 from benchmarks.peers import FLOOR, ONE_WORKER, POCKETBASE, TEXTBOOK, TWO_WORKERS

@@ -3,10 +3,11 @@
 import secrets
 import sqlite3
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 import httpx
@@ -79,12 +80,11 @@ class PocketBase(Peer):
                 operation.method,
                 "/api/collections/tasks/records" + operation.path.replace("{id}", task_id),
                 self._tokens[user],
-                {**body, "user": _id(user)} if body and operation.method == "POST" else body,
+                _owned(body, user) if operation.method == "POST" else body,
                 {},
             )
             for body in operation.bodies
-            for user in users
-            for task_id in self._task_ids(user, new=operation.consumes)
+            for user, task_id in self._targets(users, new=operation.consumes)
         ]
 
     def fill(self) -> None:
@@ -118,6 +118,11 @@ class PocketBase(Peer):
         task = (TITLES[0], DESCRIPTION, *[_moment(datetime.now(UTC))] * 2)
         owners = (_id(users[number % len(users)]) for number in range(count))
         self._write(INSERT, [(f"new{n:012d}", *task, owner) for n, owner in enumerate(owners)])
+
+    def _targets(self, users: range, *, new: bool) -> list[tuple[int, str]]:
+        """One of each user after the other, as taskapi gets them."""
+        of_each = [[(user, task) for task in self._task_ids(user, new=new)] for user in users]
+        return [each for row in zip_longest(*of_each) for each in row if each]
 
     def _task_ids(self, user: int, *, new: bool) -> list[str]:
         """Some tasks of a user: of the filled ones, or of the new ones."""
@@ -175,6 +180,11 @@ def _collection(users: str) -> Body:
         ],
         **rules,
     }
+
+
+def _owned(body: Body, user: int) -> Body:
+    """A new task names its owner."""
+    return {**body, "user": _id(user)} if isinstance(body, Mapping) else body
 
 
 def _id(number: int) -> str:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks.comparison import progress
 from benchmarks.database import Database
-from benchmarks.goals import AT_MOST, TIMES, Goal, figure, ratio, verdicts
+from benchmarks.goal import AT_MOST, TIMES, Goal, figure, ratio, verdicts
 from benchmarks.load import Schedule
 from benchmarks.machine import facts
 from benchmarks.measure import measure

@@ -69,7 +69,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+                env=_compiling() | {"PYTHONPATH": str(ROOT)} | environment,
                 start_new_session=True,
             )
         self.pid = self._process.pid
@@ -78,19 +78,22 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Not SIGTERM, after which a service waits until its balancer has noticed.
-        self._process.send_signal(signal.SIGINT)
+        # Not SIGTERM, after which a service waits until its balancer has noticed. And to the whole
+        # group, as Ctrl-C does: make hands it on to nobody.
+        os.killpg(self.pid, signal.SIGINT)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()
 
-    def wait_until_ready(self, path: str, headers: Mapping[str, str] | None = None) -> None:
+    def wait_until_ready(
+        self, path: str, headers: Mapping[str, str] | None = None, seconds: float = START_SECONDS
+    ) -> None:
         """Wait until GET of a path succeeds; `start_seconds` has how long that took."""
         url = f"http://127.0.0.1:{self.port}{path}"
         with httpx.Client(headers=headers) as client:  # one, because making it takes 20 ms of CPU
-            while time.monotonic() - self._started < START_SECONDS and self._process.poll() is None:
+            while time.monotonic() - self._started < seconds and self._process.poll() is None:
                 try:
                     if client.get(url).is_success:
                         self.start_seconds = time.monotonic() - self._started
@@ -103,6 +106,12 @@ class Server:
     def truncate_log(self) -> None:
         """Empty the log: thousands of lines per second would fill the disk."""
         os.truncate(self._log, 0)
+
+
+def _compiling() -> dict[str, str]:
+    """The environment, but files are compiled once, as on a user's machine, not at each start."""
+    hindrances = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+    return {name: value for name, value in os.environ.items() if name not in hindrances}
 
 
 def cpu_seconds(roots: Iterable[int]) -> float:

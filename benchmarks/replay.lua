@@ -40,8 +40,9 @@ end
 function request()
   position = position + 1
   local text = requests[(position - 1) % #requests + 1]
-  if text:find("{unique}", 1, true) then
-    text = text:gsub("{unique}", os.time() .. "-" .. position)
+  if text:find("{a unique number}", 1, true) then
+    -- As long as the words, because the length of the body has been told already.
+    text = text:gsub("{a unique number}", string.format("%010d%07d", os.time(), position))
   end
   return text
 end

@@ -3,7 +3,8 @@
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 
-from benchmarks.goals import GOALS, figure, growth_goals, rates, ratio, verdicts
+from benchmarks.goal import figure, rates, ratio, verdicts
+from benchmarks.goals import GOALS, growth_goals
 from benchmarks.operations import COMMON, OURS, Operation
 from benchmarks.peers import FLOOR, ONE_WORKER, POCKETBASE, TEXTBOOK, TWO_WORKERS
 from benchmarks.plots import plot_growth, plot_peers
@@ -12,7 +13,7 @@ from benchmarks.results import Result
 
 PAGE = ROOT / "docs" / "performance.md"
 NAMES = (ONE_WORKER, TWO_WORKERS, POCKETBASE, TEXTBOOK, FLOOR)
-MACHINE = ("date", "revision", "processor", "speed", "system")
+MACHINE = ("date", "revision", "processor", "speed", "speed at the end", "system")
 NOTHING = "\N{EN DASH}"
 
 
@@ -21,8 +22,9 @@ def peers_table(run: Result) -> str:
     head = ["", *NAMES, "rate: 2 workers to PocketBase", "CPU: 1 worker to floor"]
     measured = run.distinct("operation")
     rows = [list(_row(run, it)) for it in (*COMMON, *OURS) if it.name in measured]
-    memory = [max(run.figures("api_megabytes", peer=name)) for name in NAMES]
-    return _markdown(head, [*rows, ["memory, MB", *(f"{each:,.0f}" for each in memory), "", ""]])
+    sizes = [run.figures("api_megabytes", peer=name) for name in NAMES]
+    memory = [_median([max(each)] if each else [], ",.0f") for each in sizes]
+    return _markdown(head, [*rows, ["memory, MB", *memory, "", ""]])
 
 
 def _row(run: Result, operation: Operation) -> Iterator[str]:
@@ -42,9 +44,16 @@ def _median(values: Sequence[float], style: str) -> str:
     return format(statistics.median(values), style) if values else NOTHING
 
 
-def goals(peers: Result | None = None, growth: Result | None = None) -> str:
-    """All goals that these runs can tell about, one per line."""
-    lines = [*verdicts(GOALS, peers)] if peers else []
+def told(peers: Result) -> str:
+    """A run of the peers at the terminal: the table, the machine, and each goal."""
+    return f"{peers_table(peers)}\n\n{_about('peers', peers)}\n\n{goals(peers, of_all=True)}"
+
+
+def goals(
+    peers: Result | None = None, growth: Result | None = None, *, of_all: bool = False
+) -> str:
+    """All goals that these runs can tell about, one per line; `of_all` as `verdicts` has it."""
+    lines = [*verdicts(GOALS, peers, of_all=of_all)] if peers else []
     lines += verdicts(growth_goals(growth.about["sizes"]), growth) if growth else []
     return "\n".join(f"- {line}" for line in lines)
 
