@@ -55,12 +55,16 @@ class DeadlineMiddleware:
         self._patient: set[ActiveRequest] = set()
         self._patient_check = 0.0
         self._is_scheduled = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = ActiveRequest(scope, receive)
+        # Not get_running_loop() for each request, which is a system call in Python 3.11 (getpid).
+        if self._loop is None or not self._loop.is_running():
+            self._loop = asyncio.get_running_loop()
+        request = ActiveRequest(scope, receive, self._loop)
         self._active.add(request)
         if not self._is_scheduled:
-            self._check_later()
+            self._check_later(self._loop)
         try:
             await self._app(scope, request.receive, send)
         except asyncio.CancelledError:
@@ -72,13 +76,13 @@ class DeadlineMiddleware:
             self._patient.discard(request)
             request.close()
 
-    def _check_later(self) -> None:
+    def _check_later(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_scheduled = True
-        asyncio.get_running_loop().call_later(CHECK_SECONDS, self._check)
+        loop.call_later(CHECK_SECONDS, self._check, loop)
 
-    def _check(self) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_scheduled = False
-        now, draining = asyncio.get_running_loop().time(), self._is_draining()
+        now, draining = loop.time(), self._is_draining()
         for request in self._active:
             request.check(now, self._seconds, draining=draining)
         patient = {request for request in self._active if request.is_patient}
@@ -89,7 +93,7 @@ class DeadlineMiddleware:
             for request in self._patient:
                 request.check(now, self._seconds, draining=draining)
         if self._active or self._patient:
-            self._check_later()
+            self._check_later(loop)
 
 
 class ActiveRequest:
@@ -103,6 +107,7 @@ class ActiveRequest:
         "_ahead",
         "_has_body",
         "_listener",
+        "_loop",
         "_reading",
         "_receive",
         "_scope",
@@ -111,11 +116,12 @@ class ActiveRequest:
         "reason",
     )
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        task = asyncio.current_task()
+    def __init__(self, scope: Scope, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
+        task = asyncio.current_task(loop)
         assert task is not None  # noqa: S101 - for the types: a coroutine runs in a task
         self._task = task
-        self._started = task.get_loop().time()
+        self._loop = loop
+        self._started = loop.time()
         self._scope = scope
         self._receive = receive
         self._reading = False
@@ -149,7 +155,7 @@ class ActiveRequest:
             self._end(Draining())
         elif self._ahead is None and not self._reading:  # who reads sees a disconnect anyway
             self._ahead = asyncio.Queue(maxsize=1)  # so that no body is read far ahead of its use
-            self._listener = self._task.get_loop().create_task(self._listen(self._ahead))
+            self._listener = self._loop.create_task(self._listen(self._ahead))
 
     @property
     def is_patient(self) -> bool:

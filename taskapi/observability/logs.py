@@ -54,10 +54,10 @@ class LineWriter:
         one turn.
         """
         self._waiting.append(f"{line}\n")
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop = loop
-            loop.call_soon(self._end_turn)
+        # Not get_running_loop() for each line, which is a system call in Python 3.11 (getpid).
+        if self._loop is None or not self._loop.is_running():
+            self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._end_turn)
 
     def _end_turn(self) -> None:
         self._loop = None
@@ -114,7 +114,7 @@ def _to_json(event: object, **_: object) -> str:
 
 def request_line(fields: EventDict) -> str:
     """The line of a request, as structlog's processors write it (5 microseconds instead of 12)."""
-    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    now = f"{datetime.now(UTC).replace(tzinfo=None).isoformat()}Z"
     return _to_json({**fields, "event": "request", "level": "info", "timestamp": now})
 
 

@@ -21,6 +21,7 @@ from taskapi.edge.conditional import (
 )
 from taskapi.edge.cursor import InvalidCursor
 from taskapi.edge.memory import MEBIBYTE, SHORT_BYTES, ResponseMemory, Share
+from taskapi.edge.problem import NO_HEADERS
 from taskapi.idempotency.header import REPLAYED
 from taskapi.resource.pages import PageRequest
 from taskapi.resource.store import Page, RenderedRow, ResourceStore
@@ -33,10 +34,28 @@ ENVELOPE_BYTES = 4096
 """Of a page without its rows. A cursor has up to 2.7 kB: a title of 500 characters in base64."""
 
 
-class JsonBytes(Response):
-    """JSON that the database has already rendered."""
+JSON_TYPE = (b"content-type", b"application/json")
 
-    media_type = "application/json"
+
+class JsonBytes(Response):
+    """JSON that the database has already rendered.
+
+    Args:
+        content: the JSON.
+        headers: of the response.
+        status_code: likewise.
+    """
+
+    def __init__(
+        self, content: bytes, headers: Mapping[str, str] = NO_HEADERS, status_code: int = 200
+    ) -> None:
+        # Not Starlette's, which looks for each header whether it is there before it adds it.
+        self.status_code = status_code
+        self.background = None
+        self.body = content
+        self.raw_headers = [(b"content-length", b"%d" % len(content)), JSON_TYPE]
+        for name, value in headers.items():
+            self.raw_headers.append((name.lower().encode(), value.encode()))
 
 
 class SharedJson(JsonBytes):
@@ -49,9 +68,9 @@ class SharedJson(JsonBytes):
     """
 
     def __init__(
-        self, content: bytes, share: Share, headers: Mapping[str, str] | None = None
+        self, content: bytes, share: Share, headers: Mapping[str, str] = NO_HEADERS
     ) -> None:
-        super().__init__(content, headers=headers)
+        super().__init__(content, headers)
         share.shrink(len(content))
         self._share = share
 
@@ -65,7 +84,7 @@ class SharedJson(JsonBytes):
 def row_response(row: RenderedRow, known: Tags = NO_TAGS) -> Response:
     """A row, or 304 where the client has this version already."""
     headers = {"ETag": entity_tag(row.version)} | (REPLAYED if row.replayed else {})
-    if is_known_version(known, row.version):
+    if known and is_known_version(known, row.version):
         return Response(status_code=304, headers=headers)
     return JsonBytes(row.json, headers=headers)
 

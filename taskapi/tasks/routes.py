@@ -7,6 +7,7 @@ from fastapi import Depends, Path, Query, Request, Response
 from taskapi.config import MAX_ID
 from taskapi.edge.conditional import ExpectedVersions, KnownTags
 from taskapi.edge.preferences import handling
+from taskapi.edge.problem import NO_HEADERS
 from taskapi.edge.router import Router
 from taskapi.idempotency.header import REPLAYED, OptionalIdempotencyKey
 from taskapi.openapi.responses import errors, returns
@@ -105,7 +106,7 @@ async def batch_tasks(
     size = int(len(batch.operations) * tasks.resource.max_row_bytes)
     with await state.response_memory.hold(tasks.owner, size) as share:
         done = await run_batch(state.executor, tasks, batch, key)
-    return SharedJson(done.json, share, REPLAYED if done.replayed else None)
+    return SharedJson(done.json, share, REPLAYED if done.replayed else NO_HEADERS)
 
 
 @router.get(
