@@ -25,6 +25,9 @@ FIRST_USER = 10_000
 SOME = 20
 """Before the others, so that what the first ones load is there; ended before the others begin."""
 
+SETTLING_SECONDS = 3
+"""For what each stream does once: a look for a client that has left begins with the first second."""
+
 SECONDS = 16
 """More than the 15 seconds between two comments."""
 
@@ -36,6 +39,7 @@ def idle_streams(database: Database) -> dict[str, list[float]]:
             before = worker_megabytes([peer.server.pid])
         with _open(peer, STREAMS, FIRST_USER):
             grown = worker_megabytes([peer.server.pid]) - before
+            time.sleep(SETTLING_SECONDS)
             used = cpu_seconds([peer.server.pid])
             time.sleep(SECONDS)
             percent = (cpu_seconds([peer.server.pid]) - used) / SECONDS * 100
