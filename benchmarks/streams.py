@@ -26,7 +26,7 @@ SOME = 20
 """Before the others, so that what the first ones load is there; ended before the others begin."""
 
 SETTLING_SECONDS = 3
-"""For what each stream does once: a look for a client that has left begins with the first second."""
+"""For what each stream does once: it begins to look for a client that has left."""
 
 SECONDS = 16
 """More than the 15 seconds between two comments."""

@@ -18,7 +18,7 @@ class Router:
         common: options of every route that does not have its own.
 
     Attributes:
-        routes: in the order in which they were added, which is the order of matching.
+        routes: in the order in which they were added.
     """
 
     def __init__(self, prefix: str = "", **common: Unpack[RouteOptions]) -> None:

