@@ -31,8 +31,11 @@ class Slots:
         return len(self._queue)
 
     def take(self) -> bool:
-        """Take a slot, unless there is none, or others wait for one."""
-        if not self.free or self._queue:
+        """Take a slot, unless there is none.
+
+        Nobody is overtaken: a slot is free only if all who queue have theirs, or have given up.
+        """
+        if not self.free:
             return False
         self.free -= 1
         return True

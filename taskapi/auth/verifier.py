@@ -81,8 +81,8 @@ class Verifier:
 
     async def _still_holds(self, proof: Proof) -> bool:
         """Whether the token has not expired, and its key is neither withdrawn nor replaced."""
-        is_valid = time.time() < proof.user.expires_at
-        return is_valid and await self._key(proof.algorithm, proof.key_id) is proof.key
+        key = await self._key(proof.algorithm, proof.key_id)  # which may wait for a fetch
+        return key is proof.key and time.time() < proof.user.expires_at
 
     async def _key(self, algorithm: str, key_id: str | None) -> VerificationKey:
         """The key for tokens with this header.

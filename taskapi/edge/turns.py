@@ -69,7 +69,7 @@ class Turns:
             self._forget_idle(user, turns)  # of a request that was ended just as its turn came
 
     def _forget_idle(self, user: str, turns: Slots) -> None:
-        if not turns.taken:
+        if not turns.taken and self.users.get(user) is turns:
             del self.users[user]
 
 

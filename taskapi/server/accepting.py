@@ -14,7 +14,7 @@ from weakref import WeakSet
 import uvloop
 
 from taskapi.server import shares
-from taskapi.server.shares import Shares
+from taskapi.server.shares import ConnectionShares
 
 WAIT_SECONDS = 0.005
 """For a worker that has fewer connections to accept one: many times what its loop usually takes."""
@@ -57,7 +57,7 @@ class Acceptor:
     """
 
     def __init__(
-        self, loop: WorkerLoop, factory: Factory, listener: socket.socket, mine: Shares
+        self, loop: WorkerLoop, factory: Factory, listener: socket.socket, mine: ConnectionShares
     ) -> None:
         self._loop = loop
         self._factory = factory

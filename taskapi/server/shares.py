@@ -24,7 +24,7 @@ PATIENCE = 10
 SIGNED_64: Final = "q"
 
 
-class Shares:
+class ConnectionShares:
     """The numbers of all workers, and the place of this one among them.
 
     Args:
@@ -78,9 +78,9 @@ def create(workers: int) -> None:
 
 
 @cache
-def mine() -> Shares | None:
+def mine() -> ConnectionShares | None:
     """The numbers, in a worker of a service that has several."""
-    return Shares(_file()) if metrics.is_shared() and _file().exists() else None
+    return ConnectionShares(_file()) if metrics.is_shared() and _file().exists() else None
 
 
 def _file() -> Path:

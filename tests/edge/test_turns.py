@@ -149,6 +149,25 @@ STEPS = st.lists(
 )
 
 
+def test_a_request_that_leaves_as_its_turn_comes_takes_nothing_from_the_next() -> None:
+    """In one round of the loop: a turn is given back, its waiter leaves, and another one comes."""
+
+    async def test() -> None:
+        requests = Requests(Turns(1, PATIENCE))
+        requests.send("alice")
+        requests.send("alice")
+        await settled()
+        requests.end(0)
+        requests.tasks[1].cancel()
+        await asyncio.sleep(0)
+        requests.send("alice")
+        await settled()
+        assert isinstance((await requests.all_ended())[1], asyncio.CancelledError)
+        assert held(requests.turns) == (0, 0)
+
+    run(test())
+
+
 @given(STEPS, st.integers(1, 3))
 def test_no_turn_is_ever_lost(steps: list[tuple[str, str, int]], limit: int) -> None:
     """Whatever is sent, ended and cancelled, in whatever order and within one round of the loop."""
