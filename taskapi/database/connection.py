@@ -28,7 +28,7 @@ CLOSE_SECONDS = 2.0
 PLANS = "force_generic_plan"
 """One plan for all values: each statement has one good plan, by the index of its owner's rows. Else
 PostgreSQL plans a list anew each time for a user with fewer rows than most, which takes as long as
-the list of 100 itself. A `plan_cache_mode` in `DATABASE_URL` is stronger, outside of its `options`."""
+the list of 100 itself. `plan_cache_mode` as a parameter of `DATABASE_URL` is stronger."""
 
 BEGIN = "BEGIN"
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
