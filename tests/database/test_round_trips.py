@@ -84,7 +84,7 @@ BATCHES["batch once"] = BATCHES["batch"]._replace(headers=ONCE)
 
 TIMES = 10
 
-MOST_CALLS = 600
+MOST_CALLS = 350
 """Without the access log, as tests are not logged."""
 
 KINDS = {b"P": "parse", b"B": "bind", b"E": "execute", b"S": "sync", b"Q": "query"}
