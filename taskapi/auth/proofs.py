@@ -13,7 +13,7 @@ from taskapi.auth.claims import User
 from taskapi.auth.keys import VerificationKey
 
 MAX_PROOFS = 5_000
-"""Of a process; they take 4 MB. With more, the oldest is forgotten, and its token verified anew."""
+"""Of a process; they take 3 MB. With more, the oldest is forgotten, and its token verified anew."""
 
 
 class Proof(NamedTuple):
@@ -46,9 +46,11 @@ class Proofs:
 
     def keep(self, compact: bytes, resource: str, proof: Proof) -> None:
         """Keep what a token has proven; only a token that is valid may come here."""
+        key = sha256(compact).digest(), resource
+        self._kept.pop(key, None)  # of a token that is proven again, which is the newest then
         if len(self._kept) >= MAX_PROOFS:
             del self._kept[next(iter(self._kept))]
-        self._kept[sha256(compact).digest(), resource] = proof
+        self._kept[key] = proof
 
     def __len__(self) -> int:
         """Proofs that are kept."""

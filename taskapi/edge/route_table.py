@@ -1,7 +1,7 @@
 """The table of routes: finds the route of a path, segment by segment.
 
-The framework tries the pattern of one route after the other, and takes 8 microseconds to find the
-one that reads a task. This takes 2, whatever the number of routes.
+The framework tries the pattern of one route after the other, and takes 5 to 10 microseconds to hand
+a request to its route, by where that stands. This takes 2 to 3, whatever the number of routes.
 """
 
 from collections.abc import Iterable

@@ -135,3 +135,16 @@ def test_another_key_of_the_same_id_ends_the_proofs_of_the_first(
     auth.publish(second)
     assert ask(client, old).status_code == 401
     assert ask(client, sign(second, auth)).status_code == 200
+
+
+def test_a_token_that_is_proven_again_takes_no_others_place(
+    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proofs, "MAX_PROOFS", 2)
+    first, second = token(jti=1).encode(), token(jti=2).encode()
+    for compact in (first, second):
+        asyncio.run(verifier.user_of(compact))
+    again = verifier.proofs.of(second, "")
+    assert again is not None
+    verifier.proofs.keep(second, "", again)
+    assert verifier.proofs.of(first, "") is not None
