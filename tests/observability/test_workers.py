@@ -99,9 +99,6 @@ metrics.SAMPLE_SECONDS = 1_000_000
 main()
 """
 
-COUNTED = re.compile('"route": "/livez"')
-"""The line of the log, which follows the count."""
-
 
 def test_counting_writes_to_no_file_and_the_end_of_a_worker_does(
     database: DatabaseUrl, tmp_path: Path
@@ -121,12 +118,18 @@ def test_counting_writes_to_no_file_and_the_end_of_a_worker_does(
     ):
         service.wait_for(READY)
 
+        def wait_until_counted(route: str) -> None:
+            """Wait for its line of the log: it follows the count, which follows the response."""
+            service.wait_for(re.compile(f'"route": "{route}"'))
+
         def count_one() -> None:
             assert http.get("/livez").status_code == 200
-            service.wait_for(COUNTED)
+            wait_until_counted("/livez")
 
-        count_one()  # which makes the series
+        count_one()
         assert value(figures(http), "taskapi_requests_total", route="/livez") == 1
+        wait_until_counted("/metrics")
+        # The series of both routes are in the files now, where a new one is put at once.
         before = contents(directory)
         for _ in range(5):
             count_one()
