@@ -102,6 +102,10 @@ class ResponseMemory:
         Raises:
             Overloaded: it was not in time.
         """
+        share = self.try_hold(owner, size)
+        return share or await self._wait_for(owner, size)
+
+    async def _wait_for(self, owner: Hashable, size: int) -> Share:
         try:
             async with asyncio.timeout(self._wait_seconds):
                 while (share := self.try_hold(owner, size)) is None:

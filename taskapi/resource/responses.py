@@ -140,8 +140,8 @@ async def read_page(
 ) -> tuple[Page, Share]:
     """A page, and what it holds of the memory for responses.
 
-    If the memory has no room for the longest page, a short one is read first: nearly all are short,
-    and only a page that is not has to wait, and is read again.
+    If the memory has no room for the longest page, a short one is tried: nearly all are short, and
+    only a page that is not has to wait, and is read again.
 
     Args:
         memory: has it.
@@ -155,12 +155,19 @@ async def read_page(
     if share is None:
         share = await memory.hold(store.owner, min(longest, SHORT_BYTES))
     with share:
-        page = await store.list(asked, (share.size - ENVELOPE_BYTES) // copies)
-    if share.size < longest and page.next_cursor is not None and page.shown < asked.limit:
+        page = await store.list_whole(asked, _room(share, copies))
+    if page is not None:
+        return page, share
+    if share.size < longest:
         share.release()
-        with await memory.hold(store.owner, longest) as share:
-            page = await store.list(asked, (share.size - ENVELOPE_BYTES) // copies)
-    return page, share
+        share = await memory.hold(store.owner, longest)
+    with share:
+        return await store.list_cut(asked, _room(share, copies)), share
+
+
+def _room(share: Share, copies: int) -> int:
+    """Bytes of rows for which a share is enough."""
+    return (share.size - ENVELOPE_BYTES) // copies
 
 
 def page_json(name: str, asked: PageRequest, page: Page) -> bytes:

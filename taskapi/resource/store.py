@@ -15,7 +15,7 @@ from taskapi.edge.cursor import Position, issue_cursor, read_cursor
 from taskapi.errors import ApiError, Overloaded, QuotaExceeded, UserNotFound, VersionMismatch
 from taskapi.idempotency.store import IdempotencyKey, OutcomeStore, Write
 from taskapi.resource.definition import Resource
-from taskapi.resource.pages import PageRequest, Shape, page_statement
+from taskapi.resource.pages import Bound, PageRequest, Shape, page_statement
 from taskapi.resource.statements import ResourceStatements, statements_of
 
 Versions = list[datetime] | None
@@ -109,23 +109,41 @@ class ResourceStore:
         return _clock(await self._fetch(self.statements.clock, {}))
 
     async def list(self, request: PageRequest, max_bytes: int) -> Page:
-        """One page of rows, which ends early where `limit` rows are more than so many bytes.
+        """One page of rows, which ends early where they are more than so many bytes of JSON.
 
         Raises:
             InvalidCursor: the cursor was not issued for this list.
         """
-        values = {"limit": request.limit, "offset": request.offset, **request.filters}
+        page = await self.list_whole(request, max_bytes)
+        return page or await self.list_cut(request, max_bytes)
+
+    async def list_whole(self, request: PageRequest, max_bytes: int) -> Page | None:
+        """The same, or None where it would end early."""
+        always_fits = request.limit * self.resource.max_row_bytes <= max_bytes
+        bound = Bound.NONE if always_fits else Bound.REFUSED
+        row = await self._page_row(request, max_bytes, bound)
+        return row and self._page_of(request, row)
+
+    async def list_cut(self, request: PageRequest, max_bytes: int) -> Page:
+        """The same by one statement, which costs more than `list_whole`."""
+        return self._page_of(request, await self._page_row(request, max_bytes, Bound.CUT))
+
+    async def _page_row(self, request: PageRequest, max_bytes: int, bound: Bound) -> Any:
+        values = {
+            "limit": request.limit,
+            "offset": request.offset,
+            "max_bytes": max_bytes,
+            **request.filters,
+        }
         if request.cursor is not None:
             max_length = getattr(self._sort_column(request).type, "length", None)
             position = read_cursor(self._scope(request), request.cursor, max_length)
             values |= {"after_value": position.value, "after_id": position.id}
-        bounded = request.limit * self.resource.max_row_bytes > max_bytes
-        if bounded:
-            values["max_bytes"] = max_bytes
         is_later = request.cursor is not None
-        names = frozenset(request.filters)
-        shape = Shape(request.sort, names, is_later, bounded, request.counted)
-        row = await self._fetch(page_statement(self.resource, self._users, shape), values)
+        shape = Shape(request.sort, frozenset(request.filters), is_later, request.counted, bound)
+        return await self._fetch(page_statement(self.resource, self._users, shape), values)
+
+    def _page_of(self, request: PageRequest, row: Any) -> Page:
         if not (row["known"] or self._users.create_unknown):
             raise UserNotFound
         next_cursor = None

@@ -11,7 +11,7 @@ from taskapi.database.owner import Users
 from taskapi.database.statement import Constant, Statement, compiled
 from taskapi.idempotency import statements as idempotency
 from taskapi.idempotency.store import Write
-from taskapi.resource.pages import Shape, page_statement
+from taskapi.resource.pages import Bound, Shape, page_statement
 from taskapi.resource.statements import ResourceStatements
 from taskapi.tasks import statements
 from taskapi.tasks.models import Task
@@ -40,7 +40,7 @@ def all_statements() -> Named:
     for creating in (False, True):
         users = Users("users", create_unknown=creating)
         holders[f"creating={creating} "] = vars(ResourceStatements(TASKS, users))
-        for shape in starmap(Shape, product(ORDERS, NARROWED, (False, True), (False, True))):
+        for shape in starmap(Shape, product(ORDERS, NARROWED, (False, True), (False, True), Bound)):
             holders[f"{shape} "] = {"page": page_statement(TASKS, users, shape)}
     return {
         holder + name: statement

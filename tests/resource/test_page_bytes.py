@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from support.people import Person
 from support.rows import execute
+from taskapi.database.owner import Users
 from taskapi.database.url import DatabaseUrl
+from taskapi.resource.pages import Bound, Shape, page_statement
 from taskapi.resource.responses import MAX_PAGE_BYTES
 from taskapi.tasks.statements import TASKS
 
@@ -57,6 +59,29 @@ def test_a_page_that_would_be_longer_ends_early_and_says_so(
 
 
 NEWEST_FIRST = "SELECT id FROM tasks WHERE user_id = $1 ORDER BY created_at DESC, id DESC"
+
+
+@pytest.mark.parametrize(
+    ("texts", "rendered", "shown"),
+    [
+        (["x" * 100] * 300, True, True),
+        (["\x01" * 5000] * 300, True, False),  # 1.5 MB, and 9 MB of JSON
+        (["🎂" * 5000] * 300, False, False),
+    ],
+    ids=["short", "long in JSON", "long"],
+)
+def test_a_page_that_is_refused_is_not_rendered_if_its_texts_alone_are_too_long(
+    alice: Person, database: DatabaseUrl, texts: list[str], rendered: bool, shown: bool
+) -> None:
+    fill(database, alice, texts)
+    shape = Shape(bound=Bound.REFUSED)
+    statement = page_statement(TASKS, Users("users", create_unknown=True), shape)
+    asked = {"owner": int(alice.id), "limit": 1000, "offset": 0, "max_bytes": MAX_PAGE_BYTES}
+    arguments = statement.arguments(asked)
+    plan = execute(database, f"EXPLAIN (ANALYZE, COSTS OFF) {statement.text}", *arguments)
+    [page] = [line for [line] in plan if "Subquery Scan on page" in line]
+    assert ("never executed" not in page) == rendered
+    assert len(execute(database, statement.text, *arguments)) == shown
 
 
 @pytest.mark.parametrize("sort", SORTS)

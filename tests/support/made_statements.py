@@ -7,7 +7,7 @@ from taskapi.database import pooler, schema, search_path, tables
 from taskapi.database.owner import Users
 from taskapi.doctor import division, rights, users
 from taskapi.migrations import catalog
-from taskapi.resource.pages import Shape, page_statement
+from taskapi.resource.pages import Bound, Shape, page_statement
 from taskapi.resource.statements import ResourceStatements
 from taskapi.tasks.statements import TASKS
 from taskapi.transfer import erasing
@@ -19,7 +19,10 @@ USERS = Users("users", create_unknown=True)
 def make_statements() -> None:
     """Make them all."""
     ResourceStatements(TASKS, USERS)
-    for shape in (Shape(), Shape("-title", frozenset(TASKS.filters), after=True, bounded=True)):
+    for shape in (
+        Shape(bound=Bound.REFUSED),
+        Shape("-title", frozenset(TASKS.filters), after=True, bound=Bound.CUT),
+    ):
         page_statement(TASKS, USERS, shape)
     changes_statement(TASKS)
     pooler.name_statement("taskapi_0")
