@@ -43,26 +43,40 @@ class Listener:
             one connection.
     """
 
-    __slots__ = ("_woken", "seen", "turn")
+    __slots__ = ("_is_woken", "_waiting", "seen", "turn")
 
     def __init__(self, turn: asyncio.Lock) -> None:
-        self._woken = asyncio.Event()
+        self._is_woken = False
+        self._waiting: asyncio.Future[None] | None = None
         self.seen: datetime | None = None
         self.turn = turn
 
     def wake(self) -> None:
         """Say that the user's rows may have changed."""
-        self._woken.set()
+        self._is_woken = True
+        self._end_wait()
 
     async def woken(self, seconds: float) -> bool:
-        """Wait so long for a change; returns whether there may be one."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            return False
-        self._woken.clear()
-        return True
+        """Wait so long for a change; returns whether there may be one.
+
+        By a timer and not by `asyncio.timeout`, which would cancel the task that waits and catch
+        that: most waits of an event stream end without a change.
+        """
+        if not self._is_woken:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(seconds, self._end_wait)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        is_woken, self._is_woken = self._is_woken, False
+        return is_woken
+
+    def _end_wait(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
 
 class Audience:
