@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from support.metrics import figures, figures_at_rest, value
+from support.metrics import figures, figures_after, figures_at_rest, value
 from support.people import Person, sign, token_for
 from support.service import client_of, serving, settings_for
 from taskapi.database.url import DatabaseUrl
@@ -18,7 +18,7 @@ def test_a_request_is_counted_by_route_method_and_status(alice: Person) -> None:
     alice.create()
     alice.get()
     alice.get()
-    after = figures(alice.http)
+    after = figures_after(alice.http, before, 3)
     for method, status, count in (("POST", "201", 1), ("GET", "200", 2)):
         asked = {"method": method, "route": TASKS}
         name = "taskapi_requests_total"

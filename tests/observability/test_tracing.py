@@ -3,7 +3,7 @@
 import gzip
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from support.people import Person
+from support.waiting import eventually
 from taskapi.observability import tracing
 from taskapi.observability.spans import Spans
 from taskapi.observability.tracing import Caller, caller_of
@@ -144,7 +145,10 @@ def test_what_the_caller_does_not_sample_is_not_recorded(
     recorded: InMemorySpanExporter, alice: Person
 ) -> None:
     alice.get(headers={"traceparent": f"00-{TRACE}-{SPAN}-00"})
-    assert not recorded.get_finished_spans()
+    alice.get()  # which ends later, and is recorded
+    told = {span.context.trace_id for span in _finished(recorded) if span.context}
+    assert len(told) == 1
+    assert int(TRACE, 16) not in told
 
 
 def test_a_new_trace_begins_where_the_header_is_wrong(
@@ -170,7 +174,7 @@ def test_a_statement_that_fails_is_an_error_without_its_words(
     assert tracing.spans is not None
     with pytest.raises(ValueError, match="business"), tracing.spans.statement("SELECT 1"):
         raise ValueError("nobody else's business")
-    [failed] = _finished(recorded)
+    [failed] = recorded.get_finished_spans()
     assert failed.status.status_code is StatusCode.ERROR
     assert failed.attributes is not None
     assert failed.attributes["error.type"] == "ValueError"
@@ -235,6 +239,11 @@ def test_opentelemetry_is_not_even_imported_by_default() -> None:
     subprocess.run([sys.executable, "-c", loaded], check=True)
 
 
-def _finished(recorded: InMemorySpanExporter) -> list[ReadableSpan]:
-    """All spans, in the order in which they ended."""
-    return list(recorded.get_finished_spans())
+def _finished(recorded: InMemorySpanExporter) -> Sequence[ReadableSpan]:
+    """All spans in the order of their ends: that of the request is last, after its response."""
+    eventually(lambda: _is_over(recorded.get_finished_spans()), "the request's span has ended")
+    return recorded.get_finished_spans()
+
+
+def _is_over(spans: Sequence[ReadableSpan]) -> bool:
+    return bool(spans) and spans[-1].kind is SpanKind.SERVER

@@ -44,13 +44,25 @@ def figures_at_rest(http: httpx.Client) -> Series:
     def at_rest() -> bool:
         seen.append(figures(http))
         before, now = seen[-2:]
-        return not any(value(now, name) for name in UNDER_WAY) and _ended(before) == _ended(now)
+        return not any(value(now, name) for name in UNDER_WAY) and ended(before) == ended(now)
 
     eventually(at_rest, "all is at rest")
     return seen[-1]
 
 
-def _ended(series: Series) -> float:
+def figures_after(http: httpx.Client, before: Series, count: int) -> Series:
+    """The figures once so many more requests are counted, which follows their responses."""
+    seen = [figures(http)]
+
+    def are_counted() -> bool:
+        seen.append(figures(http))
+        return ended(seen[-1]) - ended(before) >= count
+
+    eventually(are_counted, f"{count} requests are counted")
+    return seen[-1]
+
+
+def ended(series: Series) -> float:
     """How many requests have ended, without those for the figures."""
     name = "taskapi_requests_total"
     return value(series, name) - value(series, name, route="/metrics")
