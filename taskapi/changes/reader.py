@@ -11,8 +11,8 @@ from taskapi.auth.dependencies import current_user
 from taskapi.changes.feed import MAX_PAGE_BYTES, ChangeFeed, ChangesPage
 from taskapi.changes.notifier import Listener
 from taskapi.changes.position import BEGINNING, FeedPosition
-from taskapi.edge.body import invalid
 from taskapi.edge.cursor import InvalidCursor
+from taskapi.edge.invalid import invalid
 from taskapi.edge.memory import ResponseMemory, Share
 from taskapi.resource.dependency import own
 from taskapi.state import state_of

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from taskapi.edge.query import QueryModel
 from taskapi.resource.fields import PlainDigits
 from taskapi.tasks.schemas import EXAMPLE_TASK, TaskRead
 
@@ -13,10 +14,8 @@ USUAL_CHANGES = 500
 EXAMPLE_TOKEN = "AXf8GWRrmPpDAAZmvCGg0YB__________wAGZryGBQjAAAZmvDiC8oA"  # noqa: S105 - no secret
 
 
-class EventsQuery(BaseModel):
+class EventsQuery(QueryModel):
     """Where a stream begins."""
-
-    model_config = ConfigDict(extra="forbid")
 
     since: Annotated[
         str | None,

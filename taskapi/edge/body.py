@@ -9,10 +9,12 @@ from functools import lru_cache
 from typing import Any
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from starlette.requests import ClientDisconnect
 
 from taskapi.edge.fairness import charge
+from taskapi.edge.fields import Fields
+from taskapi.edge.invalid import MAX_NAME_CHARACTERS, invalid
+from taskapi.edge.query import Query
 from taskapi.errors import BodyTooLarge, NotJson
 from taskapi.strict_json import decode
 
@@ -22,14 +24,15 @@ class BoundedRequest(Request):
 
     Attributes:
         value: the JSON object that `json_object` has read; None if there was no body.
-        query: the parameters that `read_query` has read.
+        query: what its query says.
         announced_bytes: the length of the body, if `Content-Length` tells it; otherwise 0.
     """
 
     value: dict[str, Any] | None = None
-    query: dict[str, str]
+    query: Query
     announced_bytes = 0
     _max_body_bytes = 0
+    _bytes_read = 0
 
     def limit_body(self, max_bytes: int) -> None:
         """Allow a body of so many bytes.
@@ -38,8 +41,8 @@ class BoundedRequest(Request):
             BodyTooLarge: `Content-Length` announces a longer one.
         """
         # int() takes 4300 digits. The parser bounds the number, but not the zeros in front of it.
-        announced = self.headers.get("content-length", "").lstrip("0")
-        self.announced_bytes = int(announced) if announced.isdecimal() else 0
+        announced = b"".join(Fields.of(self.scope).lines(b"content-length")[:1]).lstrip(b"0")
+        self.announced_bytes = int(announced) if announced.isdigit() else 0
         if self.announced_bytes > max_bytes:
             raise _too_large(max_bytes)
         self._max_body_bytes = max_bytes
@@ -51,18 +54,27 @@ class BoundedRequest(Request):
             BodyTooLarge: it is longer than `limit_body` allows.
             ClientDisconnect: the client left before the end.
         """
-        left = self._max_body_bytes
         while not self._stream_consumed:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            self._stream_consumed = not message.get("more_body", False)
-            chunk = message.get("body", b"")
-            left -= len(chunk)
-            if left < 0:
-                raise _too_large(self._max_body_bytes)
-            if chunk:
-                yield chunk
+            if part := await self._next_part():
+                yield part
+
+    async def whole_body(self) -> bytes:
+        """All that `stream` gives: most bodies arrive in one part."""
+        body = await self._next_part()
+        if self._stream_consumed:
+            return body
+        return b"".join([body, *[part async for part in self.stream()]])
+
+    async def _next_part(self) -> bytes:
+        message = await self.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        self._stream_consumed = not message.get("more_body", False)
+        part: bytes = message.get("body", b"")
+        self._bytes_read += len(part)
+        if self._bytes_read > self._max_body_bytes:
+            raise _too_large(self._max_body_bytes)
+        return part
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:
@@ -105,12 +117,13 @@ async def json_bytes(request: BoundedRequest) -> bytes:
             UTF-8, or it has a content encoding.
         RateLimited: it weighs more than the user has left.
     """
-    body = b"".join([chunk async for chunk in request.stream()])
+    body = await request.whole_body()
     charge(request.scope, len(body) // BYTES_PER_WEIGHT)
     if body:
-        _check_type(request)
-        codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
-        if {coding.strip() for coding in codings} - {"", "identity"}:
+        fields = Fields.of(request.scope)
+        _check_type(fields.lines(b"content-type"), request.method)
+        codings = b",".join(fields.lines(b"content-encoding")).lower().split(b",")
+        if {coding.strip() for coding in codings} - {b"", b"identity"}:
             raise NotJson("Send the body without a content encoding.")
     return body
 
@@ -177,15 +190,6 @@ def _way_to_half_pair(value: Any) -> tuple[str | int, ...] | None:
     return None
 
 
-MAX_NAME_CHARACTERS = 64
-"""Of a member or parameter that an error names."""
-
-
-def invalid(loc: tuple[str | int, ...], kind: str, message: str) -> RequestValidationError:
-    """A 422 for a rule that no type can express, at this location of the request."""
-    return RequestValidationError([{"loc": loc, "type": kind, "msg": message}])
-
-
 MAX_CONTENT_TYPE_BYTES = 256
 """Parsing a content type of 150 kB took 10 seconds, measured."""
 
@@ -196,21 +200,20 @@ ACCEPT_PATCH = f"{MERGE_PATCH}, {JSON}"
 """The header `Accept-Patch` (RFC 5789, 3.1) of every resource that has the method."""
 
 
-def _check_type(request: Request) -> None:
-    content_types = request.headers.getlist("content-type")
+def _check_type(content_types: list[bytes], method: str) -> None:
     # With two of them, another reader could choose the other one.
     if len(content_types) != 1 or len(content_types[0]) > MAX_CONTENT_TYPE_BYTES:
         raise NotJson
     if not content_types[0].isascii():  # Python's email package ignores such a charset
         raise NotJson
-    _check_json(content_types[0], is_patch=request.method == "PATCH")
+    _check_json(content_types[0], is_patch=method == "PATCH")
 
 
 @lru_cache(maxsize=64)  # parsing takes 9 microseconds, and nearly all clients send the same
-def _check_json(content_type: str, *, is_patch: bool) -> None:
+def _check_json(content_type: bytes, *, is_patch: bool) -> None:
     """Any other `+json` has a meaning of its own, as application/json-patch+json has."""
     message = Message()
-    message["content-type"] = content_type
+    message["content-type"] = content_type.decode()
     kind = message.get_content_type()
     if kind != JSON and not (is_patch and kind == MERGE_PATCH):
         raise NotJson

@@ -124,10 +124,23 @@ class Parameter:
         return value
 
 
+class QueryParameter(Parameter):
+    """The model of the query, made once for all requests with the same query."""
+
+    __slots__ = ()
+
+    def of(self, request: BoundedRequest, errors: list[Any]) -> Any:
+        """The model; None, and entries in `errors`, where the query breaks a rule."""
+        query = request.query
+        if query.model is None:
+            query.model = super().of(request, errors)
+        return query.model
+
+
 def _parameters(dependant: Dependant) -> list[Parameter]:
     return [
         *(Parameter(field, "path", _path_reader(field.alias)) for field in dependant.path_params),
-        *(Parameter(field, "query", _query) for field in dependant.query_params),
+        *(QueryParameter(field, "query", _query) for field in dependant.query_params),
         *(Parameter(it, "header", _header_reader(it.alias)) for it in dependant.header_params),
         *(Parameter(field, "body", _body) for field in dependant.body_params),
     ]
@@ -138,7 +151,7 @@ def _path_reader(name: str) -> Reader:
 
 
 def _query(request: BoundedRequest) -> dict[str, str]:
-    return request.query
+    return request.query.values
 
 
 def _header_reader(name: str) -> Reader:

@@ -16,7 +16,7 @@ from fastapi import Depends, Header
 from fastapi.exceptions import RequestValidationError
 from xxhash import xxh3_64_hexdigest, xxh3_128_hexdigest
 
-from taskapi.edge.body import invalid
+from taskapi.edge.invalid import invalid
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from fastapi import Header
 
-from taskapi.edge.body import MAX_NAME_CHARACTERS, BoundedRequest, invalid
+from taskapi.edge.body import BoundedRequest
+from taskapi.edge.invalid import MAX_NAME_CHARACTERS, invalid
 
 PREFERENCE = re.compile(r'(?:[^",]|"[^"\\]*(?:\\.[^"\\]*)*"?)+')
 """One of a header: a comma in quotation marks is part of a value."""

@@ -1,9 +1,63 @@
-"""The query of a request, read once, by the same rules for every parameter of every route."""
+"""The query of a request, read by the same rules for every parameter of every route.
+
+Most requests ask what others have asked before, whoever they are of. So what a query says is kept.
+"""
 
 from collections.abc import Set as AbstractSet
+from functools import lru_cache, partial
+from typing import Any
 from urllib.parse import parse_qsl
 
-from taskapi.edge.body import MAX_NAME_CHARACTERS, invalid
+from pydantic import BaseModel, ConfigDict
+
+from taskapi.edge.invalid import MAX_NAME_CHARACTERS, invalid
+
+MAX_KEPT = 128
+"""Queries of a route. Reading one again takes longer, and nothing else."""
+
+MAX_KEPT_BYTES = 256
+"""Of a query that is kept."""
+
+
+class QueryModel(BaseModel):
+    """The query parameters of a route. Frozen, because requests share one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Query:
+    """What a query says. It does not change.
+
+    Attributes:
+        values: of the parameters that have one, by their names.
+        model: the same as the route's `QueryModel`, once one has been made of it.
+    """
+
+    __slots__ = ("model", "values")
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self.values = values
+        self.model: Any = None
+
+
+class QueryReader:
+    """Reads the queries of a route.
+
+    Args:
+        known: the names of the route's parameters.
+    """
+
+    def __init__(self, known: AbstractSet[str]) -> None:
+        self._read = partial(_read, known=known)
+        self._read_or_recall = lru_cache(MAX_KEPT)(self._read)
+
+    def read(self, query: bytes) -> Query:
+        """What a query says; `read_query` tells of errors."""
+        return self._read(query) if len(query) > MAX_KEPT_BYTES else self._read_or_recall(query)
+
+
+def _read(query: bytes, known: AbstractSet[str]) -> Query:
+    return Query(read_query(query, known))
 
 
 def read_query(query: bytes, known: AbstractSet[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from fastapi.security import HTTPBearer
 from starlette.responses import Response
 
 from taskapi.edge.call import callables, is_model, is_security
+from taskapi.edge.query import QueryModel
 from taskapi.scopes import SUPPORTED
 
 INSTEAD_OF_OPTIONS = {
@@ -143,6 +144,8 @@ def _wrong_query(parts: list[Dependant]) -> Iterator[str]:
     for field in fields:
         if not is_model(field):
             yield f"{field.name} is a query parameter; put it in a model: Annotated[Model, Query()]"
+        elif not issubclass(cast("type", field.field_info.annotation), QueryModel):
+            yield f"requests share {field.name}; make its model a QueryModel, which is frozen"
         for name, info in getattr(field.field_info.annotation, "model_fields", {}).items():
             if field_annotation_is_sequence(info.annotation):
                 yield f"{name}: a query parameter may be given once; take one string, and split it"

@@ -22,7 +22,7 @@ from taskapi.edge.body import BodyReader, BoundedRequest, json_object, raw_strea
 from taskapi.edge.call import Call, callables
 from taskapi.edge.fairness import NO_TURN, charge, turn_of
 from taskapi.edge.problem import ERROR_BODY, BodyOf
-from taskapi.edge.query import read_query
+from taskapi.edge.query import QueryReader
 from taskapi.edge.restrictions import (
     refuse_no_scope,
     refuse_no_turn,
@@ -134,7 +134,7 @@ class Route(APIRoute):
         self._weighed = _weighed(self.dependant)
         self._max_body_bytes = max_body_bytes
         self._call = Call(self.dependant)
-        self._query_names = _query_names(self.dependant)
+        self._queries = QueryReader(_query_names(self.dependant))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request whose path and method are this route's."""
@@ -148,8 +148,7 @@ class Route(APIRoute):
         if self._read is not None:
             request.limit_body(max(self._max_body_bytes, state_of(request).settings.max_body_bytes))
             await self._read(request)
-        query = scope["query_string"]
-        request.query = read_query(query, self._query_names) if query else {}
+        request.query = self._queries.read(scope["query_string"])
         response = await self._respond(request)
         if self.streams and scope["method"] == "HEAD":
             response = _without_content(response)  # which may never end

@@ -11,8 +11,9 @@ from urllib.parse import quote
 from pydantic_core import from_json, to_json
 
 from taskapi.auth.claims import User
-from taskapi.edge.body import BoundedRequest, invalid
+from taskapi.edge.body import BoundedRequest
 from taskapi.edge.cursor import InvalidCursor
+from taskapi.edge.invalid import invalid
 from taskapi.edge.memory import Share
 from taskapi.errors import ApiError, IdempotencyKeyReused, TaskNotFound
 from taskapi.idempotency.header import fingerprint_of

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from taskapi import __version__
-from taskapi.edge.body import MAX_NAME_CHARACTERS, BoundedRequest
+from taskapi.edge.body import BoundedRequest
+from taskapi.edge.invalid import MAX_NAME_CHARACTERS
 from taskapi.edge.memory import Share
 from taskapi.mcp.messages import INVALID_PARAMS, METHOD_NOT_FOUND, RpcError
 from taskapi.mcp.revisions import LEGACY, SUPPORTED

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.datastructures import Headers
 
-from taskapi.edge.body import MAX_NAME_CHARACTERS
+from taskapi.edge.invalid import MAX_NAME_CHARACTERS
 from taskapi.mcp.messages import (
     HEADER_MISMATCH,
     INVALID_PARAMS,

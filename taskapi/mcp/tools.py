@@ -15,8 +15,9 @@ from pydantic_core import to_json
 
 from taskapi.auth.claims import User
 from taskapi.config import UserIdType
-from taskapi.edge.body import MAX_NAME_CHARACTERS, BoundedRequest
+from taskapi.edge.body import BoundedRequest
 from taskapi.edge.fairness import charge, turn_of
+from taskapi.edge.invalid import MAX_NAME_CHARACTERS
 from taskapi.errors import (
     IdempotencyKeyReused,
     InsufficientScope,

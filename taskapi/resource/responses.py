@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
 from taskapi import __version__
-from taskapi.edge.body import invalid
+from taskapi.edge.body import BoundedRequest
 from taskapi.edge.conditional import (
     NO_TAGS,
     Tags,
@@ -20,6 +20,7 @@ from taskapi.edge.conditional import (
     question_hash,
 )
 from taskapi.edge.cursor import InvalidCursor
+from taskapi.edge.invalid import invalid
 from taskapi.edge.memory import MEBIBYTE, SHORT_BYTES, ResponseMemory, Share
 from taskapi.edge.problem import NO_HEADERS
 from taskapi.idempotency.header import REPLAYED
@@ -83,22 +84,26 @@ class SharedJson(JsonBytes):
 
 def row_response(row: RenderedRow, known: Tags = NO_TAGS) -> Response:
     """A row, or 304 where the client has this version already."""
-    headers = {"ETag": entity_tag(row.version)} | (REPLAYED if row.replayed else {})
+    headers = _row_headers(row)
     if known and is_known_version(known, row.version):
         return Response(status_code=304, headers=headers)
-    return JsonBytes(row.json, headers=headers)
+    return JsonBytes(row.json, headers)
 
 
-def created_response(request: Request, row: RenderedRow) -> Response:
-    """A row that was created under the URL of the request."""
-    response = row_response(row)
-    response.status_code = 201
-    response.headers["Location"] = f"{_url(request)}/{row.id}"
-    return response
+def created_response(
+    request: Request, row: RenderedRow, headers: Mapping[str, str] = NO_HEADERS
+) -> Response:
+    """A row that was created under the URL of the request, with these headers beside its own."""
+    location = {"Location": f"{_url(request)}/{row.id}"}
+    return JsonBytes(row.json, _row_headers(row) | location | dict(headers), status_code=201)
+
+
+def _row_headers(row: RenderedRow) -> dict[str, str]:
+    return {"ETag": entity_tag(row.version)} | (REPLAYED if row.replayed else {})
 
 
 async def page_response(
-    request: Request,
+    request: BoundedRequest,
     name: str,
     store: ResourceStore,
     asked: PageRequest,
@@ -180,10 +185,10 @@ def page_json(name: str, asked: PageRequest, page: Page) -> bytes:
     return b"".join((b'{"%b":[' % name.encode(), page.rows, tail.encode()))
 
 
-def _link(request: Request, page: Page) -> dict[str, str]:
+def _link(request: BoundedRequest, page: Page) -> dict[str, str]:
     if page.next_cursor is None:
         return {}
-    query = dict(request.query_params) | {"cursor": page.next_cursor}
+    query = request.query.values | {"cursor": page.next_cursor}
     query.pop("offset", None)
     return {"Link": f'<{_url(request)}?{urlencode(query)}>; rel="next"'}
 

@@ -9,7 +9,8 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from taskapi.config import MAX_ID
-from taskapi.edge.body import MAX_NAME_CHARACTERS
+from taskapi.edge.invalid import MAX_NAME_CHARACTERS
+from taskapi.edge.query import QueryModel
 from taskapi.openapi.responses import EXAMPLE_CURSOR
 from taskapi.resource.definition import SERVER_COLUMNS
 from taskapi.resource.fields import PlainDigits
@@ -77,10 +78,8 @@ class Patch(StrictBody):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-class Filters(BaseModel):
+class Filters(QueryModel):
     """Which rows are wanted. Subclasses add a parameter for each filter."""
-
-    model_config = ConfigDict(extra="forbid")
 
     not_filters: ClassVar[frozenset[str]] = frozenset()
 

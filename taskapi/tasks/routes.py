@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request, Response
 
 from taskapi.config import MAX_ID
+from taskapi.edge.body import BoundedRequest
 from taskapi.edge.conditional import ExpectedVersions, KnownTags
 from taskapi.edge.preferences import handling
 from taskapi.edge.problem import NO_HEADERS
@@ -54,7 +55,7 @@ TaskId = Annotated[
     | errors(401, 403, 404, 422, 429, 503),
 )
 async def list_tasks(
-    request: Request,
+    request: BoundedRequest,
     query: Annotated[TaskQuery, Query()],
     tasks: OwnTasks,
     known: KnownTags,
@@ -79,9 +80,7 @@ async def create_task(
     applied: Applied,
 ) -> Response:
     """Create a task."""
-    response = created_response(request, await tasks.create(new.values(), key))
-    response.headers.update(applied)
-    return response
+    return created_response(request, await tasks.create(new.values(), key), applied)
 
 
 @router.post(

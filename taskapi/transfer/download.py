@@ -9,8 +9,8 @@ from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
 from taskapi.changes.feed import ChangeFeed
-from taskapi.edge.body import invalid
 from taskapi.edge.fairness import turn_of
+from taskapi.edge.invalid import invalid
 from taskapi.edge.places import Places
 from taskapi.errors import TimedOut, TooManyTransfers
 from taskapi.observability import metrics

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from taskapi.edge.query import QueryModel
 from taskapi.resource.fields import Flag
 from taskapi.tasks.schemas import TaskFilters
 
@@ -37,10 +38,8 @@ class ExportQuery(TaskFilters):
         return EXPORT_WEIGHT
 
 
-class ImportQuery(BaseModel):
+class ImportQuery(QueryModel):
     """In which format the file is, and whether it is only checked."""
-
-    model_config = ConfigDict(extra="forbid")
 
     format: Annotated[
         ImportName,

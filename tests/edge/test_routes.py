@@ -21,6 +21,7 @@ from fastapi import (
     Security,
     WebSocket,
 )
+from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyHeader, HTTPBearer, SecurityScopes
 from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
@@ -33,6 +34,7 @@ from support.people import SECRET
 from taskapi.app import create_app
 from taskapi.config import Settings
 from taskapi.edge.body import json_object, raw_stream
+from taskapi.edge.query import QueryModel
 from taskapi.edge.route import Route
 from taskapi.edge.route_table import RouteTable
 from taskapi.edge.router import Router, refuse_foreign_routes
@@ -46,16 +48,22 @@ class Named(BaseModel):
     name: str
 
 
-class Paged(BaseModel):
+class Paged(QueryModel):
     """A query."""
 
     page: int = Field(default=1, alias="p")
 
 
-class Tagged(BaseModel):
+class Ordered(QueryModel):
+    """Another query."""
+
+    sort: str = "id"
+
+
+class Tagged(QueryModel):
     """A query with a list."""
 
-    tags: list[str] = []
+    tags: list[str] = Field(default=[])
 
 
 # Endpoints and dependencies that a route refuses
@@ -136,7 +144,9 @@ async def two_bodies(first: Named, second: Named) -> Json:
     return {}
 
 
-async def two_queries(first: Annotated[Named, Query()], second: Annotated[Paged, Query()]) -> Json:
+async def two_queries(
+    first: Annotated[Ordered, Query()], second: Annotated[Paged, Query()]
+) -> Json:
     return {}
 
 
@@ -174,6 +184,10 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a cookie": (get("/x", taking(Annotated[str, Cookie()])), "no cookie is read; take a header"),
     "a query parameter": (get("/x", taking(int)), r"put it in a model: Annotated\[Model, Query"),
     "a list in the query": (get("/x", taking(Annotated[Tagged, Query()])), "tags: .* split it"),
+    "a query that could be changed": (
+        get("/x", taking(Annotated[Named, Query()])),
+        "requests share value; make its model a QueryModel",
+    ),
     "two query models": (get("/x", two_queries), "one model of its query parameters; join them"),
     "a list in a header": (
         get("/x", taking(Annotated[list[str], Header()])),
@@ -372,6 +386,31 @@ def test_a_query_model_works_in_a_dependency_and_by_its_aliases() -> None:
         return {"page": number}
 
     assert sent(served(router), "GET", "/x?p=3") == (200, b'{"page":3}')
+
+
+def test_requests_with_the_same_query_share_its_model_and_others_do_not() -> None:
+    router = Router()
+    models: list[Paged] = []
+
+    @router.get("/x")
+    async def show(query: Annotated[Paged, Query()]) -> Json:
+        models.append(query)
+        return {"page": query.page}
+
+    app = served(router)
+    for query in ("p=3", "p=4", "p=%33", "p=3", "", "", "p=4"):
+        assert sent(app, "GET", f"/x?{query}")[0] == 200
+    for query in ("p=three", "p=three", "q=1", "q=1"):
+        with pytest.raises(RequestValidationError):
+            sent(app, "GET", f"/x?{query}")
+    three, four, also_three, three_again, none, none_again, four_again = models
+    assert [it.page for it in (three, four, also_three, none)] == [3, 4, 3, 1]
+    assert three is three_again
+    assert four is four_again
+    assert none is none_again
+    assert three is not also_three
+    with pytest.raises(ValueError, match="frozen"):
+        three.page = 5  # type: ignore[misc]  # which mypy knows, too
 
 
 def test_a_dict_is_sent_with_the_status_of_its_route() -> None:

@@ -180,7 +180,7 @@ async def read(body: bytes) -> dict[str, Any] | None:
         return next(messages)
 
     headers = [(b"content-type", b"application/json")]
-    scope = {"type": "http", "method": "POST", "headers": headers}
+    scope = {"type": "http", "method": "POST", "headers": headers, "state": {}}
     request = BoundedRequest(scope, receive)
     request.limit_body(100_000)
     await json_object(request)
