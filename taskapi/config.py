@@ -1,6 +1,7 @@
 """The settings: from environment variables or `.env`, each checked once at start."""
 
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -192,7 +193,7 @@ class Settings(DocumentSettings):
             self.cors_origins or (), local=self.embedded and self.cors_origins is None
         )
 
-    @property
+    @cached_property
     def changes_retention(self) -> timedelta:
         """For how long the changes feed tells that a task was deleted."""
         return timedelta(days=self.changes_retention_days)

@@ -6,6 +6,7 @@ bound to its user by a digest without a key, against mix-ups.
 
 import struct
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from taskapi.config import MAX_ID
@@ -17,6 +18,10 @@ VERSION = 1
 
 PACKED = struct.Struct(">B8sqqqq")
 """Version, digest of the user, and the four parts of a position, times as microseconds."""
+
+
+MAX_KEPT = 1024
+"""Tokens, because clients that poll send the same one until something has changed."""
 
 
 class FeedPosition(NamedTuple):
@@ -50,6 +55,7 @@ END = FeedPosition(_NEVER, MAX_ID, _NEVER, _AGES_AGO)
 """Of a client that wants nothing but what changes from now on."""
 
 
+@lru_cache(MAX_KEPT)
 def issue_token(owner: UserId, position: FeedPosition) -> str:
     """A position in base64url: 55 characters."""
     return as_text(
@@ -64,6 +70,7 @@ def issue_token(owner: UserId, position: FeedPosition) -> str:
     )
 
 
+@lru_cache(MAX_KEPT)
 def read_token(owner: UserId, token: str) -> FeedPosition:
     """The position in a token, whoever made it.
 
