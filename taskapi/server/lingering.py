@@ -77,6 +77,10 @@ class LingeringTransport(asyncio.Transport):
         if self._reset_timer is not None:
             self._reset_timer.cancel()
 
+    def forget_client(self) -> None:
+        """To be called after that: it does not matter any more whether the client is sending."""
+        self._is_client_sending = bool
+
     def reset(self) -> None:
         """Close at once, and discard what the client has not received."""
         connection = self._transport.get_extra_info("socket")

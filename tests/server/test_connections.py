@@ -1,5 +1,6 @@
 """The life of a connection: who sends slowly, reads slowly, expects, upgrades, or sends in vain."""
 
+import gc
 import itertools
 import select
 import socket
@@ -12,9 +13,11 @@ import pytest
 
 from support.people import Person
 from support.service import client_for, settings_for
-from support.waiting import HASTY_SECONDS, PATIENCE
+from support.waiting import HASTY_SECONDS, PATIENCE, eventually
 from support.wire import Wire, assert_refused, connected, exchange, request
 from taskapi.database.url import DatabaseUrl
+from taskapi.server.exchange import Exchange
+from taskapi.server.protocol import HttpProtocol
 
 LAST = "Connection: close"
 JSON = "Content-Type: application/json"
@@ -314,3 +317,43 @@ def test_an_idle_connection_is_kept_for_longer_than_a_request_may_take(
             time.sleep(1.5 * HASTY_SECONDS)  # idle, which is what is tested
         wire.send(request("GET", "/livez", LAST))
         assert wire.answer().status == 200
+
+
+# What is left of a connection that has ended
+
+ENDS = {
+    "it said nothing": [],
+    "one request": [request("GET", "/livez")],
+    "several": [request("GET", "/livez")] * 3,
+    "half a head": [request("GET", "/livez"), b"GET /livez HT"],
+    "half a body": [request("POST", "/api/1/tasks", "Content-Length: 1000"), b"{"],
+    "the service closes": [request("GET", "/livez", LAST)],
+    "malformed": [b"GET\r\n\r\n"],
+}
+
+
+@pytest.mark.parametrize("sent", ENDS.values(), ids=ENDS)
+def test_an_ended_connection_waits_for_no_garbage_collector(
+    http: httpx.Client, sent: list[bytes]
+) -> None:
+    """A worker would grow by 10 kB for each until there are enough of them."""
+
+    def alive() -> int:
+        return sum(isinstance(it, HttpProtocol | Exchange) for it in gc.get_objects())
+
+    def use() -> None:
+        with connected(http) as wire:
+            wire.send(*sent)
+            if sent:
+                wire.answer()
+
+    use()
+    gc.collect()
+    gc.disable()
+    try:
+        before = alive()
+        for _ in range(5):
+            use()
+        eventually(lambda: alive() <= before, "nothing is left of them")
+    finally:
+        gc.enable()
