@@ -108,24 +108,23 @@ class ResourceStore:
         """What the user's clock shows; None where they have none."""
         return _clock(await self._fetch(self.statements.clock, {}))
 
-    async def list(self, request: PageRequest, max_bytes: int) -> Page:
-        """One page of rows, which ends early where they are more than so many bytes of JSON.
+    async def list_whole(self, request: PageRequest, max_bytes: int) -> Page | None:
+        """One page of rows; None where they are more than so many bytes of JSON.
 
         Raises:
             InvalidCursor: the cursor was not issued for this list.
         """
-        page = await self.list_whole(request, max_bytes)
-        return page or await self.list_cut(request, max_bytes)
-
-    async def list_whole(self, request: PageRequest, max_bytes: int) -> Page | None:
-        """The same, or None where it would end early."""
         always_fits = request.limit * self.resource.max_row_bytes <= max_bytes
         bound = Bound.NONE if always_fits else Bound.REFUSED
         row = await self._page_row(request, max_bytes, bound)
         return row and self._page_of(request, row)
 
     async def list_cut(self, request: PageRequest, max_bytes: int) -> Page:
-        """The same by one statement, which costs more than `list_whole`."""
+        """The same, which ends early there. It costs more than a page that is known to fit.
+
+        Raises:
+            InvalidCursor: the cursor was not issued for this list.
+        """
         return self._page_of(request, await self._page_row(request, max_bytes, Bound.CUT))
 
     async def _page_row(self, request: PageRequest, max_bytes: int, bound: Bound) -> Any:

@@ -74,7 +74,7 @@ async def _write(
     count = 0
     is_end = False
     while not is_end:
-        page = await feed.list(asked, PAGE_BYTES)
+        page = await feed.list_cut(asked, PAGE_BYTES)
         if page.shown:
             await spool.write(form.write(page.rows))
         count += page.shown
