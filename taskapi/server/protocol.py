@@ -121,8 +121,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._all.remove(self)
         self._tell_taken()
         super().connection_lost(exc)
-        # Exchanges and the transport refer to this connection. In a circle, only the garbage collector
-        # would free them, and a worker would grow by megabytes until it does.
+        # Exchanges and the transport refer to this connection. In a circle, only the garbage
+        # collector would free them, and a worker would grow by megabytes until it does.
         self.pipeline.clear()
         self.cycle = self._running_cycle = None  # type: ignore[assignment]  # as uvicorn begins
         self._lingering.forget_client()
