@@ -40,8 +40,8 @@ def all_statements() -> Named:
     for creating in (False, True):
         users = Users("users", create_unknown=creating)
         holders[f"creating={creating} "] = vars(ResourceStatements(TASKS, users))
-        for shape in starmap(Shape, product(ORDERS, NARROWED, (False, True), (False, True), Bound)):
-            holders[f"{shape} "] = {"page": page_statement(TASKS, users, shape)}
+    for shape in starmap(Shape, product(ORDERS, NARROWED, (False, True), (False, True), Bound)):
+        holders[f"{shape} "] = {"page": page_statement(TASKS, users, shape)}
     return {
         holder + name: statement
         for holder, members in holders.items()
