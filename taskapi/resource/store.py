@@ -120,7 +120,7 @@ class ResourceStore:
         return row and self._page_of(request, row)
 
     async def list_cut(self, request: PageRequest, max_bytes: int) -> Page:
-        """The same, which ends early there. It costs more than a page that is known to fit.
+        """The same, but such a page ends early. It costs more than `list_whole`.
 
         Raises:
             InvalidCursor: the cursor was not issued for this list.
